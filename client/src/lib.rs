@@ -1,0 +1,1 @@
+//! Client session core: encoding, matching, reconnecting; no IO.

@@ -1,0 +1,1 @@
+//! Foreign clients, foreign servers and foreign data against the real binary.

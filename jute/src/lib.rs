@@ -1,0 +1,1 @@
+//! The ZooKeeper wire format: records, frames, paths and codes; no IO.

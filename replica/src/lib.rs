@@ -1,0 +1,1 @@
+//! Everything between a client and the history that decides something; no IO.

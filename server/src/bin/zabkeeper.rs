@@ -1,0 +1,2 @@
+//! The one shipped binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The tokio shell around the replica, and the zabkeeper binary.

@@ -1,0 +1,1 @@
+//! Deterministic simulation of a replica with clients over faulty disks and broken connections.
