@@ -1,0 +1,307 @@
+//! Appends to the log: records gather in a buffer, one write and one sync make a batch durable.
+//!
+//! A new file is prepared under a name that no reader takes for a log (header and first zeros written and synced), and gets its
+//! real name with the first record. So a log file with a part of a header never exists, and the space for the next records can be
+//! had, or refused, before a write is accepted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jute::Zxid;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::StorageError;
+use crate::layout::{NEXT_LOG, log_name};
+use crate::log::format::{self, HEADER, RECORD_OVERHEAD};
+
+/// Most bytes in one batch, not counting the record that makes it full. Recovery relies on it: whole records farther than this
+/// behind a broken one belong to a later batch, so the broken one was committed and must not be passed over.
+pub const COMMIT_BYTES_MAX: usize = 4 << 20;
+/// Zeros written at a time, in bytes.
+const ZEROS_LEN: usize = 256 << 10;
+
+/// How space is had before records need it. Cheap syncs need blocks that are already there, and already written on most file
+/// systems; which of the two is cheaper on a given one is for the shell to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preallocation {
+    /// None: the file grows with each batch.
+    Off,
+    /// Writes and syncs zeros, `step` bytes at a time.
+    ZeroFill {
+        /// Bytes per extension, at least 1.
+        step: u64,
+    },
+    /// Asks the file system to reserve, `step` bytes at a time.
+    Reserve {
+        /// Bytes per extension, at least 1.
+        step: u64,
+    },
+}
+
+impl Preallocation {
+    fn step(self) -> Option<u64> {
+        match self {
+            Self::Off => None,
+            Self::ZeroFill { step } | Self::Reserve { step } => Some(step.max(1)),
+        }
+    }
+}
+
+/// The log's settings.
+#[derive(Debug, Clone, Copy)]
+pub struct LogOptions {
+    /// How space is prepared.
+    pub preallocation: Preallocation,
+    /// `forceSync`: when false, a commit returns before the bytes are durable, and a power failure loses acknowledged writes.
+    pub force_sync: bool,
+    /// Longest entry in bytes: `jute.maxbuffer` plus the extra size.
+    pub entry_len_max: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { preallocation: Preallocation::ZeroFill { step: 4 << 20 }, force_sync: true, entry_len_max: 0xf_ffff * 2 }
+    }
+}
+
+/// The end of the log.
+///
+/// A failed write or sync poisons it: what reached the disk is then unknown, and only a restart finds out.
+pub struct LogWriter {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    options: LogOptions,
+    /// The file that takes records.
+    segment: Option<Segment>,
+    /// The prepared next file, still without its name.
+    prepared: Option<Segment>,
+    buffer: Vec<u8>,
+    buffered_first: Option<Zxid>,
+    last_zxid: Zxid,
+    poisoned: bool,
+}
+
+struct Segment {
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    /// End of the records written so far.
+    position: u64,
+    /// End of the space known to be there.
+    reserved: u64,
+}
+
+impl LogWriter {
+    /// A writer behind the record `last_zxid`; its first commit starts a new file.
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path, options: LogOptions, last_zxid: Zxid) -> Self {
+        Self {
+            disk,
+            dir: dir.to_path_buf(),
+            options,
+            segment: None,
+            prepared: None,
+            buffer: Vec::new(),
+            buffered_first: None,
+            last_zxid,
+            poisoned: false,
+        }
+    }
+
+    /// Adds an entry (TxnHeader, body, digest) to the batch. It is not durable before [`LogWriter::commit`] returns.
+    ///
+    /// A batch that is full is committed first. Panics when the zxid does not grow: the history has one order.
+    pub fn append(&mut self, entry: &[u8]) -> Result<(), StorageError> {
+        self.check_alive()?;
+        let len_max = self.options.entry_len_max;
+        if entry.len() > len_max {
+            return Err(StorageError::EntryTooLong { len: entry.len(), len_max });
+        }
+        let zxid = Zxid(format::entry_zxid(entry).expect("a log entry starts with a TxnHeader"));
+        assert!(zxid > self.last_zxid, "zxid {:#x} appended after {:#x}", zxid.0, self.last_zxid.0);
+        if self.buffer.len() >= COMMIT_BYTES_MAX {
+            self.commit()?;
+        }
+        format::frame(entry, &mut self.buffer);
+        self.buffered_first.get_or_insert(zxid);
+        self.last_zxid = zxid;
+        Ok(())
+    }
+
+    /// Makes everything appended so far durable; returns how many bytes that were. Only now may it be acknowledged.
+    pub fn commit(&mut self) -> Result<usize, StorageError> {
+        self.check_alive()?;
+        let Some(first) = self.buffered_first else { return Ok(0) };
+        let result = self.write_batch(first);
+        match result {
+            Ok(()) => {
+                let count = self.buffer.len();
+                self.buffer.clear();
+                self.buffered_first = None;
+                Ok(count)
+            }
+            Err(error) => {
+                self.poisoned = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Commits what is pending and lets the next record start a new file.
+    pub fn roll(&mut self) -> Result<(), StorageError> {
+        self.commit()?;
+        self.segment = None;
+        Ok(())
+    }
+
+    /// Makes sure that `bytes` more of records (13 more than its entry each) can be committed without new space.
+    ///
+    /// Called before a write is accepted. An error for which [`StorageError::is_storage_full`] holds means: refuse the write and
+    /// carry on, the log is intact. Any other error is fatal. Without preallocation there is nothing to promise.
+    pub fn ensure_reserved(&mut self, bytes: u64) -> Result<(), StorageError> {
+        self.check_alive()?;
+        if self.options.preallocation.step().is_none() {
+            return Ok(());
+        }
+        let wanted = self.buffer.len() as u64 + bytes;
+        let result = self.reserve_for(wanted);
+        if let Err(error) = &result
+            && !error.is_storage_full()
+        {
+            self.poisoned = true;
+        }
+        result
+    }
+
+    /// Extends the current file when less than half a step is left, or prepares the next one; for moments when nobody waits.
+    pub fn reserve_ahead(&mut self) -> Result<(), StorageError> {
+        let half = self.options.preallocation.step().unwrap_or_default() / 2;
+        self.ensure_reserved(half)
+    }
+
+    /// Prepares the next file, so that [`LogWriter::roll`] costs no more than a rename.
+    pub fn prepare_next(&mut self) -> Result<(), StorageError> {
+        self.check_alive()?;
+        if self.prepared.is_none() {
+            self.prepared = Some(self.prepare_segment()?);
+        }
+        Ok(())
+    }
+
+    /// The zxid appended last.
+    pub fn last_zxid(&self) -> Zxid {
+        self.last_zxid
+    }
+
+    /// Whether records wait for a commit.
+    pub fn is_dirty(&self) -> bool {
+        self.buffered_first.is_some()
+    }
+
+    /// End of the records in the current file, in bytes; 0 when the next record starts a new one.
+    pub fn segment_len(&self) -> u64 {
+        self.segment.as_ref().map_or(0, |segment| segment.position)
+    }
+
+    fn check_alive(&self) -> Result<(), StorageError> {
+        if self.poisoned {
+            return Err(StorageError::Poisoned { dir: self.dir.clone() });
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, first: Zxid) -> Result<(), StorageError> {
+        self.open_segment(first)?;
+        self.reserve_for(self.buffer.len() as u64)?;
+        let force_sync = self.options.force_sync;
+        let segment = self.segment.as_mut().expect("opened above");
+        segment.file.write_at(segment.position, &self.buffer).map_err(StorageError::io("write to", &segment.path))?;
+        if force_sync {
+            segment.file.sync_data().map_err(StorageError::io("sync", &segment.path))?;
+        }
+        segment.position += self.buffer.len() as u64;
+        segment.reserved = segment.reserved.max(segment.position);
+        Ok(())
+    }
+
+    /// Gives the prepared file the name of its first record.
+    fn open_segment(&mut self, first: Zxid) -> Result<(), StorageError> {
+        if self.segment.is_some() {
+            return Ok(());
+        }
+        self.prepare_next()?;
+        let mut segment = self.prepared.take().expect("prepared above");
+        let path = self.dir.join(log_name(first));
+        self.disk.rename(&segment.path, &path).map_err(StorageError::io("name", &path))?;
+        // A record in a file whose name is lost would be lost with it.
+        self.disk.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))?;
+        segment.path = path;
+        self.segment = Some(segment);
+        Ok(())
+    }
+
+    fn prepare_segment(&self) -> Result<Segment, StorageError> {
+        let path = self.dir.join(NEXT_LOG);
+        let create = || -> io::Result<Segment> {
+            let file = self.disk.create(&path)?;
+            file.write_at(0, &HEADER)?;
+            let mut segment =
+                Segment { path: path.clone(), file, position: HEADER.len() as u64, reserved: HEADER.len() as u64 };
+            if let Some(step) = self.options.preallocation.step() {
+                segment.extend(self.options.preallocation, step)?;
+            }
+            // The header must be there before the name is: half a header stops an Apache server.
+            segment.file.sync_data()?;
+            Ok(segment)
+        };
+        create().map_err(|source| {
+            // Best effort: a leftover is removed at the next start as well.
+            let _ = self.disk.remove(&path);
+            StorageError::Io { action: "prepare a log file at", path: path.clone(), source }
+        })
+    }
+
+    fn reserve_for(&mut self, bytes: u64) -> Result<(), StorageError> {
+        let Some(step) = self.options.preallocation.step() else { return Ok(()) };
+        if self.segment.is_none() {
+            self.prepare_next()?;
+        }
+        let preallocation = self.options.preallocation;
+        let segment = self.segment.as_mut().or(self.prepared.as_mut()).expect("prepared above");
+        let end = segment.position + bytes;
+        if end <= segment.reserved {
+            return Ok(());
+        }
+        let missing = (end - segment.reserved).next_multiple_of(step);
+        segment.extend(preallocation, missing).map_err(StorageError::io("reserve space in", &segment.path))
+    }
+}
+
+impl Segment {
+    /// Adds `len` bytes of space. On failure the space known before stays known: zeros behind the records harm nobody.
+    fn extend(&mut self, preallocation: Preallocation, len: u64) -> io::Result<()> {
+        let until = self.reserved + len;
+        match preallocation {
+            Preallocation::Off => return Ok(()),
+            Preallocation::Reserve { .. } => self.file.allocate(self.reserved, len)?,
+            Preallocation::ZeroFill { .. } => {
+                let zeros = vec![0; ZEROS_LEN.min(len as usize)];
+                let mut at = self.reserved;
+                while at < until {
+                    let count = (until - at).min(zeros.len() as u64);
+                    self.file.write_at(at, &zeros[..count as usize])?;
+                    at += count;
+                }
+            }
+        }
+        // Sizes and block lists become durable here, so that a commit has only its own bytes to sync. Space that turns out
+        // missing only now is no different from space refused at once.
+        self.file.sync_data()?;
+        self.reserved = until;
+        Ok(())
+    }
+}
+
+/// The bytes that an entry of `entry_len` takes in the log.
+pub fn record_len(entry_len: usize) -> u64 {
+    (entry_len + RECORD_OVERHEAD) as u64
+}
