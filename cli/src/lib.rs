@@ -1,1 +1,4 @@
-//! Command line tools: the load generator.
+//! Command line tools, as a library: the shipped binary and the examples only parse
+//! arguments and hand over.
+
+pub mod bench;

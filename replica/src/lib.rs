@@ -1,1 +1,29 @@
-//! Everything between a client and the history that decides something; no IO.
+//! Everything between a client's bytes and the history that decides something; no IO.
+//!
+//! The shell owns sockets, threads, files and clocks, and moves bytes between them and
+//! the two objects here:
+//!
+//! * [`Replica`], shared: connections hand it what they received ([`gate`]); reads are
+//!   answered at once, writes come back as a [`Submission`] for
+//! * [`Sequencer`], owned by one thread: it turns submissions into transactions, waits
+//!   until they are durable, applies them and answers.
+//!
+//! Time is an argument everywhere ([`Now`]).
+
+pub mod connection;
+pub mod gate;
+mod reaper;
+mod replica;
+pub mod sequencer;
+pub mod sessions;
+mod stats;
+pub mod throttle;
+mod time;
+
+pub use connection::{Connection, Ending, Transport};
+pub use gate::{Next, Received, Submission};
+pub use reaper::ReaperOptions;
+pub use replica::{Replica, ReplicaOptions};
+pub use sequencer::{Sequencer, Ticket};
+pub use stats::{Latency, ServerStats};
+pub use time::Now;

@@ -1,1 +1,21 @@
-//! The tokio shell around the replica, and the zabkeeper binary.
+//! The tokio shell around the replica: sockets, threads, files and clocks.
+//!
+//! What decides something is not here but in `replica`, `state` and `storage`; this crate
+//! moves bytes between them and the operating system.
+
+pub mod admin;
+mod clock;
+pub mod config;
+mod disk;
+mod exit;
+mod load;
+mod metrics;
+mod net;
+mod options;
+mod pipeline;
+mod serve;
+
+pub use disk::RealDisk;
+pub use exit::exit_code;
+pub use load::StateSink;
+pub use serve::run;

@@ -48,7 +48,9 @@ pub trait Disk: Send + Sync {
         let file = self.open(path)?;
         let len = file.len()?;
         if len > READ_ALL_BYTES_MAX {
-            return Err(io::Error::other(format!("{len} bytes are more than one read may hold")));
+            return Err(io::Error::other(format!(
+                "{len} bytes are more than one read may hold"
+            )));
         }
         let mut bytes = vec![0; len as usize];
         let count = read_full(file.as_ref(), 0, &mut bytes)?;

@@ -30,7 +30,9 @@ pub enum StorageError {
         dir: PathBuf,
     },
     /// An entry that readers of this log would refuse.
-    #[error("log entry of {len} bytes exceeds the limit of {len_max} (jute.maxbuffer + extra size); raise jute.maxbuffer")]
+    #[error(
+        "log entry of {len} bytes exceeds the limit of {len_max} (jute.maxbuffer + extra size); raise jute.maxbuffer"
+    )]
     EntryTooLong {
         /// Length of the entry in bytes.
         len: usize,
@@ -170,8 +172,15 @@ pub enum StorageError {
 
 impl StorageError {
     /// Wraps an I/O error; shaped for `map_err`.
-    pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
-        move |source| Self::Io { action, path: path.to_path_buf(), source }
+    pub(crate) fn io<'a>(
+        action: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        }
     }
 
     /// Whether the disk is full, which refuses writes but ends nothing.
@@ -183,7 +192,9 @@ impl StorageError {
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull => "; free some space or enlarge the file system",
-        io::ErrorKind::PermissionDenied => "; check the owner and the permissions of the data directories",
+        io::ErrorKind::PermissionDenied => {
+            "; check the owner and the permissions of the data directories"
+        }
         io::ErrorKind::NotFound => "; check dataDir and dataLogDir",
         _ => "; check the disk and the system log",
     }

@@ -54,15 +54,20 @@ impl Layout {
 
     /// Makes missing directories if `autocreate` allows it, and refuses directories whose contents are swapped.
     pub fn prepare(&self, disk: &dyn Disk, autocreate: bool) -> Result<(), StorageError> {
-        for (dir, parent) in [(&self.snap_dir, &self.snap_parent), (&self.log_dir, &self.log_parent)] {
+        for (dir, parent) in [
+            (&self.snap_dir, &self.snap_parent),
+            (&self.log_dir, &self.log_parent),
+        ] {
             if disk.exists(dir).map_err(StorageError::io("look at", dir))? {
                 continue;
             }
             if !autocreate {
                 return Err(StorageError::MissingDirectory { dir: dir.clone() });
             }
-            disk.create_dir_all(dir).map_err(StorageError::io("create", dir))?;
-            disk.sync_dir(parent).map_err(StorageError::io("sync", parent))?;
+            disk.create_dir_all(dir)
+                .map_err(StorageError::io("create", dir))?;
+            disk.sync_dir(parent)
+                .map_err(StorageError::io("sync", parent))?;
         }
         if self.snap_dir == self.log_dir {
             return Ok(());
@@ -80,9 +85,18 @@ fn refuse_misplaced(
     prefix: &str,
 ) -> Result<(), StorageError> {
     let names = disk.list(dir).map_err(StorageError::io("list", dir))?;
-    match names.into_iter().filter(|name| name.starts_with(prefix)).min() {
+    match names
+        .into_iter()
+        .filter(|name| name.starts_with(prefix))
+        .min()
+    {
         None => Ok(()),
-        Some(name) => Err(StorageError::Misplaced { holder, owner, dir: dir.to_path_buf(), name }),
+        Some(name) => Err(StorageError::Misplaced {
+            holder,
+            owner,
+            dir: dir.to_path_buf(),
+            name,
+        }),
     }
 }
 
@@ -107,14 +121,22 @@ pub fn zxid_in_name(name: &str, prefix: &str) -> Option<Zxid> {
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    u64::from_str_radix(digits, 16).ok().map(|bits| Zxid(bits as i64))
+    u64::from_str_radix(digits, 16)
+        .ok()
+        .map(|bits| Zxid(bits as i64))
 }
 
 /// The files of `dir` whose name has `prefix` and a zxid, ordered by that zxid, then by name.
-pub(crate) fn files_with_prefix(disk: &dyn Disk, dir: &Path, prefix: &str) -> Result<Vec<(Zxid, String)>, StorageError> {
+pub(crate) fn files_with_prefix(
+    disk: &dyn Disk,
+    dir: &Path,
+    prefix: &str,
+) -> Result<Vec<(Zxid, String)>, StorageError> {
     let names = disk.list(dir).map_err(StorageError::io("list", dir))?;
-    let mut files: Vec<_> =
-        names.into_iter().filter_map(|name| zxid_in_name(&name, prefix).map(|zxid| (zxid, name))).collect();
+    let mut files: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| zxid_in_name(&name, prefix).map(|zxid| (zxid, name)))
+        .collect();
     files.sort();
     Ok(files)
 }

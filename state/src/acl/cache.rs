@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use jute::data::Acl;
 
 /// A list of a node, by number.

@@ -20,7 +20,10 @@ pub const TXN_HEADER_LEN: usize = 32;
 
 /// Appends the record of `entry` to `out`.
 pub fn frame(entry: &[u8], out: &mut Vec<u8>) {
-    assert!(entry.len() >= TXN_HEADER_LEN, "a log entry starts with a TxnHeader");
+    assert!(
+        entry.len() >= TXN_HEADER_LEN,
+        "a log entry starts with a TxnHeader"
+    );
     let len = i32::try_from(entry.len()).expect("the writer's limit is far below 2 GiB");
     out.extend_from_slice(&u64::from(checksum(entry)).to_be_bytes());
     out.extend_from_slice(&len.to_be_bytes());
@@ -94,13 +97,18 @@ pub(crate) fn entry_len(head: &[u8; RECORD_HEAD_LEN], entry_len_max: usize) -> R
 
 /// Checks a whole record of `bytes` (head, entry, end mark).
 pub(crate) fn check_record(bytes: &[u8]) -> Result<&[u8], Stop> {
-    assert!(bytes.len() > RECORD_OVERHEAD, "the caller read the length first");
+    assert!(
+        bytes.len() > RECORD_OVERHEAD,
+        "the caller read the length first"
+    );
     let (head, rest) = bytes.split_at(RECORD_HEAD_LEN);
     let (entry, mark) = rest.split_at(rest.len() - 1);
     if mark != [END_OF_RECORD] {
         return Err(Stop::BadEndOfRecord);
     }
-    let stored = head[..8].iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    let stored = head[..8]
+        .iter()
+        .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
     let computed = checksum(entry);
     if stored != u64::from(computed) {
         return Err(Stop::BadChecksum { stored, computed });

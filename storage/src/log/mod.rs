@@ -1,8 +1,11 @@
 //! The transaction log: `log.<zxid>` files of framed records.
 //!
-//! * [`format`] is the layout of bytes, * [`writer`] appends with one sync per batch, * `reader` walks one file,
-//! * `tail` tells what a crash left behind from what must not be passed over, * `replay` walks the whole history,
-//! * [`roll`] decides when a new file starts.
+//! * [`format`] is the layout of bytes
+//! * [`writer`] appends with one sync per batch
+//! * `reader` walks one file
+//! * `tail` tells what a crash left behind from what must not be passed over
+//! * `replay` walks the whole history
+//! * [`roll`] decides when a new file starts
 
 pub mod format;
 pub(crate) mod reader;

@@ -19,7 +19,12 @@ pub(crate) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, offset: u64) -> Self {
-        Self { file, offset, buffer: Vec::new(), start: 0 }
+        Self {
+            file,
+            offset,
+            buffer: Vec::new(),
+            start: 0,
+        }
     }
 
     /// Offset of the next byte.
@@ -30,12 +35,18 @@ impl<'a> Window<'a> {
     /// The next `want` bytes, fewer only at the end of the file.
     pub(crate) fn peek(&mut self, want: usize) -> io::Result<&[u8]> {
         if self.buffer.len() - self.start < want {
-            self.buffer.drain(..self.start);
+            let kept = &self.buffer[self.start..];
+            let have = kept.len();
+            let left = self.file.len()?.saturating_sub(self.offset);
+            let len = want
+                .max(CHUNK_LEN)
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            let mut buffer = vec![0; len.max(have)];
+            buffer[..have].copy_from_slice(kept);
+            let read = read_full(self.file, self.offset + have as u64, &mut buffer[have..])?;
+            buffer.truncate(have + read);
+            self.buffer = buffer;
             self.start = 0;
-            let have = self.buffer.len();
-            self.buffer.resize(want.max(CHUNK_LEN), 0);
-            let read = read_full(self.file, self.offset + have as u64, &mut self.buffer[have..])?;
-            self.buffer.truncate(have + read);
         }
         let available = self.buffer.len() - self.start;
         Ok(&self.buffer[self.start..self.start + want.min(available)])
@@ -43,7 +54,10 @@ impl<'a> Window<'a> {
 
     /// Steps over bytes that were peeked.
     pub(crate) fn advance(&mut self, count: usize) {
-        assert!(count <= self.buffer.len() - self.start, "only peeked bytes can be passed");
+        assert!(
+            count <= self.buffer.len() - self.start,
+            "only peeked bytes can be passed"
+        );
         self.start += count;
         self.offset += count as u64;
     }
@@ -67,12 +81,20 @@ pub(crate) fn read_head(file: &dyn DiskFile) -> io::Result<Head> {
     if head.len() < HEADER.len() {
         let prefix = head == &HEADER[..head.len()];
         let zeros = head.iter().all(|byte| *byte == 0);
-        return Ok(if prefix || zeros { Head::Unfinished } else { Head::Foreign });
+        return Ok(if prefix || zeros {
+            Head::Unfinished
+        } else {
+            Head::Foreign
+        });
     }
     if head.starts_with(&MAGIC) {
         return Ok(Head::Good);
     }
-    Ok(if only_zeros(&mut window)? { Head::Unfinished } else { Head::Foreign })
+    Ok(if only_zeros(&mut window)? {
+        Head::Unfinished
+    } else {
+        Head::Foreign
+    })
 }
 
 fn only_zeros(window: &mut Window<'_>) -> io::Result<bool> {
@@ -119,7 +141,11 @@ pub(crate) struct RecordReader<'a> {
 
 impl<'a> RecordReader<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, entry_len_max: usize) -> Self {
-        Self { window: Window::new(file, HEADER.len() as u64), entry_len_max, handed_out: 0 }
+        Self {
+            window: Window::new(file, HEADER.len() as u64),
+            entry_len_max,
+            handed_out: 0,
+        }
     }
 
     pub(crate) fn next(&mut self) -> io::Result<Next<'_>> {
@@ -132,14 +158,22 @@ impl<'a> RecordReader<'a> {
         };
         let bytes = self.window.peek(len)?;
         if bytes.len() < len {
-            return Ok(Next::Stop { offset, stop: Stop::CutRecord });
+            return Ok(Next::Stop {
+                offset,
+                stop: Stop::CutRecord,
+            });
         }
         match format::check_record(bytes) {
             Err(stop) => Ok(Next::Stop { offset, stop }),
             Ok(entry) => {
                 self.handed_out = len;
-                let zxid = format::entry_zxid(entry).expect("entry_len() refuses entries shorter than a TxnHeader");
-                Ok(Next::Record { offset, zxid, entry })
+                let zxid = format::entry_zxid(entry)
+                    .expect("entry_len() refuses entries shorter than a TxnHeader");
+                Ok(Next::Record {
+                    offset,
+                    zxid,
+                    entry,
+                })
             }
         }
     }
@@ -147,7 +181,11 @@ impl<'a> RecordReader<'a> {
     fn record_len(&mut self) -> io::Result<Result<usize, Stop>> {
         let head = self.window.peek(RECORD_HEAD_LEN)?;
         let Ok(head) = <&[u8; RECORD_HEAD_LEN]>::try_from(head) else {
-            return Ok(Err(if head.is_empty() { Stop::EndOfFile } else { Stop::CutRecord }));
+            return Ok(Err(if head.is_empty() {
+                Stop::EndOfFile
+            } else {
+                Stop::CutRecord
+            }));
         };
         Ok(format::entry_len(head, self.entry_len_max).map(|len| len + RECORD_OVERHEAD))
     }

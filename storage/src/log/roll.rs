@@ -13,7 +13,11 @@ pub struct RollLimits {
 
 impl Default for RollLimits {
     fn default() -> Self {
-        Self { snap_count: 100_000, snap_size_bytes: Some(4_194_304 << 10), log_size_bytes: None }
+        Self {
+            snap_count: 100_000,
+            snap_size_bytes: Some(4_194_304 << 10),
+            log_size_bytes: None,
+        }
     }
 }
 
@@ -50,7 +54,10 @@ impl RollPolicy {
     pub fn appended(&mut self, record_bytes: u64) -> bool {
         self.records += 1;
         self.bytes += record_bytes;
-        self.records > self.records_trigger || self.bytes_trigger.is_some_and(|trigger| self.bytes > trigger)
+        self.records > self.records_trigger
+            || self
+                .bytes_trigger
+                .is_some_and(|trigger| self.bytes > trigger)
     }
 
     /// Begins the next round with two new random numbers.
@@ -60,7 +67,9 @@ impl RollPolicy {
 
     /// Whether a file of `file_bytes` is to be followed by a new one after a commit, without a snapshot.
     pub fn file_is_full(&self, file_bytes: u64) -> bool {
-        self.limits.log_size_bytes.is_some_and(|limit| file_bytes > limit)
+        self.limits
+            .log_size_bytes
+            .is_some_and(|limit| file_bytes > limit)
     }
 }
 
@@ -70,12 +79,18 @@ mod tests {
 
     fn records_until_trigger(limits: RollLimits, random: [u64; 2], record_bytes: u64) -> u64 {
         let mut policy = RollPolicy::new(limits, random);
-        (1..=10_000).find(|_| policy.appended(record_bytes)).expect("some limit is reached")
+        (1..=10_000)
+            .find(|_| policy.appended(record_bytes))
+            .expect("some limit is reached")
     }
 
     #[test]
     fn triggers_in_the_upper_half() {
-        let limits = |snap_count, bytes| RollLimits { snap_count, snap_size_bytes: bytes, log_size_bytes: Some(100) };
+        let limits = |snap_count, bytes| RollLimits {
+            snap_count,
+            snap_size_bytes: bytes,
+            log_size_bytes: Some(100),
+        };
         let table = [
             (limits(120, None), [0, 0], 1, 61),
             (limits(120, None), [59, 0], 1, 120),
@@ -86,7 +101,11 @@ mod tests {
             (limits(120, Some(1)), [59, 49], 10, 1),
         ];
         for (limits, random, bytes, expected) in table {
-            assert_eq!(records_until_trigger(limits, random, bytes), expected, "{limits:?} {random:?}");
+            assert_eq!(
+                records_until_trigger(limits, random, bytes),
+                expected,
+                "{limits:?} {random:?}"
+            );
         }
         let policy = RollPolicy::new(limits(120, None), [0, 0]);
         assert!(!policy.file_is_full(100) && policy.file_is_full(101));

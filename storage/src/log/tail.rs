@@ -28,6 +28,8 @@ use crate::log::writer::COMMIT_BYTES_MAX;
 const SECTOR_LEN: u64 = 512;
 /// How much is searched at a time, in bytes.
 const SEARCH_LEN: usize = 64 << 10;
+/// What most of a preallocated file looks like; comparing whole blocks is many times faster than looking at bytes.
+static ZEROS: [u8; SEARCH_LEN] = [0; SEARCH_LEN];
 /// The checksum is zero-extended to a long, so these leading bytes of a record are zero anyway and prove nothing.
 const ALWAYS_ZERO_LEN: u64 = 4;
 
@@ -43,7 +45,12 @@ pub(crate) enum Tail {
 }
 
 /// Judges what follows `offset`, where reading stopped for the reason `stop`.
-pub(crate) fn judge(file: &dyn DiskFile, offset: u64, stop: Stop, entry_len_max: usize) -> io::Result<Tail> {
+pub(crate) fn judge(
+    file: &dyn DiskFile,
+    offset: u64,
+    stop: Stop,
+    entry_len_max: usize,
+) -> io::Result<Tail> {
     if stop == Stop::EndOfFile {
         return Ok(Tail::Clean);
     }
@@ -55,14 +62,18 @@ pub(crate) fn judge(file: &dyn DiskFile, offset: u64, stop: Stop, entry_len_max:
         return Ok(Tail::Clean);
     }
     if let Some(record) = behind.record_of_later_batch {
-        return Ok(Tail::Damaged(format!("{}, but a whole record follows at offset {record}", stop.describe())));
+        return Ok(Tail::Damaged(format!(
+            "{}, but a whole record follows at offset {record}",
+            stop.describe()
+        )));
     }
-    let lost = stop == Stop::CutRecord || lost_sector(file, offset, behind.first_record, entry_len_max)?;
+    let lost = lost_sector(file, offset, behind.first_record, entry_len_max)?;
     Ok(match (behind.first_record, stop) {
         _ if lost => Tail::Unfinished,
-        (Some(record), _) => {
-            Tail::Damaged(format!("{}, but a whole record follows at offset {record}", stop.describe()))
-        }
+        (Some(record), _) => Tail::Damaged(format!(
+            "{}, but a whole record follows at offset {record}",
+            stop.describe()
+        )),
         (None, Stop::BadChecksum { .. }) => Tail::Damaged(stop.describe()),
         (None, _) => Tail::Unfinished,
     })
@@ -86,13 +97,17 @@ fn search(file: &dyn DiskFile, stop_offset: u64, entry_len_max: usize) -> io::Re
     let mut window = Window::new(file, stop_offset);
     loop {
         let bytes = window.peek(SEARCH_LEN)?;
-        let (len, zeros) = (bytes.len(), bytes.iter().all(|byte| *byte == 0));
+        let (len, zeros) = (bytes.len(), bytes == &ZEROS[..bytes.len()]);
         behind.bytes |= !zeros;
         if len < RECORD_HEAD_LEN {
             return Ok(behind);
         }
         // Keep the last bytes of each block in view, so that a head across two blocks is seen.
-        let step = if len < SEARCH_LEN { len } else { len - RECORD_HEAD_LEN };
+        let step = if len < SEARCH_LEN {
+            len
+        } else {
+            len - RECORD_HEAD_LEN
+        };
         if zeros {
             window.advance(step);
             continue;
@@ -100,7 +115,11 @@ fn search(file: &dyn DiskFile, stop_offset: u64, entry_len_max: usize) -> io::Re
         let block_offset = window.offset();
         let mut position = 0;
         while position < step {
-            let Some(candidate) = next_candidate(window.peek(SEARCH_LEN)?, position, step, entry_len_max) else { break };
+            let Some(candidate) =
+                next_candidate(window.peek(SEARCH_LEN)?, position, step, entry_len_max)
+            else {
+                break;
+            };
             let at = block_offset + candidate as u64;
             if at > stop_offset && whole_record(&mut window, candidate, entry_len_max)? {
                 behind.first_record.get_or_insert(at);
@@ -125,30 +144,40 @@ fn next_candidate(block: &[u8], from: usize, until: usize, entry_len_max: usize)
 
 fn whole_record(window: &mut Window<'_>, start: usize, entry_len_max: usize) -> io::Result<bool> {
     let head = window.peek(start + RECORD_HEAD_LEN)?;
-    let Some(Ok(head)) = head.get(start..).map(<&[u8; RECORD_HEAD_LEN]>::try_from) else { return Ok(false) };
-    let Ok(len) = format::entry_len(head, entry_len_max) else { return Ok(false) };
+    let Some(Ok(head)) = head.get(start..).map(<&[u8; RECORD_HEAD_LEN]>::try_from) else {
+        return Ok(false);
+    };
+    let Ok(len) = format::entry_len(head, entry_len_max) else {
+        return Ok(false);
+    };
     let end = start + len + RECORD_OVERHEAD;
     let bytes = window.peek(end)?;
-    Ok(bytes.get(start..end).is_some_and(|bytes| format::check_record(bytes).is_ok()))
+    Ok(bytes
+        .get(start..end)
+        .is_some_and(|bytes| format::check_record(bytes).is_ok()))
 }
 
 /// Whether a sector between the stop and `first_record` (or the end of the broken record) holds nothing but zeros.
-fn lost_sector(file: &dyn DiskFile, offset: u64, first_record: Option<u64>, entry_len_max: usize) -> io::Result<bool> {
+fn lost_sector(
+    file: &dyn DiskFile,
+    offset: u64,
+    first_record: Option<u64>,
+    entry_len_max: usize,
+) -> io::Result<bool> {
     let file_len = file.len()?;
     let mut window = Window::new(file, offset);
     let head = window.peek(RECORD_HEAD_LEN)?;
-    let claimed = match <&[u8; RECORD_HEAD_LEN]>::try_from(head).map(|head| format::entry_len(head, entry_len_max)) {
+    let claimed = match <&[u8; RECORD_HEAD_LEN]>::try_from(head)
+        .map(|head| format::entry_len(head, entry_len_max))
+    {
         Ok(Ok(len)) => len + RECORD_OVERHEAD,
         _ => RECORD_HEAD_LEN,
     };
-    // A sector that holds part of a whole record was written, so it must end before that record.
-    let (sector_end_max, start_end) = match first_record {
-        Some(record) => (record, record),
-        None => (file_len.next_multiple_of(SECTOR_LEN), offset + claimed as u64),
-    };
+    // The sector in which the next whole record begins counts as well: it may hold no more of it than leading zeros.
+    let search_end = first_record.unwrap_or(offset + claimed as u64);
     let informative = offset + ALWAYS_ZERO_LEN;
     let mut sector = informative / SECTOR_LEN * SECTOR_LEN;
-    while sector < start_end && sector + SECTOR_LEN <= sector_end_max {
+    while sector < search_end {
         let from = sector.max(informative);
         let until = (sector + SECTOR_LEN).min(file_len);
         let mut bytes = [0; SECTOR_LEN as usize];

@@ -61,7 +61,11 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { preallocation: Preallocation::ZeroFill { step: 4 << 20 }, force_sync: true, entry_len_max: 0xf_ffff * 2 }
+        Self {
+            preallocation: Preallocation::ZeroFill { step: 4 << 20 },
+            force_sync: true,
+            entry_len_max: 0xf_ffff * 2,
+        }
     }
 }
 
@@ -114,10 +118,18 @@ impl LogWriter {
         self.check_alive()?;
         let len_max = self.options.entry_len_max;
         if entry.len() > len_max {
-            return Err(StorageError::EntryTooLong { len: entry.len(), len_max });
+            return Err(StorageError::EntryTooLong {
+                len: entry.len(),
+                len_max,
+            });
         }
         let zxid = Zxid(format::entry_zxid(entry).expect("a log entry starts with a TxnHeader"));
-        assert!(zxid > self.last_zxid, "zxid {:#x} appended after {:#x}", zxid.0, self.last_zxid.0);
+        assert!(
+            zxid > self.last_zxid,
+            "zxid {:#x} appended after {:#x}",
+            zxid.0,
+            self.last_zxid.0
+        );
         if self.buffer.len() >= COMMIT_BYTES_MAX {
             self.commit()?;
         }
@@ -130,7 +142,9 @@ impl LogWriter {
     /// Makes everything appended so far durable; returns how many bytes that were. Only now may it be acknowledged.
     pub fn commit(&mut self) -> Result<usize, StorageError> {
         self.check_alive()?;
-        let Some(first) = self.buffered_first else { return Ok(0) };
+        let Some(first) = self.buffered_first else {
+            return Ok(0);
+        };
         let result = self.write_batch(first);
         match result {
             Ok(()) => {
@@ -204,7 +218,9 @@ impl LogWriter {
 
     fn check_alive(&self) -> Result<(), StorageError> {
         if self.poisoned {
-            return Err(StorageError::Poisoned { dir: self.dir.clone() });
+            return Err(StorageError::Poisoned {
+                dir: self.dir.clone(),
+            });
         }
         Ok(())
     }
@@ -214,9 +230,15 @@ impl LogWriter {
         self.reserve_for(self.buffer.len() as u64)?;
         let force_sync = self.options.force_sync;
         let segment = self.segment.as_mut().expect("opened above");
-        segment.file.write_at(segment.position, &self.buffer).map_err(StorageError::io("write to", &segment.path))?;
+        segment
+            .file
+            .write_at(segment.position, &self.buffer)
+            .map_err(StorageError::io("write to", &segment.path))?;
         if force_sync {
-            segment.file.sync_data().map_err(StorageError::io("sync", &segment.path))?;
+            segment
+                .file
+                .sync_data()
+                .map_err(StorageError::io("sync", &segment.path))?;
         }
         segment.position += self.buffer.len() as u64;
         segment.reserved = segment.reserved.max(segment.position);
@@ -231,9 +253,13 @@ impl LogWriter {
         self.prepare_next()?;
         let mut segment = self.prepared.take().expect("prepared above");
         let path = self.dir.join(log_name(first));
-        self.disk.rename(&segment.path, &path).map_err(StorageError::io("name", &path))?;
+        self.disk
+            .rename(&segment.path, &path)
+            .map_err(StorageError::io("name", &path))?;
         // A record in a file whose name is lost would be lost with it.
-        self.disk.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))?;
+        self.disk
+            .sync_dir(&self.dir)
+            .map_err(StorageError::io("sync", &self.dir))?;
         segment.path = path;
         self.segment = Some(segment);
         Ok(())
@@ -244,8 +270,12 @@ impl LogWriter {
         let create = || -> io::Result<Segment> {
             let file = self.disk.create(&path)?;
             file.write_at(0, &HEADER)?;
-            let mut segment =
-                Segment { path: path.clone(), file, position: HEADER.len() as u64, reserved: HEADER.len() as u64 };
+            let mut segment = Segment {
+                path: path.clone(),
+                file,
+                position: HEADER.len() as u64,
+                reserved: HEADER.len() as u64,
+            };
             if let Some(step) = self.options.preallocation.step() {
                 segment.extend(self.options.preallocation, step)?;
             }
@@ -256,23 +286,35 @@ impl LogWriter {
         create().map_err(|source| {
             // Best effort: a leftover is removed at the next start as well.
             let _ = self.disk.remove(&path);
-            StorageError::Io { action: "prepare a log file at", path: path.clone(), source }
+            StorageError::Io {
+                action: "prepare a log file at",
+                path: path.clone(),
+                source,
+            }
         })
     }
 
     fn reserve_for(&mut self, bytes: u64) -> Result<(), StorageError> {
-        let Some(step) = self.options.preallocation.step() else { return Ok(()) };
+        let Some(step) = self.options.preallocation.step() else {
+            return Ok(());
+        };
         if self.segment.is_none() {
             self.prepare_next()?;
         }
         let preallocation = self.options.preallocation;
-        let segment = self.segment.as_mut().or(self.prepared.as_mut()).expect("prepared above");
+        let segment = self
+            .segment
+            .as_mut()
+            .or(self.prepared.as_mut())
+            .expect("prepared above");
         let end = segment.position + bytes;
         if end <= segment.reserved {
             return Ok(());
         }
         let missing = (end - segment.reserved).next_multiple_of(step);
-        segment.extend(preallocation, missing).map_err(StorageError::io("reserve space in", &segment.path))
+        segment
+            .extend(preallocation, missing)
+            .map_err(StorageError::io("reserve space in", &segment.path))
     }
 }
 

@@ -1,1 +1,0 @@
-//! Foreign clients, foreign servers and foreign data against the real binary.

@@ -1,0 +1,368 @@
+//! From a client's bytes to answers and submissions, in the order of its requests.
+//!
+//! The gate keeps a session's requests in order without a queue of its own: while any of
+//! the connection's writes is in flight, a read stays in the input buffer, and with it
+//! everything behind. When the last answer is in the outbox the shell is woken and hands
+//! the same input in again. Writes behind writes go on at once.
+
+mod auth;
+mod connect;
+mod read;
+
+use std::sync::Arc;
+
+use jute::frame::{self, PREFIX_LEN};
+use jute::{ErrorCode, OpCode};
+use state::acl::Identities;
+
+use crate::connection::{Connection, Ending, OUTBOX_HIGH_WATER};
+use crate::{Now, Replica};
+
+/// What became of a client's input.
+#[derive(Debug)]
+pub struct Received {
+    /// Bytes that are done with; the rest is to be handed in again.
+    pub consumed: usize,
+    /// Work for the sequencer. To be handed over before anything that is received later.
+    pub submission: Option<Submission>,
+    /// What has to happen first.
+    pub next: Next,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// More bytes from the client.
+    Input,
+    /// Nothing: hand the rest in at once.
+    Again,
+    /// The answers to what is in flight; the shell is woken then.
+    Answers,
+    /// Room in the outbox.
+    Drain,
+    /// Nothing more: send what is queued and close.
+    End,
+}
+
+/// Requests of one connection for the sequencer.
+pub struct Submission {
+    /// Who asks.
+    pub connection: Arc<Connection>,
+    /// As whom: the identities at the time of receipt.
+    pub identities: Identities,
+    /// When it was received, microseconds on the monotonic clock.
+    pub received_us: u64,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submission")
+            .field("session", &self.connection.session())
+            .field("ask", &self.ask)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a submission asks for.
+#[derive(Debug)]
+pub enum Ask {
+    /// A new session.
+    Open,
+    /// To go on with a session.
+    Renew {
+        /// Its id.
+        session: i64,
+        /// Is the password right?
+        password_matches: bool,
+    },
+    /// Writes, in order.
+    Writes(Writes),
+}
+
+/// Consecutive writes of one connection, with their bodies in one buffer.
+#[derive(Debug, Default)]
+pub struct Writes {
+    bodies: Vec<u8>,
+    requests: Vec<Write>,
+}
+
+/// One write.
+#[derive(Clone, Copy, Debug)]
+pub struct Write {
+    /// Chosen by the client.
+    pub xid: i32,
+    /// What to do.
+    pub op: OpCode,
+    body_end: usize,
+}
+
+impl Writes {
+    fn push(&mut self, xid: i32, op: OpCode, body: &[u8]) {
+        self.bodies.extend_from_slice(body);
+        self.requests.push(Write {
+            xid,
+            op,
+            body_end: self.bodies.len(),
+        });
+    }
+
+    /// Number of writes.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// The writes with their bodies.
+    pub fn iter(&self) -> impl Iterator<Item = (Write, &[u8])> {
+        let mut start = 0;
+        self.requests.iter().map(move |write| {
+            let body = &self.bodies[start..write.body_end];
+            start = write.body_end;
+            (*write, body)
+        })
+    }
+}
+
+/// How a request is handled.
+enum Class {
+    Read,
+    Write,
+    Auth,
+    Sasl,
+    Refused,
+}
+
+/// What is not for clients (createSession, deleteContainer, a bare check, errors and
+/// notifications) is refused like an unknown operation.
+fn classify(op: i32) -> (Class, OpCode) {
+    let Some(op) = OpCode::from_i32(op) else {
+        return (Class::Refused, OpCode::Error);
+    };
+    let class = match op {
+        OpCode::Create
+        | OpCode::Create2
+        | OpCode::CreateContainer
+        | OpCode::CreateTtl
+        | OpCode::Delete
+        | OpCode::SetData
+        | OpCode::SetAcl
+        | OpCode::Multi
+        | OpCode::Reconfig
+        | OpCode::CloseSession => Class::Write,
+        OpCode::Exists
+        | OpCode::GetData
+        | OpCode::GetAcl
+        | OpCode::GetChildren
+        | OpCode::GetChildren2
+        | OpCode::Sync
+        | OpCode::Ping
+        | OpCode::CheckWatches
+        | OpCode::RemoveWatches
+        | OpCode::MultiRead
+        | OpCode::SetWatches
+        | OpCode::SetWatches2
+        | OpCode::AddWatch
+        | OpCode::GetEphemerals
+        | OpCode::GetAllChildrenNumber
+        | OpCode::WhoAmI => Class::Read,
+        OpCode::Auth => Class::Auth,
+        OpCode::Sasl => Class::Sasl,
+        OpCode::Notification
+        | OpCode::Check
+        | OpCode::DeleteContainer
+        | OpCode::CreateSession
+        | OpCode::Error => Class::Refused,
+    };
+    (class, op)
+}
+
+/// A request as it stands in the input.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    xid: i32,
+    op: i32,
+    body: &'a [u8],
+    /// Length with the prefix.
+    frame_len: usize,
+}
+
+impl Replica {
+    /// Takes a connection's input: answers what can be answered at once, and returns what
+    /// is for the sequencer and how far it came. To be called by one task per connection.
+    pub fn receive(&self, connection: &Arc<Connection>, input: &[u8], now: Now) -> Received {
+        connection.unpark();
+        let mut gate = Gate {
+            replica: self,
+            connection,
+            now,
+            input,
+            consumed: 0,
+            packets: 0,
+            writes: Writes::default(),
+        };
+        let (next, session) = gate.run();
+        let (consumed, packets, writes) = (gate.consumed, gate.packets, gate.writes);
+        if packets > 0 {
+            connection.heard(now, packets);
+            let received = &self.stats.received;
+            received.fetch_add(packets, std::sync::atomic::Ordering::Relaxed);
+        }
+        let ask = session.or_else(|| (!writes.is_empty()).then_some(Ask::Writes(writes)));
+        Received {
+            consumed,
+            submission: ask.map(|ask| self.submit(connection, ask, now)),
+            next,
+        }
+    }
+
+    fn submit(&self, connection: &Arc<Connection>, ask: Ask, now: Now) -> Submission {
+        let count = match &ask {
+            Ask::Open | Ask::Renew { .. } => 1,
+            Ask::Writes(writes) => writes.len(),
+        };
+        connection.submit(count as u32);
+        let outstanding = &self.stats.outstanding;
+        outstanding.fetch_add(count as i64, std::sync::atomic::Ordering::Relaxed);
+        Submission {
+            connection: Arc::clone(connection),
+            identities: connection.identities(),
+            received_us: now.monotonic_us,
+            ask,
+        }
+    }
+}
+
+/// One pass over a connection's input.
+struct Gate<'a> {
+    replica: &'a Replica,
+    connection: &'a Arc<Connection>,
+    now: Now,
+    input: &'a [u8],
+    consumed: usize,
+    packets: u64,
+    writes: Writes,
+}
+
+impl<'a> Gate<'a> {
+    fn run(&mut self) -> (Next, Option<Ask>) {
+        loop {
+            if self.connection.outbox().ending().is_some() {
+                return (Next::End, None);
+            }
+            if self.connection.session() == 0 {
+                return self.before_session();
+            }
+            let request = match self.request() {
+                Ok(Some(request)) => request,
+                Ok(None) => return (Next::Input, None),
+                Err(ending) => {
+                    self.connection.end(ending);
+                    return (Next::End, None);
+                }
+            };
+            if let Some(next) = self.handle(request) {
+                return (next, None);
+            }
+        }
+    }
+
+    /// The next whole request; it stays in the input until [`Gate::done`].
+    fn request(&self) -> Result<Option<Request<'a>>, Ending> {
+        let rest = &self.input[self.consumed..];
+        let body = match frame::first(rest, self.replica.options.max_frame) {
+            Ok(Some(body)) => body,
+            Ok(None) => return Ok(None),
+            Err(frame::BadFrameLength(len)) => return Err(Ending::BadFrame(len)),
+        };
+        let Some((header, rest)) = body.split_first_chunk::<8>() else {
+            return Err(Ending::BadFrame(body.len() as i32));
+        };
+        let word = |at: usize| {
+            i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
+        Ok(Some(Request {
+            xid: word(0),
+            op: word(4),
+            body: rest,
+            frame_len: PREFIX_LEN + body.len(),
+        }))
+    }
+
+    fn done(&mut self, request: Request<'_>) {
+        self.consumed += request.frame_len;
+        self.packets += 1;
+    }
+
+    /// Handles one request; says what to wait for if it cannot go on.
+    fn handle(&mut self, request: Request<'a>) -> Option<Next> {
+        let (class, op) = classify(request.op);
+        if !matches!(class, Class::Auth | Class::Sasl) && self.lacks_enforced_auth() {
+            return Some(self.refuse(request, 0, ErrorCode::SessionClosedRequireSaslAuth));
+        }
+        match class {
+            Class::Write => self.write(request, op),
+            Class::Read => self.reads(),
+            Class::Auth => self.auth(request),
+            Class::Sasl => self.sasl(request),
+            Class::Refused => {
+                if let Some(wait) = self.wait_for_writes() {
+                    return Some(wait);
+                }
+                Some(self.refuse(request, -1, ErrorCode::Unimplemented))
+            }
+        }
+    }
+
+    fn write(&mut self, request: Request<'a>, op: OpCode) -> Option<Next> {
+        let outstanding = &self.replica.stats.outstanding;
+        let outstanding = outstanding.load(std::sync::atomic::Ordering::Relaxed);
+        if outstanding + self.writes.len() as i64 > self.replica.options.global_outstanding_limit
+            && let Some(wait) = self.wait_for_writes()
+        {
+            return Some(wait);
+        }
+        if self.connection.outbox().len() > OUTBOX_HIGH_WATER {
+            return Some(Next::Drain);
+        }
+        if !self.replica.large_requests.admit(request.body.len()) {
+            self.connection.end(Ending::Throttled);
+            return Some(Next::End);
+        }
+        self.done(request);
+        self.writes.push(request.xid, op, request.body);
+        if op == OpCode::CloseSession {
+            // Nothing behind it is answered.
+            self.consumed = self.input.len();
+            return Some(Next::Answers);
+        }
+        None
+    }
+
+    /// What to wait for before something that must come after all earlier writes.
+    fn wait_for_writes(&mut self) -> Option<Next> {
+        if !self.writes.is_empty() {
+            // They are not in flight yet; the shell submits them and asks again.
+            return Some(Next::Again);
+        }
+        (self.connection.in_flight() > 0 && self.connection.park()).then_some(Next::Answers)
+    }
+
+    /// Answers with an error and ends the connection.
+    fn refuse(&mut self, request: Request<'_>, zxid: i64, code: ErrorCode) -> Next {
+        self.done(request);
+        let mut outbox = self.connection.outbox();
+        let _ = outbox.push_reply(request.xid, zxid, |_, _| Err(code));
+        outbox.end(match code {
+            ErrorCode::Unimplemented => Ending::UnknownOperation(request.op),
+            ErrorCode::AuthFailed => Ending::AuthFailed,
+            _ => Ending::AuthRequired,
+        });
+        Next::End
+    }
+}

@@ -1,0 +1,92 @@
+//! Reads: answered at once, many under one guard.
+
+use jute::OpCode;
+use jute::data::Acl;
+use jute::frame;
+use jute::proto::{EventType, ReplyHeader};
+use state::State;
+use state::read::ReadContext;
+use state::watch::{EventSink, WatcherId};
+
+use super::{Class, Gate, Next, Request, classify};
+use crate::connection::encode_event;
+use crate::connection::{OUTBOX_HIGH_WATER, Outbox};
+
+/// A guard is given up after so many reads, so that a write never waits long.
+const READS_PER_GUARD: usize = 64;
+
+impl<'a> Gate<'a> {
+    /// Answers the reads at the front of the input, if no earlier write of the connection
+    /// is unanswered. Each reads, registers its watch and queues its answer under one
+    /// guard, so an event can neither be missed nor come before the answer.
+    pub(super) fn reads(&mut self) -> Option<Next> {
+        if let Some(wait) = self.wait_for_writes() {
+            return Some(wait);
+        }
+        let identities = self.connection.identities();
+        let context = ReadContext {
+            session: self.connection.session(),
+            watcher: self.connection.id(),
+            identities: &identities,
+            auth: &self.replica.options.auth,
+        };
+        let state = self.replica.read();
+        let mut outbox = self.connection.outbox();
+        let mut answered = 0;
+        let mut next = None;
+        while answered < READS_PER_GUARD {
+            if outbox.len() > OUTBOX_HIGH_WATER {
+                next = Some(Next::Drain);
+                break;
+            }
+            let Ok(Some(request)) = self.request() else {
+                break;
+            };
+            let (Class::Read, op) = classify(request.op) else {
+                break;
+            };
+            answer(&state, &context, request, op, &mut outbox);
+            let (now_us, zxid) = (self.now.monotonic_us, state.last_zxid().0);
+            outbox.note_answer(op, request.xid, zxid, now_us, 0);
+            self.done(request);
+            answered += 1;
+        }
+        drop(outbox);
+        drop(state);
+        self.replica.count_answers(answered as u64, 0);
+        next
+    }
+}
+
+fn answer(
+    state: &State,
+    context: &ReadContext<'_>,
+    request: Request<'_>,
+    op: OpCode,
+    outbox: &mut Outbox,
+) {
+    let zxid = state.last_zxid().0;
+    if op == OpCode::Ping {
+        let _ = outbox.push_reply(ReplyHeader::PING_XID, zxid, |_, _| Ok(()));
+        return;
+    }
+    let _ = outbox.push_reply(request.xid, zxid, |out, events| {
+        let mut sink = OwnEvents { events };
+        state.read(context, op, request.body, out, &mut sink)
+    });
+}
+
+/// Events that a request raises for its own connection (setWatches).
+struct OwnEvents<'a> {
+    events: &'a mut Vec<u8>,
+}
+
+impl EventSink for OwnEvents<'_> {
+    fn event(&mut self, _watcher: WatcherId, kind: EventType, path: &str, zxid: i64) {
+        frame::append(self.events, |out| encode_event(out, kind, path, zxid));
+    }
+
+    fn may_read(&self, _watcher: WatcherId, _acl: &[Acl<'_>]) -> bool {
+        true
+    }
+}

@@ -1,0 +1,366 @@
+//! The second half of a round: apply, tell watchers, answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use jute::data::{Acl, perms};
+use jute::proto::{ConnectResponse, EventType};
+use jute::txn::LogEntry;
+use jute::wire::Encode;
+use jute::{ErrorCode, OpCode};
+use state::State;
+use state::acl::allowed;
+use state::apply::Applied;
+use state::session::password;
+use state::watch::{EventSink, WatcherId};
+
+use super::round::{Entry, Round, Step};
+use crate::connection::{Connection, Ending};
+use crate::{Now, Replica};
+
+/// The guard is given up after so many steps, so that reads never wait long.
+const STEPS_PER_GUARD: usize = 256;
+
+pub(super) fn commit(replica: &Replica, round: &mut Round, now: Now) -> Vec<Arc<Connection>> {
+    let (steps, touched) = round.take_steps();
+    let mut committer = Committer {
+        replica,
+        round,
+        now,
+        touched: Touched(touched),
+        applied: 0,
+    };
+    let mut steps = steps.into_iter().peekable();
+    while steps.peek().is_some() {
+        let mut state = replica.write();
+        for step in steps.by_ref().take(STEPS_PER_GUARD) {
+            committer.step(&mut state, step);
+        }
+    }
+    replica
+        .stats
+        .transactions
+        .fetch_add(committer.applied, Relaxed);
+    committer.touched.into_inner()
+}
+
+pub(super) fn refuse(replica: &Replica, round: &mut Round, now: Now) -> Vec<Arc<Connection>> {
+    let (steps, touched) = round.take_steps();
+    let zxid = replica.read().last_zxid().0;
+    let mut refuser = Refuser {
+        replica,
+        now,
+        zxid,
+        touched: Touched(touched),
+    };
+    for step in steps {
+        refuser.step(step);
+    }
+    refuser.touched.into_inner()
+}
+
+/// The connections that have something to send, each at least once.
+struct Touched(Vec<Arc<Connection>>);
+
+impl Touched {
+    fn add(&mut self, connection: &Arc<Connection>) {
+        if !self
+            .0
+            .last()
+            .is_some_and(|last| Arc::ptr_eq(last, connection))
+        {
+            self.0.push(Arc::clone(connection));
+        }
+    }
+
+    fn into_inner(mut self) -> Vec<Arc<Connection>> {
+        self.0.sort_by_key(|connection| connection.id());
+        self.0.dedup_by_key(|connection| connection.id());
+        self.0
+    }
+}
+
+struct Committer<'a> {
+    replica: &'a Replica,
+    round: &'a Round,
+    now: Now,
+    touched: Touched,
+    applied: u64,
+}
+
+impl<'a> Committer<'a> {
+    fn step(&mut self, state: &mut State, step: Step) {
+        match step {
+            Step::Written {
+                connection,
+                xid,
+                op,
+                entry,
+                received_us,
+            } => self.written(state, &connection, (xid, op, received_us), entry),
+            Step::Rejected {
+                connection,
+                xid,
+                op,
+                code,
+                received_us,
+            } => {
+                let zxid = state.last_zxid().0;
+                let request = (xid, op, received_us);
+                reply_error(self.replica, &connection, request, zxid, code, self.now);
+                self.touched.add(&connection);
+            }
+            Step::Dropped { connection } => self.replica.answered(&connection),
+            Step::Open {
+                connection,
+                session,
+                entry,
+            } => self.open(state, &connection, session, entry),
+            Step::Renewed {
+                connection,
+                session,
+            } => {
+                reply_connect(self.replica, &connection, session);
+                self.touched.add(&connection);
+            }
+            Step::Closed {
+                connection,
+                session,
+                entry,
+            } => self.closed(state, connection, session, entry),
+            Step::Own { entry } => {
+                self.apply(state, entry);
+            }
+        }
+    }
+
+    fn apply(&mut self, state: &mut State, entry: Entry) -> Applied<'a> {
+        self.applied += 1;
+        let mut sink = Deliver {
+            replica: self.replica,
+            touched: &mut self.touched,
+        };
+        let entry = LogEntry::from_bytes(self.round.entry(entry), state.options().limits);
+        let entry = entry.expect("a transaction of our own can be read back");
+        let applied = state.apply(entry, &mut sink);
+        let applied = applied.expect("a multi of our own can be read back");
+        self.replica.note_digest(state);
+        applied
+    }
+
+    fn written(
+        &mut self,
+        state: &mut State,
+        connection: &Arc<Connection>,
+        (xid, op, received_us): (i32, OpCode, u64),
+        entry: Entry,
+    ) {
+        let (replica, now) = (self.replica, self.now);
+        let applied = self.apply(state, entry);
+        let zxid = applied.zxid.0;
+        let mut outbox = connection.outbox();
+        let _ = outbox.push_reply(xid, zxid, |out, _| {
+            applied.encode_reply(out);
+            error_of(&applied)
+        });
+        let us = now.monotonic_us.saturating_sub(received_us);
+        outbox.note_answer(op, xid, zxid, now.monotonic_us, us);
+        drop(outbox);
+        replica.count_answers(1, us);
+        replica.answered(connection);
+        self.touched.add(connection);
+    }
+
+    fn open(
+        &mut self,
+        state: &mut State,
+        connection: &Arc<Connection>,
+        session: i64,
+        entry: Entry,
+    ) {
+        self.apply(state, entry);
+        self.replica.sessions.lock().open(
+            session,
+            connection.timeout_ms(),
+            Some(Arc::clone(connection)),
+            self.now.monotonic_ms(),
+        );
+        reply_connect(self.replica, connection, Some(session));
+        self.touched.add(connection);
+    }
+
+    fn closed(
+        &mut self,
+        state: &mut State,
+        asked: Option<(Arc<Connection>, i32, u64)>,
+        session: i64,
+        entry: Entry,
+    ) {
+        let (replica, now) = (self.replica, self.now);
+        let zxid = self.apply(state, entry).zxid.0;
+        let owner = replica.sessions.lock().closed(session);
+        if let Some((connection, xid, received_us)) = asked {
+            let us = now.monotonic_us.saturating_sub(received_us);
+            let mut outbox = connection.outbox();
+            let _ = outbox.push_reply(xid, zxid, |_, _| Ok(()));
+            outbox.note_answer(OpCode::CloseSession, xid, zxid, now.monotonic_us, us);
+            outbox.end(Ending::SessionClosed);
+            drop(outbox);
+            state.watches().remove_watcher(connection.id());
+            replica.answered(&connection);
+            self.touched.add(&connection);
+        } else {
+            replica.stats.sessions_expired.fetch_add(1, Relaxed);
+        }
+        if let Some(owner) = owner {
+            owner.end(Ending::SessionExpired);
+            state.watches().remove_watcher(owner.id());
+            self.touched.add(&owner);
+        }
+    }
+}
+
+/// Answers a round for which there is no space.
+struct Refuser<'a> {
+    replica: &'a Replica,
+    now: Now,
+    zxid: i64,
+    touched: Touched,
+}
+
+impl Refuser<'_> {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Written {
+                connection,
+                xid,
+                op,
+                received_us,
+                ..
+            } => self.error(&connection, (xid, op, received_us), ErrorCode::SystemError),
+            Step::Rejected {
+                connection,
+                xid,
+                op,
+                code,
+                received_us,
+            } => self.error(&connection, (xid, op, received_us), code),
+            Step::Dropped { connection } => self.replica.answered(&connection),
+            Step::Open { connection, .. } => {
+                connection.end(Ending::NoSpace);
+                self.replica.answered(&connection);
+                self.touched.add(&connection);
+            }
+            Step::Renewed {
+                connection,
+                session,
+            } => {
+                reply_connect(self.replica, &connection, session);
+                self.touched.add(&connection);
+            }
+            Step::Closed {
+                connection,
+                session,
+                ..
+            } => {
+                self.replica.sessions.lock().not_closing(session);
+                if let Some((connection, xid, received_us)) = connection {
+                    let request = (xid, OpCode::CloseSession, received_us);
+                    self.error(&connection, request, ErrorCode::SystemError);
+                }
+            }
+            Step::Own { .. } => {}
+        }
+    }
+
+    fn error(
+        &mut self,
+        connection: &Arc<Connection>,
+        request: (i32, OpCode, u64),
+        code: ErrorCode,
+    ) {
+        reply_error(self.replica, connection, request, self.zxid, code, self.now);
+        self.touched.add(connection);
+    }
+}
+
+fn reply_error(
+    replica: &Replica,
+    connection: &Arc<Connection>,
+    (xid, op, received_us): (i32, OpCode, u64),
+    zxid: i64,
+    code: ErrorCode,
+    now: Now,
+) {
+    let us = now.monotonic_us.saturating_sub(received_us);
+    let mut outbox = connection.outbox();
+    let _ = outbox.push_reply(xid, zxid, |_, _| Err(code));
+    outbox.note_answer(op, xid, zxid, now.monotonic_us, us);
+    drop(outbox);
+    replica.count_answers(1, us);
+    replica.answered(connection);
+}
+
+/// The error in the reply's header.
+fn error_of(applied: &Applied<'_>) -> Result<(), ErrorCode> {
+    match applied.err() {
+        0 => Ok(()),
+        err => Err(ErrorCode::from_i32(err).unwrap_or(ErrorCode::SystemError)),
+    }
+}
+
+/// The answer to a ConnectRequest; without a session it says "expired" and the connection ends.
+fn reply_connect(replica: &Replica, connection: &Arc<Connection>, session: Option<i64>) {
+    let password = session.map_or([0; 16], password);
+    let response = ConnectResponse {
+        protocol_version: 0,
+        timeout_ms: session.map_or(0, |_| connection.timeout_ms()),
+        session_id: session.unwrap_or(0),
+        passwd: Some(&password),
+        read_only: (!connection.is_old_client()).then_some(false),
+    };
+    let mut outbox = connection.outbox();
+    outbox.push_frame(|out| response.encode(out));
+    match session {
+        Some(session) => connection.establish(session),
+        None => outbox.end(Ending::InvalidSession),
+    }
+    drop(outbox);
+    replica.answered(connection);
+}
+
+/// Queues watch events while a transaction is applied.
+struct Deliver<'a> {
+    replica: &'a Replica,
+    touched: &'a mut Touched,
+}
+
+impl EventSink for Deliver<'_> {
+    fn event(&mut self, watcher: WatcherId, kind: EventType, path: &str, zxid: i64) {
+        if let Some(connection) = self.replica.connections.get(watcher) {
+            connection.outbox().push_event(kind, path, zxid);
+            self.touched.add(&connection);
+        }
+    }
+
+    fn may_read(&self, watcher: WatcherId, acl: &[Acl<'_>]) -> bool {
+        let Some(connection) = self.replica.connections.get(watcher) else {
+            return false;
+        };
+        let identities = connection.identities();
+        allowed(acl, perms::READ, &identities, &self.replica.options.auth)
+    }
+}
+
+impl Replica {
+    pub(crate) fn count_answers(&self, count: u64, us: u64) {
+        self.stats.sent.fetch_add(count, Relaxed);
+        self.stats.latency.lock().record(us, count);
+    }
+
+    /// One request less in flight. To be called after its answer is in the outbox.
+    fn answered(&self, connection: &Connection) {
+        connection.answered(1);
+        self.stats.outstanding.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,330 @@
+//! The standalone sequencer: one history, made by one server alone.
+//!
+//! Works in rounds: [`Sequencer::prepare`] turns what came in into transactions and hands
+//! out their entries under a [`Ticket`]; when the entries are durable,
+//! [`Sequencer::commit`] takes the ticket back, applies them and queues the answers.
+//! Nothing is applied, and no client hears of it, before its entry is on stable storage:
+//! the ticket is the proof, and it is good once.
+
+mod answer;
+mod round;
+
+use std::sync::Arc;
+
+use jute::Zxid;
+use state::prep::{Closing, Prep, PrepOptions, Prepared};
+use state::{State, prep};
+
+use crate::connection::{Connection, Ending};
+use crate::gate::{Ask, Submission};
+use crate::reaper::Reaper;
+use crate::sessions::{SessionIds, SessionState};
+use crate::{Now, Replica};
+use round::{Round, Step};
+
+/// Stands for the entries of one round until they are durable.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a round ends by commit or refuse"]
+pub struct Ticket(u64);
+
+/// Orders writes, validates them, and applies them when they are durable.
+pub struct Sequencer {
+    replica: Arc<Replica>,
+    options: PrepOptions,
+    prep: Prep,
+    session_ids: SessionIds,
+    reaper: Reaper,
+    round: Round,
+    tickets: u64,
+    outstanding: Option<u64>,
+    /// Sessions that own ephemerals and are not known: a snapshot of Apache's can hold
+    /// such. They are closed in the first round.
+    orphans: Vec<i64>,
+}
+
+impl Sequencer {
+    /// Goes on behind the last transaction of the replica's state.
+    pub fn new(replica: Arc<Replica>, options: PrepOptions, now: Now) -> Self {
+        let prep = new_prep(&options, &replica);
+        let orphans = orphans(&replica);
+        let server_id = replica.options().server_id;
+        let reaper = Reaper::new(replica.options().reaper, now);
+        Self {
+            options,
+            prep,
+            session_ids: SessionIds::new(server_id, now.wall_ms),
+            reaper,
+            round: Round::default(),
+            tickets: 0,
+            outstanding: None,
+            orphans,
+            replica,
+        }
+    }
+
+    /// When [`Sequencer::prepare`] should be called even if nothing comes in, milliseconds
+    /// on the monotonic clock: sessions expire and nodes are reaped.
+    pub fn next_deadline_ms(&self) -> u64 {
+        let expiry = self.replica.sessions.lock().next_deadline_ms();
+        let reaper = self.reaper.next_deadline_ms();
+        expiry.map_or(reaper, |expiry| expiry.min(reaper))
+    }
+
+    /// Starts a round with what came in, in this order, and with what is due.
+    ///
+    /// # Panics
+    /// If the last round has not ended.
+    pub fn prepare(&mut self, now: Now, submissions: Vec<Submission>) -> Ticket {
+        assert!(self.outstanding.is_none(), "one round at a time");
+        let replica = Arc::clone(&self.replica);
+        let state = replica.read();
+        self.round.clear();
+        for submission in submissions {
+            self.take(&state, now, submission);
+        }
+        self.take_due(&state, now);
+        self.tickets += 1;
+        self.outstanding = Some(self.tickets);
+        Ticket(self.tickets)
+    }
+
+    /// The entries of the round, in order: to be made durable before [`Sequencer::commit`].
+    pub fn entries(&self) -> impl Iterator<Item = &[u8]> {
+        self.round.entries()
+    }
+
+    /// Bytes of all entries of the round.
+    pub fn entries_len(&self) -> usize {
+        self.round.entries_len()
+    }
+
+    /// Ends the round: its entries are durable. Applies them under one guard, and queues
+    /// events and answers under it, so that an event always precedes an answer that shows
+    /// the change. Returns the connections that have something to send.
+    ///
+    /// # Panics
+    /// If the ticket is not that of the round.
+    pub fn commit(&mut self, ticket: Ticket, now: Now) -> Vec<Arc<Connection>> {
+        assert_eq!(self.outstanding.take(), Some(ticket.0), "each ticket once");
+        let touched = answer::commit(&self.replica, &mut self.round, now);
+        if let Some(last) = self.round.last_zxid() {
+            self.prep.applied(last);
+        }
+        touched
+    }
+
+    /// Ends the round without its entries: there is no space for them, and none was
+    /// written. Writes are answered with an error; their zxids are used again.
+    ///
+    /// # Panics
+    /// If the ticket is not that of the round.
+    pub fn refuse(&mut self, ticket: Ticket, now: Now) -> Vec<Arc<Connection>> {
+        assert_eq!(self.outstanding.take(), Some(ticket.0), "each ticket once");
+        self.prep = new_prep(&self.options, &self.replica);
+        self.orphans = orphans(&self.replica);
+        answer::refuse(&self.replica, &mut self.round, now)
+    }
+
+    fn take(&mut self, state: &State, now: Now, submission: Submission) {
+        let Submission {
+            connection,
+            identities,
+            received_us,
+            ask,
+        } = submission;
+        match ask {
+            Ask::Open => self.open(state, now, connection),
+            Ask::Renew {
+                session,
+                password_matches,
+            } => self.renew(now, connection, session, password_matches),
+            Ask::Writes(writes) => {
+                let waited_ms = now.monotonic_us.saturating_sub(received_us) / 1000;
+                for (write, body) in writes.iter() {
+                    self.replica.large_requests.release(body.len());
+                    let request = prep::Request {
+                        session: connection.session(),
+                        cxid: write.xid,
+                        op: write.op,
+                        body,
+                        identities: &identities,
+                        kind: prep::SessionKind::Global,
+                    };
+                    self.write(state, now, &connection, &request, waited_ms, received_us);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, state: &State, now: Now, connection: Arc<Connection>) {
+        let session = self.session_ids.allocate();
+        let timeout_ms = connection.timeout_ms();
+        let entry = self.round.begin_entry();
+        let zxid =
+            self.prep
+                .create_session(state, now.wall_ms, session, timeout_ms, self.round.buffer());
+        self.round.end_entry(entry, zxid);
+        self.round.push(Step::Open {
+            connection,
+            session,
+            entry,
+        });
+    }
+
+    /// The connection that had the session so far is closed even if the password is
+    /// wrong, as in Apache.
+    fn renew(
+        &mut self,
+        now: Now,
+        connection: Arc<Connection>,
+        session: i64,
+        password_matches: bool,
+    ) {
+        let mut sessions = self.replica.sessions.lock();
+        if let Some(old) = sessions.connection(session) {
+            old.end(Ending::Replaced);
+            self.round.touch(&old);
+        }
+        let timeout_ms = connection.timeout_ms();
+        let valid = password_matches
+            && sessions.renew(
+                session,
+                timeout_ms,
+                Arc::clone(&connection),
+                now.monotonic_ms(),
+            );
+        drop(sessions);
+        self.round.push(Step::Renewed {
+            connection,
+            session: valid.then_some(session),
+        });
+    }
+
+    fn write(
+        &mut self,
+        state: &State,
+        now: Now,
+        connection: &Arc<Connection>,
+        request: &prep::Request<'_>,
+        waited_ms: u64,
+        received_us: u64,
+    ) {
+        let connection = Arc::clone(connection);
+        let session = request.session;
+        if self.replica.sessions.lock().state(session) != SessionState::Alive {
+            // Dropped without an answer; the connection ends when the session does.
+            self.round.push(Step::Dropped { connection });
+            return;
+        }
+        let (xid, op) = (request.cxid, request.op);
+        let throttle_ms = self.replica.options().throttled_op_wait_ms;
+        if throttle_ms > 0 && waited_ms > throttle_ms && op != jute::OpCode::CloseSession {
+            self.round.push(Step::Rejected {
+                connection,
+                xid,
+                op,
+                code: jute::ErrorCode::ThrottledOp,
+                received_us,
+            });
+            return;
+        }
+        if op == jute::OpCode::CloseSession {
+            let entry = self.close(state, now, session, xid);
+            self.round.push(Step::Closed {
+                connection: Some((connection, xid, received_us)),
+                session,
+                entry,
+            });
+            return;
+        }
+        let entry = self.round.begin_entry();
+        let outcome = self
+            .prep
+            .prepare(state, now.wall_ms, request, self.round.buffer());
+        let step = match outcome {
+            Prepared::Txn { zxid, .. } => {
+                self.round.end_entry(entry, zxid);
+                Step::Written {
+                    connection,
+                    xid,
+                    op,
+                    entry,
+                    received_us,
+                }
+            }
+            Prepared::Reject(code) => Step::Rejected {
+                connection,
+                xid,
+                op,
+                code,
+                received_us,
+            },
+        };
+        self.round.push(step);
+    }
+
+    /// Prepares the end of a session; too many ephemerals go in transactions of their own
+    /// before it.
+    fn close(&mut self, state: &State, now: Now, session: i64, cxid: i32) -> round::Entry {
+        self.replica.sessions.lock().closing(session);
+        loop {
+            let entry = self.round.begin_entry();
+            let buffer = self.round.buffer();
+            let closing = self
+                .prep
+                .close_session(state, now.wall_ms, session, cxid, buffer);
+            match closing {
+                Closing::Closed(zxid) => {
+                    self.round.end_entry(entry, zxid);
+                    return entry;
+                }
+                Closing::Shed(zxid) => {
+                    self.round.end_entry(entry, zxid);
+                    self.round.push(Step::Own { entry });
+                }
+            }
+        }
+    }
+
+    /// Sessions to expire and nodes to reap. They ride in the same rounds as writes.
+    fn take_due(&mut self, state: &State, now: Now) {
+        let expired = self.replica.sessions.lock().expired(now.monotonic_ms());
+        let expired = expired.into_iter().map(|(session, _timeout_ms)| session);
+        for session in self.orphans.split_off(0).into_iter().chain(expired) {
+            let entry = self.close(state, now, session, 0);
+            self.round.push(Step::Closed {
+                connection: None,
+                session,
+                entry,
+            });
+        }
+        while let Some(path) = self.reaper.due(state, now) {
+            let entry = self.round.begin_entry();
+            let buffer = self.round.buffer();
+            let prepared = self
+                .prep
+                .delete_container(state, now.wall_ms, &path, buffer);
+            if let Prepared::Txn { zxid, .. } = prepared {
+                self.round.end_entry(entry, zxid);
+                self.round.push(Step::Own { entry });
+            }
+        }
+    }
+
+    /// The last zxid handed out.
+    pub fn last_prepared(&self) -> Zxid {
+        self.prep.last_zxid()
+    }
+}
+
+fn new_prep(options: &PrepOptions, replica: &Replica) -> Prep {
+    let state = replica.read();
+    let seed = replica.options().seed;
+    Prep::new(options.clone(), &state, state.last_zxid(), seed)
+}
+
+fn orphans(replica: &Replica) -> Vec<i64> {
+    let state = replica.read();
+    let unknown = |session: &i64| state.sessions().timeout_ms(*session).is_none();
+    state.sessions_with_ephemerals().filter(unknown).collect()
+}

@@ -1,0 +1,170 @@
+//! From the configuration to what each layer is configured with.
+
+use jute::wire::Limits;
+use replica::throttle::ConnectionThrottleOptions;
+use replica::{ReaperOptions, ReplicaOptions};
+use state::acl::{AuthConfig, DigestAlgorithm};
+use state::prep::PrepOptions;
+use state::tree::OwnerRules;
+use storage::{Compression, LogOptions, Preallocation, RollLimits, SnapshotOptions};
+
+use crate::config::{Config, DigestAlg, SnapshotCompression};
+use crate::pipeline::SnapshotSettings;
+
+/// The id of a server without an ensemble, in the top byte of its session ids.
+const STANDALONE_SERVER_ID: u8 = 1;
+
+/// Largest step by which a log file is extended, bytes. `preAllocSize` bounds it from
+/// above: large steps only make the write longer that happens to need one.
+const LOG_STEP_MAX: u64 = 4 << 20;
+
+/// A snapshot is synced after so many bytes: the log shares the disk with it.
+const SNAPSHOT_SYNC_BYTES: u64 = 1 << 20;
+
+fn limits(config: &Config) -> Limits {
+    Limits::new(
+        config.limits.jute_max_buffer as usize,
+        config.limits.jute_extra_size as usize,
+    )
+}
+
+fn owner_rules(config: &Config) -> OwnerRules {
+    OwnerRules {
+        extended_types: config.features.extended_types_enabled,
+        emulate_353_ttl: config.features.emulate_353_ttl_nodes,
+    }
+}
+
+pub(crate) fn state(config: &Config) -> state::Options {
+    state::Options {
+        owner_rules: owner_rules(config),
+        digest_enabled: config.storage.digest_enabled,
+        limits: limits(config),
+    }
+}
+
+fn auth(config: &Config) -> AuthConfig {
+    let auth = &config.auth;
+    AuthConfig {
+        skip_acl: auth.skip_acl,
+        digest_enabled: auth.digest_enabled,
+        digest_algorithm: match auth.digest_alg {
+            DigestAlg::Sha1 => DigestAlgorithm::Sha1,
+            DigestAlg::Sha224 => DigestAlgorithm::Sha224,
+            DigestAlg::Sha256 => DigestAlgorithm::Sha256,
+            DigestAlg::Sha384 => DigestAlgorithm::Sha384,
+            DigestAlg::Sha512 => DigestAlgorithm::Sha512,
+        },
+        super_digest: auth.super_digest.clone(),
+        ensemble_names: auth.ensemble_scheme.then(|| auth.ensemble_names.clone()),
+    }
+}
+
+pub(crate) fn prep(config: &Config) -> PrepOptions {
+    PrepOptions {
+        enforce_quota: config.features.enforce_quota,
+        close_session_txn: config.storage.close_session_txn_enabled,
+        auth: auth(config),
+        ..PrepOptions::default()
+    }
+}
+
+pub(crate) fn replica(config: &Config, seed: u64) -> ReplicaOptions {
+    let limits_of = &config.limits;
+    let enforced = &config.auth.enforced_schemes;
+    let throttle = &config.request_throttle;
+    ReplicaOptions {
+        server_id: STANDALONE_SERVER_ID,
+        tick_time_ms: config.tick_time_ms.max(1) as u32,
+        min_session_timeout_ms: config.min_session_timeout_ms,
+        max_session_timeout_ms: config.max_session_timeout_ms,
+        max_frame: limits_of.jute_max_buffer as usize,
+        limits: limits(config),
+        global_outstanding_limit: i64::from(limits_of.global_outstanding_limit),
+        throttled_op_wait_ms: throttle
+            .throttled_op_wait_time
+            .map_or(0, |wait| wait.as_millis() as u64),
+        large_request_threshold: limits_of.large_request_threshold.map_or(-1, i64::from),
+        large_request_max_bytes: i64::from(limits_of.large_request_max_bytes),
+        connection_throttle: connection_throttle(config),
+        auth: auth(config),
+        enforced_schemes: (!enforced.is_empty()).then(|| enforced.clone()),
+        reaper: reaper(config),
+        seed,
+    }
+}
+
+fn connection_throttle(config: &Config) -> ConnectionThrottleOptions {
+    let throttle = &config.connection_throttle;
+    ConnectionThrottleOptions {
+        tokens: throttle.tokens.unwrap_or(0),
+        fill_time_ms: throttle.fill_time.as_millis() as u64,
+        fill_count: throttle.fill_count,
+        freeze_time_ms: throttle
+            .freeze_time
+            .map_or(-1, |time| time.as_millis() as i64),
+        drop_increase: throttle.drop_increase,
+        drop_decrease: throttle.drop_decrease,
+        decrease_ratio: throttle.decrease_ratio,
+        weight_enabled: throttle.weight_enabled,
+        global_session_weight: throttle.global_session_weight,
+        renew_session_weight: throttle.renew_session_weight,
+    }
+}
+
+fn reaper(config: &Config) -> ReaperOptions {
+    let features = &config.features;
+    ReaperOptions {
+        check_interval_ms: features.container_check_interval.as_millis() as u64,
+        max_per_minute: u64::from(features.container_max_per_minute),
+        max_never_used_interval_ms: features
+            .container_max_never_used
+            .map_or(0, |age| age.as_millis() as i64),
+    }
+}
+
+pub(crate) fn recovery(config: &Config) -> storage::Options {
+    storage::Options {
+        datadir_autocreate: config.storage.datadir_autocreate,
+        db_autocreate: config.storage.db_autocreate,
+        trust_empty_snapshot: config.storage.snapshot_trust_empty,
+        limits: limits(config),
+        log: log(config),
+    }
+}
+
+fn log(config: &Config) -> LogOptions {
+    let step = u64::try_from(config.storage.pre_alloc_size_kb).unwrap_or(0) << 10;
+    LogOptions {
+        preallocation: match step.min(LOG_STEP_MAX) {
+            0 => Preallocation::Off,
+            step => Preallocation::ZeroFill { step },
+        },
+        force_sync: config.storage.force_sync,
+        entry_len_max: limits(config).max_len,
+    }
+}
+
+pub(crate) fn roll(config: &Config) -> RollLimits {
+    let storage = &config.storage;
+    RollLimits {
+        snap_count: u64::from(storage.snap_count),
+        snap_size_bytes: storage.snap_size_limit_kb.map(|kb| kb << 10),
+        log_size_bytes: storage.txn_log_size_limit_kb.map(|kb| kb << 10),
+    }
+}
+
+pub(crate) fn snapshots(config: &Config) -> SnapshotSettings {
+    SnapshotSettings {
+        file: SnapshotOptions {
+            compression: match config.storage.snapshot_compression {
+                SnapshotCompression::None => Compression::None,
+                SnapshotCompression::Gzip => Compression::Gz,
+                SnapshotCompression::Snappy => Compression::Snappy,
+            },
+            sync_every_bytes: SNAPSHOT_SYNC_BYTES,
+        },
+        digest: config.storage.digest_enabled,
+        last_processed: config.storage.serialize_last_processed_zxid,
+    }
+}

@@ -1,0 +1,210 @@
+//! Brings a standalone server up, keeps it running, and takes it down.
+
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use replica::{Replica, Sequencer};
+use storage::{Layout, RollPolicy};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::load::{self, Loaded};
+use crate::metrics::Metrics;
+use crate::net::{ConnectionLimits, Listener, Stop};
+use crate::options;
+use crate::pipeline::{FatalError, Purge, Queue, Snapshots, Writer};
+
+/// Threads that move bytes. More than two pay only on larger machines.
+const IO_THREADS_MIN: usize = 2;
+
+/// What connections and words need of a running server.
+pub(crate) struct Server {
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) config: Config,
+    pub(crate) layout: Layout,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) sessionless_timeout_ms: u64,
+}
+
+/// Runs a standalone server until a signal stops it.
+///
+/// # Errors
+/// When it cannot start, or can no longer write its log.
+pub fn run(config: Config) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(IO_THREADS_MIN, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.max(IO_THREADS_MIN))
+        .enable_all()
+        .thread_name("zk-io")
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<()> {
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    if !config.storage.force_sync {
+        warn!("forceSync=no: a power failure loses writes that were acknowledged");
+    }
+    // Bound first: a port that is taken must not cost a load of the database.
+    let listener = listener(&config)?;
+    let (server, writer, purge) = assemble(config)?;
+    let result = serve_clients(server, writer, listener).await;
+    drop(purge);
+    result
+}
+
+fn assemble(config: Config) -> Result<(Arc<Server>, Writer, Purge)> {
+    let clock = Clock::start();
+    let seed = seed();
+    let Loaded {
+        state,
+        log,
+        disk,
+        layout,
+        is_new,
+    } = load::load(&config, seed)?;
+    let metrics = Arc::new(Metrics::start());
+    let replica_options = options::replica(&config, seed);
+    let replica = Arc::new(Replica::new(state, replica_options, clock.now()));
+    let sequencer = Sequencer::new(Arc::clone(&replica), options::prep(&config), clock.now());
+    let mut snapshots = Snapshots::new(
+        Arc::clone(&replica),
+        Arc::clone(&disk),
+        layout.clone(),
+        options::snapshots(&config),
+        Arc::clone(&metrics),
+        seed,
+    );
+    if is_new {
+        // Logs without a snapshot before them would be refused at the next start.
+        snapshots.take_now()?;
+    }
+    let purge = Purge::start(disk, layout.clone(), config.autopurge);
+    let queue = Arc::new(Queue::default());
+    let writer = Writer {
+        queue: Arc::clone(&queue),
+        sequencer,
+        log,
+        roll: RollPolicy::new(options::roll(&config), snapshots.random()),
+        snapshots,
+        clock,
+        fsync_warning: config.storage.fsync_warning_threshold,
+        space_left: true,
+    };
+    let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
+    let server = Server {
+        replica,
+        queue,
+        layout,
+        clock,
+        metrics,
+        sessionless_timeout_ms: sessionless_timeout.as_millis() as u64,
+        config,
+    };
+    Ok((Arc::new(server), writer, purge))
+}
+
+fn listener(config: &Config) -> Result<Option<Listener>> {
+    let Some(port) = config.client_port else {
+        warn!("clientPort is not set: no client can connect");
+        return Ok(None);
+    };
+    let limits = ConnectionLimits::new(
+        config.limits.max_cnxns.unwrap_or(0) as usize,
+        config.max_client_cnxns as usize,
+    );
+    let backlog = config
+        .listen_backlog
+        .and_then(|backlog| i32::try_from(backlog).ok());
+    let backlog = backlog.unwrap_or(0);
+    let keep_alive = config.limits.client_tcp_keep_alive;
+    let Some(host) = config.client_port_address.as_deref() else {
+        return Ok(Some(Listener::bind_all(port, backlog, keep_alive, limits)?));
+    };
+    let found = (host.trim_matches(['[', ']']), port).to_socket_addrs();
+    let found = found.ok().and_then(|mut addresses| addresses.next());
+    let address = found.with_context(|| format!("clientPortAddress={host} does not resolve"))?;
+    Ok(Some(Listener::bind(address, backlog, keep_alive, limits)?))
+}
+
+async fn serve_clients(
+    server: Arc<Server>,
+    writer: Writer,
+    listener: Option<Listener>,
+) -> Result<()> {
+    let stop = Stop::default();
+    let tasks = TaskTracker::new();
+    if let Some(listener) = listener {
+        info!(
+            "serving a standalone ZooKeeper on {}, data in {}",
+            listener.local_addr()?,
+            server.config.data_dir.display()
+        );
+        let server = Arc::clone(&server);
+        tokio::spawn(listener.run(server, tasks.clone(), stop.clone()));
+    }
+    let mut writing = tokio::task::spawn_blocking(move || writer.run());
+    tokio::select! {
+        signal = stop_signal() => info!("{} received, stopping", signal?),
+        written = &mut writing => {
+            // It never ends by itself but for an error.
+            written.context("the write thread panicked")??;
+        }
+    }
+    stop.accepting.cancel();
+    drain(&server, writing).await?;
+    // Every answer is in an outbox now; the connections send them and close.
+    stop.connected.cancel();
+    tasks.close();
+    if tokio::time::timeout(LAST_WORDS, tasks.wait())
+        .await
+        .is_err()
+    {
+        warn!("some clients did not take their last answers in time");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Time for clients to take what is queued for them.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Finishes the writes that were submitted, for at most
+/// `zookeeper.request_throttler.shutdownTimeout`.
+async fn drain(server: &Server, writing: JoinHandle<Result<(), FatalError>>) -> Result<()> {
+    let start = Instant::now();
+    server.queue.stop();
+    let patience = server.config.request_throttle.shutdown_timeout;
+    match tokio::time::timeout(patience, writing).await {
+        Ok(written) => written.context("the write thread panicked")??,
+        Err(_) => warn!("some writes were not finished in {patience:?}"),
+    }
+    info!("drained in {} ms", start.elapsed().as_millis());
+    Ok(())
+}
+
+async fn stop_signal() -> std::io::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+/// A seed from the operating system, for hash keys and the scatter of snapshots.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one("zabkeeper")
+}

@@ -1,0 +1,8 @@
+//! Each table is a story: requests in order, and what they come to.
+
+mod apache;
+mod checks;
+mod harness;
+mod multi;
+mod pipelined;
+mod session;

@@ -1,0 +1,209 @@
+use jute::ErrorCode;
+
+use super::*;
+use crate::state::{Options, State};
+use crate::tree::Tree;
+
+fn text(count: i64, bytes: i64, count_hard: Option<i64>, byte_hard: Option<i64>) -> QuotaText {
+    QuotaText {
+        count,
+        bytes,
+        count_hard_limit: count_hard,
+        byte_hard_limit: byte_hard,
+    }
+}
+
+#[test]
+fn texts_are_read_as_java_reads_them() {
+    let table = [
+        ("", Some(text(-1, -1, None, None))),
+        ("count=5,bytes=7", Some(text(5, 7, None, None))),
+        ("bytes=7", Some(text(-1, 7, None, None))),
+        (
+            "count=-1,bytes=-1=;byteHardLimit=20;countHardLimit=3",
+            Some(text(-1, -1, Some(3), Some(20))),
+        ),
+        ("count=5;,;bytes=7,", Some(text(5, 7, None, None))),
+        ("count==,bytes=1", None),
+        ("count==x,bytes=1", Some(text(-1, 1, None, None))),
+        ("count=5,other=9", Some(text(5, -1, None, None))),
+        ("count=5,other=x", None),
+        ("count", None),
+        ("count=", None),
+        ("count=abc", None),
+        (",count=5", None),
+        ("=5", Some(text(-1, -1, None, None))),
+        (",;", Some(text(-1, -1, None, None))),
+        ("=", None),
+    ];
+    for (given, expected) in table {
+        let parsed = QuotaText::parse(Some(given.as_bytes()));
+        assert_eq!(parsed.ok(), expected, "{given:?}");
+    }
+    assert_eq!(QuotaText::parse(None), Ok(text(-1, -1, None, None)));
+}
+
+#[test]
+fn texts_are_written_as_java_writes_them() {
+    let table = [
+        (text(5, 7, None, None), "count=5,bytes=7"),
+        (
+            text(-1, -1, Some(3), Some(20)),
+            "count=-1,bytes=-1=;byteHardLimit=20;countHardLimit=3",
+        ),
+        (
+            text(-1, -1, Some(3), None),
+            "count=-1,bytes=-1=;countHardLimit=3",
+        ),
+    ];
+    for (quota, expected) in table {
+        assert_eq!(quota.to_string(), expected);
+        assert_eq!(QuotaText::parse(Some(expected.as_bytes())), Ok(quota));
+    }
+    assert_eq!(render_stats(1, 5), "count=1,bytes=5");
+}
+
+#[test]
+fn the_deepest_prefix_counts() {
+    let mut quotas = Quotas::default();
+    assert_eq!(quotas.find("/a/b"), None);
+    quotas.on_limits_created("/a");
+    quotas.on_limits_created("/a/b/c");
+    quotas.set_usage("/a/b", Some(Usage::default()));
+    let table = [
+        ("/a", Some("/a")),
+        ("/a/b", Some("/a")),
+        ("/a/b/c", Some("/a/b/c")),
+        ("/a/b/c/d/e", Some("/a/b/c")),
+        ("/ab", None),
+        ("/", None),
+        ("", None),
+        ("a", None),
+    ];
+    for (path, expected) in table {
+        assert_eq!(quotas.find(path), expected, "{path}");
+    }
+    assert_eq!(quotas.prefixes().collect::<Vec<_>>(), ["/a", "/a/b/c"]);
+    quotas.on_limits_deleted("/a/b/c");
+    assert_eq!(quotas.find("/a/b/c/d"), Some("/a"));
+}
+
+#[test]
+fn usage_outlives_the_limits_and_follows_changes() {
+    let mut quotas = Quotas::default();
+    quotas.on_limits_created("/a");
+    assert_eq!(quotas.add("/a", 1, 1), None);
+    quotas.set_usage(
+        "/a",
+        Some(Usage {
+            count: 2,
+            bytes: 10,
+        }),
+    );
+    assert_eq!(
+        quotas.add("/a", -1, 5),
+        Some(Usage {
+            count: 1,
+            bytes: 15
+        })
+    );
+    quotas.on_limits_deleted("/a");
+    assert_eq!(
+        quotas.usage("/a"),
+        Some(Usage {
+            count: 1,
+            bytes: 15
+        })
+    );
+    quotas.set_usage("/a", None);
+    assert_eq!(quotas.usage("/a"), None);
+    assert_eq!(quotas.find("/a"), None);
+}
+
+#[test]
+fn quota_nodes_are_recognised_by_their_paths() {
+    let table = [
+        (
+            "/zookeeper/quota/a/zookeeper_limits",
+            Some(QuotaNode::Limits("/a")),
+        ),
+        (
+            "/zookeeper/quota/a/b/zookeeper_stats",
+            Some(QuotaNode::Stats("/a/b")),
+        ),
+        ("/zookeeper/quota/a/b", None),
+        ("/zookeeper/quota/zookeeper_limits", None),
+        ("/a/zookeeper_limits", None),
+        ("/zookeeper/quota", None),
+    ];
+    for (path, expected) in table {
+        assert_eq!(QuotaNode::of(path), expected, "{path}");
+    }
+    assert_eq!(
+        QuotaNode::of(&limits_path("/a/b")),
+        Some(QuotaNode::Limits("/a/b"))
+    );
+    assert_eq!(
+        QuotaNode::of(&stats_path("/a/b")),
+        Some(QuotaNode::Stats("/a/b"))
+    );
+}
+
+/// A tree with limits on /a, and usage 2 nodes of 10 bytes.
+fn limited(limits: &str) -> (Quotas, Tree) {
+    let mut state = State::new(Options::default(), 1);
+    let stat = Default::default();
+    let nodes = [("/zookeeper/quota/a", ""), (&limits_path("/a"), limits)];
+    for (path, data) in nodes {
+        state.insert_node(path, Some(data.as_bytes()), crate::acl::AclId::OPEN, &stat);
+    }
+    let mut quotas = Quotas::default();
+    quotas.on_limits_created("/a");
+    quotas.set_usage(
+        "/a",
+        Some(Usage {
+            count: 2,
+            bytes: 10,
+        }),
+    );
+    (quotas, state.tree)
+}
+
+#[test]
+fn only_hard_limits_refuse() {
+    let exceeded = Err(ErrorCode::QuotaExceeded);
+    let table = [
+        ("count=1,bytes=1", 1, 100, Ok(())),
+        ("count=1,bytes=1=;countHardLimit=3", 1, 100, Ok(())),
+        ("count=1,bytes=1=;countHardLimit=2", 1, 0, exceeded),
+        ("count=1,bytes=1=;countHardLimit=2", 0, 100, Ok(())),
+        ("count=9,bytes=9=;byteHardLimit=20", 1, 10, Ok(())),
+        ("count=9,bytes=9=;byteHardLimit=20", 1, 11, exceeded),
+        ("count=9,bytes=9=;byteHardLimit=5", 1, 0, Ok(())),
+        ("count=9,bytes=9=;byteHardLimit=5", 0, -1, exceeded),
+        ("count=9,bytes=9=;byteHardLimit=-1", 0, 1000, Ok(())),
+        ("count=9,bytes=9=;byteHardLimit=0", 0, 1, exceeded),
+        ("junk", 0, 0, Err(ErrorCode::MarshallingError)),
+    ];
+    for (limits, count, bytes, expected) in table {
+        let (quotas, tree) = limited(limits);
+        assert_eq!(
+            check(&quotas, &tree, "/a/x", count, bytes),
+            expected,
+            "{limits}"
+        );
+        assert_eq!(check(&quotas, &tree, "/b", count, bytes), Ok(()));
+    }
+}
+
+#[test]
+fn without_stats_or_limits_nothing_is_refused() {
+    let (mut quotas, tree) = limited("count=1,bytes=1=;countHardLimit=0");
+    assert_eq!(
+        check(&quotas, &tree, "/a", 1, 0),
+        Err(ErrorCode::QuotaExceeded)
+    );
+    quotas.set_usage("/a", None);
+    assert_eq!(check(&quotas, &tree, "/a", 1, 0), Ok(()));
+    assert_eq!(check(&quotas, &Tree::new(1), "/a", 1, 0), Ok(()));
+}

@@ -1,0 +1,16 @@
+//! Snapshots: `snapshot.<zxid>` files.
+//!
+//! * [`format`] is the layout and the seals, * [`compress`] the three forms of the byte stream, * [`writer`] makes a snapshot
+//!   visible only when it is durable, * [`reader`] verifies before it hands anything out, * [`choose`] lists and orders candidates.
+
+pub mod choose;
+pub mod compress;
+pub mod format;
+pub mod reader;
+pub mod writer;
+
+pub use choose::{Candidate, SNAPSHOTS_TRIED_MAX, candidates};
+pub use compress::Compression;
+pub use format::{DigestSeal, Trailer};
+pub use reader::{SnapshotSink, load};
+pub use writer::{SnapshotOptions, SnapshotWriter};

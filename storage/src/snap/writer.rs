@@ -1,0 +1,219 @@
+//! Writes a snapshot under a name that no reader looks at, and gives it its own name once every byte is durable.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jute::Zxid;
+use jute::data::{Acl, StatPersisted};
+use jute::wire::Encode;
+use simd_adler32::Adler32;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::StorageError;
+use crate::layout::{UNFINISHED_SNAPSHOT, snapshot_name};
+use crate::snap::compress::{Compression, Encoder};
+use crate::snap::format::{HEADER, TERMINATOR, Trailer};
+
+/// Bytes gathered before they are summed, compressed and written.
+const BUFFER_LEN: usize = 256 << 10;
+
+/// How a snapshot is written.
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotOptions {
+    /// The form of the file.
+    pub compression: Compression,
+    /// Sync after so many bytes. A large backlog of unsynced bytes would hold up the log's syncs on the same disk.
+    pub sync_every_bytes: u64,
+}
+
+impl Default for SnapshotOptions {
+    fn default() -> Self {
+        Self {
+            compression: Compression::None,
+            sync_every_bytes: 8 << 20,
+        }
+    }
+}
+
+/// A snapshot being written: made with its sessions and ACLs, then fed with nodes, then finished.
+pub struct SnapshotWriter {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    unfinished: PathBuf,
+    name: String,
+    encoder: Encoder<FileSink>,
+    sum: Adler32,
+    buffer: Vec<u8>,
+}
+
+impl SnapshotWriter {
+    /// Starts the snapshot `zxid` in the directory `dir`: a state that contains every transaction up to `zxid`.
+    ///
+    /// `sessions` are (id, timeout in ms). `acls` are (index, list); every index that a node uses must be there, except -1, the
+    /// open ACL.
+    pub fn begin<'a>(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        zxid: Zxid,
+        options: SnapshotOptions,
+        sessions: impl ExactSizeIterator<Item = (i64, i32)>,
+        acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
+    ) -> Result<Self, StorageError> {
+        let name = snapshot_name(zxid, options.compression);
+        let unfinished = dir.join(format!("{UNFINISHED_SNAPSHOT}{zxid}"));
+        let file = disk
+            .create(&unfinished)
+            .map_err(StorageError::io("create", &unfinished))?;
+        let sink = FileSink {
+            file,
+            offset: 0,
+            unsynced: 0,
+            sync_every: options.sync_every_bytes.max(1),
+        };
+        let mut writer = Self {
+            disk,
+            dir: dir.to_path_buf(),
+            unfinished,
+            name,
+            encoder: Encoder::new(options.compression, sink),
+            sum: Adler32::new(),
+            buffer: Vec::with_capacity(BUFFER_LEN),
+        };
+        writer.buffer.extend_from_slice(&HEADER);
+        count(sessions.len()).encode(&mut writer.buffer);
+        for (id, timeout_ms) in sessions {
+            id.encode(&mut writer.buffer);
+            timeout_ms.encode(&mut writer.buffer);
+            writer.drain_if_full()?;
+        }
+        count(acls.len()).encode(&mut writer.buffer);
+        for (index, acl) in acls {
+            index.encode(&mut writer.buffer);
+            acl.encode(&mut writer.buffer);
+            writer.drain_if_full()?;
+        }
+        Ok(writer)
+    }
+
+    /// Adds a node; its parent must have been added before, the root's path is empty.
+    pub fn node(
+        &mut self,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: i64,
+        stat: &StatPersisted,
+    ) -> Result<(), StorageError> {
+        encode_node(path, data, acl, stat, &mut self.buffer);
+        self.drain_if_full()
+    }
+
+    /// Adds nodes that [`encode_node`] encoded elsewhere.
+    pub fn nodes_raw(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.drain()?;
+        self.put(bytes)
+    }
+
+    /// Seals the snapshot, makes it durable and gives it its name; returns its path.
+    ///
+    /// The caller must have made every transaction whose effect may be inside durable in the log.
+    pub fn finish(mut self, trailer: Trailer) -> Result<PathBuf, StorageError> {
+        self.buffer.extend_from_slice(&TERMINATOR);
+        self.drain()?;
+        let mut seals = Vec::new();
+        trailer.encode(&mut self.sum, &mut seals);
+        let Self {
+            disk,
+            dir,
+            unfinished,
+            name,
+            mut encoder,
+            ..
+        } = self;
+        let write = || {
+            encoder.write_all(&seals)?;
+            encoder.finish()?.file.sync_data()
+        };
+        write().map_err(StorageError::io("write snapshot", &unfinished))?;
+        let path = dir.join(name);
+        disk.rename(&unfinished, &path)
+            .map_err(StorageError::io("name", &path))?;
+        disk.sync_dir(&dir)
+            .map_err(StorageError::io("sync", &dir))?;
+        Ok(path)
+    }
+
+    /// Gives up and removes what was written.
+    pub fn abandon(self) -> Result<(), StorageError> {
+        self.disk
+            .remove(&self.unfinished)
+            .map_err(StorageError::io("remove", &self.unfinished))
+    }
+
+    fn drain_if_full(&mut self) -> Result<(), StorageError> {
+        if self.buffer.len() < BUFFER_LEN {
+            Ok(())
+        } else {
+            self.drain()
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), StorageError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = self.put(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        result
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.sum.write(bytes);
+        self.encoder
+            .write_all(bytes)
+            .map_err(StorageError::io("write snapshot", &self.unfinished))
+    }
+}
+
+/// Appends a node as it stands in a snapshot.
+pub fn encode_node(
+    path: &str,
+    data: Option<&[u8]>,
+    acl: i64,
+    stat: &StatPersisted,
+    out: &mut Vec<u8>,
+) {
+    // A path of one slash would end the nodes.
+    assert!(path != "/", "the root's path is empty in a snapshot");
+    Some(path.as_bytes()).encode(out);
+    data.encode(out);
+    acl.encode(out);
+    stat.encode(out);
+}
+
+fn count(len: usize) -> i32 {
+    i32::try_from(len).expect("fewer than 2^31 sessions and ACLs")
+}
+
+struct FileSink {
+    file: Box<dyn DiskFile>,
+    offset: u64,
+    unsynced: u64,
+    sync_every: u64,
+}
+
+impl Write for FileSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(self.offset, bytes)?;
+        self.offset += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
+        if self.unsynced >= self.sync_every {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

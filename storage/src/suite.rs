@@ -1,0 +1,296 @@
+//! What every [`Disk`] must do: run here on the simulated disk, and by the shell on the real one.
+//!
+//! Only what can be seen without a crash is checked; what survives one is the simulated disk's fault model, and the real disk's promise.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use jute::Zxid;
+use jute::data::{Acl, StatPersisted};
+
+use crate::disk::{Disk, read_full};
+use crate::epochs::{self, EpochFile};
+use crate::error::Rejected;
+use crate::layout::Layout;
+use crate::log::{LogOptions, Preallocation};
+use crate::recovery::{Options, RecoverySink, Start, open};
+use crate::snap::{Compression, SnapshotOptions, SnapshotSink, SnapshotWriter, Trailer};
+
+type Check = fn(&Arc<dyn Disk>, &Path);
+
+/// Runs every check; `fresh` gives a disk and an existing empty directory on it, anew each time.
+///
+/// # Panics
+/// At the first check that fails.
+pub fn run<'p>(mut fresh: impl FnMut() -> (Arc<dyn Disk>, &'p Path)) {
+    let checks: [Check; 7] = [
+        names,
+        replacing,
+        missing,
+        reading_and_writing,
+        allocating,
+        sizes,
+        whole_recovery,
+    ];
+    for check in checks {
+        let (disk, dir) = fresh();
+        check(&disk, dir);
+    }
+}
+
+fn names(disk: &Arc<dyn Disk>, dir: &Path) {
+    assert_eq!(sorted(disk, dir), [""; 0]);
+    disk.create(&dir.join("b")).expect("create");
+    disk.create(&dir.join("a")).expect("create");
+    disk.create_dir_all(&dir.join("c/d"))
+        .expect("make directories");
+    disk.create_dir_all(&dir.join("c/d"))
+        .expect("make directories again");
+    assert_eq!(sorted(disk, dir), ["a", "b", "c"]);
+    assert!(disk.exists(&dir.join("a")).expect("look"));
+    assert!(disk.exists(&dir.join("c/d")).expect("look"));
+    assert!(!disk.exists(&dir.join("c/e")).expect("look"));
+    disk.remove(&dir.join("a")).expect("remove");
+    assert_eq!(sorted(disk, dir), ["b", "c"]);
+    disk.sync_dir(dir).expect("sync a directory");
+}
+
+fn replacing(disk: &Arc<dyn Disk>, dir: &Path) {
+    for (name, content) in [("old", "1"), ("new", "22")] {
+        disk.create(&dir.join(name))
+            .expect("create")
+            .write_at(0, content.as_bytes())
+            .expect("write");
+    }
+    disk.rename(&dir.join("new"), &dir.join("old"))
+        .expect("rename");
+    assert_eq!(sorted(disk, dir), ["old"]);
+    assert_eq!(disk.read_all(&dir.join("old")).expect("read"), b"22");
+    disk.create(&dir.join("old")).expect("create over it");
+    assert_eq!(disk.size(&dir.join("old")).expect("size"), 0);
+}
+
+fn missing(disk: &Arc<dyn Disk>, dir: &Path) {
+    let gone = dir.join("gone");
+    let kinds = [
+        disk.open(&gone).err().map(|error| error.kind()),
+        disk.read_all(&gone).err().map(|error| error.kind()),
+        disk.size(&gone).err().map(|error| error.kind()),
+        disk.remove(&gone).err().map(|error| error.kind()),
+        disk.rename(&gone, &dir.join("other"))
+            .err()
+            .map(|error| error.kind()),
+        disk.list(&gone).err().map(|error| error.kind()),
+        disk.create(&gone.join("file"))
+            .err()
+            .map(|error| error.kind()),
+    ];
+    assert_eq!(kinds, [Some(ErrorKind::NotFound); 7]);
+}
+
+fn reading_and_writing(disk: &Arc<dyn Disk>, dir: &Path) {
+    let path = dir.join("file");
+    let file = disk.create(&path).expect("create");
+    assert!(file.is_empty().expect("size"));
+    file.write_at(4, b"efgh").expect("write behind a gap");
+    file.write_at(6, b"GHIJ").expect("write over");
+    file.sync_data().expect("sync");
+    assert_eq!(disk.read_all(&path).expect("read"), b"\0\0\0\0efGHIJ");
+    let mut buffer = [9; 8];
+    let again = disk.open(&path).expect("open");
+    assert_eq!(read_full(again.as_ref(), 6, &mut buffer).expect("read"), 4);
+    assert_eq!(&buffer, b"GHIJ\x09\x09\x09\x09");
+    assert_eq!(again.read_at(10, &mut buffer).expect("read at the end"), 0);
+    assert_eq!(
+        again
+            .read_at(1000, &mut buffer)
+            .expect("read behind the end"),
+        0
+    );
+    again
+        .write_at(0, b"a")
+        .expect("write through a second handle");
+    assert_eq!(
+        read_full(file.as_ref(), 0, &mut buffer[..1]).expect("read"),
+        1
+    );
+    assert_eq!(buffer[0], b'a');
+}
+
+fn allocating(disk: &Arc<dyn Disk>, dir: &Path) {
+    let file = disk.create(&dir.join("file")).expect("create");
+    file.write_at(0, b"head").expect("write");
+    file.allocate(2, 100).expect("allocate over bytes");
+    assert_eq!(file.len().expect("size"), 102);
+    file.allocate(0, 10).expect("allocate what is there");
+    assert_eq!(file.len().expect("size"), 102);
+    file.sync_data().expect("sync");
+    let mut expected = b"head".to_vec();
+    expected.resize(102, 0);
+    assert_eq!(disk.read_all(&dir.join("file")).expect("read"), expected);
+}
+
+fn sizes(disk: &Arc<dyn Disk>, dir: &Path) {
+    let file = disk.create(&dir.join("file")).expect("create");
+    file.write_at(0, b"0123456789").expect("write");
+    file.set_len(4).expect("cut");
+    assert_eq!(file.len().expect("size"), 4);
+    file.set_len(6).expect("extend");
+    assert_eq!(disk.read_all(&dir.join("file")).expect("read"), b"0123\0\0");
+    assert_eq!(disk.size(&dir.join("file")).expect("size"), 6);
+}
+
+/// Counts what it is given.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    sessions: usize,
+    acls: usize,
+    nodes: usize,
+    entries: Vec<i64>,
+}
+
+impl SnapshotSink for Counts {
+    fn session(&mut self, _: i64, _: i32) -> Result<(), Rejected> {
+        self.sessions += 1;
+        Ok(())
+    }
+
+    fn acl(&mut self, _: i64, _: Vec<Acl<'_>>) -> Result<(), Rejected> {
+        self.acls += 1;
+        Ok(())
+    }
+
+    fn node(
+        &mut self,
+        _: &str,
+        _: Option<&[u8]>,
+        _: i64,
+        _: &StatPersisted,
+    ) -> Result<(), Rejected> {
+        self.nodes += 1;
+        Ok(())
+    }
+}
+
+impl RecoverySink for Counts {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn snapshot_done(&mut self, _: Zxid, _: Trailer) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    fn entry(&mut self, zxid: Zxid, _: &[u8]) -> Result<(), Rejected> {
+        self.entries.push(zxid.0);
+        Ok(())
+    }
+}
+
+fn whole_recovery(disk: &Arc<dyn Disk>, dir: &Path) {
+    let layout = Layout::new(dir, &dir.join("log"));
+    let policies = [
+        Preallocation::Off,
+        Preallocation::ZeroFill { step: 8192 },
+        Preallocation::Reserve { step: 8192 },
+    ];
+    let mut last = 0;
+    for (round, preallocation) in policies.into_iter().enumerate() {
+        let log = LogOptions {
+            preallocation,
+            ..LogOptions::default()
+        };
+        let options = Options {
+            log,
+            ..Options::default()
+        };
+        let mut counts = Counts::default();
+        let mut recovered = open(Arc::clone(disk), &layout, &options, &mut counts).expect("open");
+        assert_eq!(recovered.last_zxid.0.max(0), last);
+        assert_eq!(recovered.start == Start::Empty, round == 0);
+        assert!(recovered.warnings.is_empty(), "{:?}", recovered.warnings);
+        for _ in 0..50 {
+            last += 1;
+            let mut entry = vec![0; 300];
+            entry[12..20].copy_from_slice(&last.to_be_bytes());
+            recovered.log.ensure_reserved(400).expect("reserve");
+            recovered.log.append(&entry).expect("append");
+            recovered.log.commit().expect("commit");
+        }
+        recovered.log.roll().expect("roll");
+        // Each snapshot is ten transactions older than the log's end, which are replayed.
+        let compression = [Compression::None, Compression::Gz, Compression::Snappy][round];
+        small_snapshot(disk, &layout, Zxid(last - 10), compression);
+        let mut counts = Counts::default();
+        let reread = open(Arc::clone(disk), &layout, &options, &mut counts).expect("open again");
+        assert_eq!((reread.last_zxid.0, reread.entries), (last, 10));
+        assert_eq!(
+            counts,
+            Counts {
+                sessions: 1,
+                acls: 1,
+                nodes: 2,
+                entries: (last - 9..=last).collect()
+            }
+        );
+    }
+    let epochs = epochs::start_up(disk.as_ref(), &layout, Zxid(last)).expect("epochs");
+    assert_eq!((epochs.current, epochs.accepted), (0, 0));
+    epochs::save(disk.as_ref(), &layout, EpochFile::Accepted, 12).expect("save an epoch");
+    assert_eq!(
+        epochs::read(disk.as_ref(), &layout, EpochFile::Accepted).expect("read an epoch"),
+        Some(12)
+    );
+}
+
+fn small_snapshot(disk: &Arc<dyn Disk>, layout: &Layout, zxid: Zxid, compression: Compression) {
+    let acl = [Acl::open()];
+    let options = SnapshotOptions {
+        compression,
+        sync_every_bytes: 1,
+    };
+    let (sessions, acls) = ([(1, 4000)].into_iter(), [(1, &acl[..])].into_iter());
+    let mut writer = SnapshotWriter::begin(
+        Arc::clone(disk),
+        layout.snap_dir(),
+        zxid,
+        options,
+        sessions,
+        acls,
+    )
+    .expect("begin");
+    let stat = StatPersisted::default();
+    writer.node("", Some(&[]), -1, &stat).expect("node");
+    let mut raw = Vec::new();
+    crate::snap::writer::encode_node("/a", None, 1, &stat, &mut raw);
+    writer.nodes_raw(&raw).expect("raw nodes");
+    writer
+        .finish(Trailer {
+            digest: None,
+            last_processed: Some(zxid),
+        })
+        .expect("finish");
+}
+
+fn sorted(disk: &Arc<dyn Disk>, dir: &Path) -> Vec<String> {
+    let mut names = disk.list(dir).expect("list");
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim_disk::SimDisk;
+
+    #[test]
+    fn the_simulated_disk_keeps_the_contract() {
+        run(|| {
+            let disk = SimDisk::new();
+            disk.create_dir_all(Path::new("suite"))
+                .expect("memory takes it");
+            (Arc::new(disk), Path::new("suite"))
+        });
+    }
+}

@@ -1,0 +1,99 @@
+//! `cargo xtask bench`: the same loads against Apache ZooKeeper and against ours, alternately
+//! in one run, so that both meet the same machine in the same mood; medians and ratios.
+
+mod floors;
+mod generator;
+mod probe;
+mod rows;
+mod server;
+mod table;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::workspace;
+use rows::{KINDS, Samples};
+use server::Product;
+
+/// What to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Short loads and a tenth of the znodes: for a look, not for the record.
+    #[arg(long)]
+    quick: bool,
+    /// Only rows whose name starts with one of these, comma separated.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Alternations; the table shows medians over them.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Also write all samples to this file, as JSON.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Servers to measure: apache, ours.
+    #[arg(long, value_delimiter = ',', default_value = "apache,ours")]
+    servers: Vec<Product>,
+}
+
+impl Args {
+    fn wants(&self, row: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| row.starts_with(only.as_str()))
+    }
+
+    /// Seconds of one load.
+    fn seconds(&self) -> f64 {
+        if self.quick { 2.0 } else { 5.0 }
+    }
+
+    /// Znodes where the full measurement has this many.
+    fn znodes(&self, full: u64) -> u64 {
+        if self.quick { full / 10 } else { full }
+    }
+}
+
+/// Builds, measures and prints.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    ensure!(args.rounds > 0, "--rounds: at least 1");
+    let known = KINDS
+        .iter()
+        .flat_map(|kind| kind.rows)
+        .any(|row| args.wants(row.name));
+    ensure!(known, "--only: the rows are {}", rows::names().join(", "));
+    raise_file_limit()?;
+    generator::build()?;
+    if args.servers.contains(&Product::Ours) {
+        workspace::build_server()?;
+    }
+    if args.servers.contains(&Product::Apache) {
+        server::fetch_apache()?;
+    }
+    let mut samples = Samples::default();
+    for round in 0..args.rounds {
+        floors::measure(args, &mut samples)?;
+        for &product in &args.servers {
+            eprintln!("round {} of {}: {product}", round + 1, args.rounds);
+            for kind in KINDS {
+                if kind.rows.iter().any(|row| args.wants(row.name)) {
+                    (kind.measure)(args, product, &mut samples)
+                        .with_context(|| format!("{} on {product}", kind.name))?;
+                }
+            }
+        }
+    }
+    print!("{}", table::markdown(args, &samples));
+    if let Some(path) = &args.out {
+        fs::write(path, table::json(&samples).to_string())
+            .with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The servers started here inherit the limit, and 5,000 sessions need it.
+fn raise_file_limit() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
+}
