@@ -41,6 +41,7 @@ pub(crate) fn load(config: &Config, seed: u64) -> Result<Loaded, StorageError> {
         &options::recovery(config),
         &mut sink,
     )?;
+    storage::recovery::remove_initialize(disk.as_ref(), &layout)?;
     for warning in &recovered.warnings {
         warn!("{warning}");
     }

@@ -133,10 +133,14 @@ pub(crate) fn recovery(config: &Config) -> storage::Options {
     }
 }
 
+/// `preAllocSize` in bytes; 0 is off.
+pub(crate) fn pre_alloc_bytes(config: &Config) -> u64 {
+    u64::try_from(config.storage.pre_alloc_size_kb).unwrap_or(0) << 10
+}
+
 fn log(config: &Config) -> LogOptions {
-    let step = u64::try_from(config.storage.pre_alloc_size_kb).unwrap_or(0) << 10;
     LogOptions {
-        preallocation: match step.min(LOG_STEP_MAX) {
+        preallocation: match pre_alloc_bytes(config).min(LOG_STEP_MAX) {
             0 => Preallocation::Off,
             step => Preallocation::ZeroFill { step },
         },

@@ -18,7 +18,7 @@ use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
 use crate::net::{ConnectionLimits, Listener, Stop};
 use crate::options;
-use crate::pipeline::{FatalError, Purge, Queue, Snapshots, Writer};
+use crate::pipeline::{Extender, FatalError, Purge, Queue, Snapshots, Writer};
 
 /// Threads that move bytes. More than two pay only on larger machines.
 const IO_THREADS_MIN: usize = 2;
@@ -96,6 +96,7 @@ fn assemble(config: Config) -> Result<(Arc<Server>, Writer, Purge)> {
         queue: Arc::clone(&queue),
         sequencer,
         log,
+        extender: Extender::start(options::pre_alloc_bytes(&config))?,
         roll: RollPolicy::new(options::roll(&config), snapshots.random()),
         snapshots,
         clock,

@@ -69,7 +69,7 @@ impl State {
             containers: BTreeSet::new(),
             ttl_nodes: BTreeSet::new(),
             quotas: Quotas::default(),
-            watches: Mutex::new(Watches::default()),
+            watches: Mutex::new(Watches::new(seed)),
             last_zxid: Zxid::ZERO,
             digest_check: crate::apply::DigestCheck::default(),
             options,

@@ -82,7 +82,11 @@ fn run(
                 take_snapshot(disk, recovered.log.last_zxid())?;
             }
             1 => recovered.log.roll()?,
-            2 => recovered.log.reserve_ahead()?,
+            2 => {
+                if let Some(extension) = recovered.log.extension(8 << 10) {
+                    recovered.log.extended(extension.run())?;
+                }
+            }
             3 => recovered.log.prepare_next()?,
             4 => drop(purge(disk, &layout(), 3)?),
             _ => {}

@@ -21,6 +21,7 @@ use anyhow::{Context as _, Result};
 
 use crate::report::Report;
 use crate::server::{Launcher, Server, Settings, Which};
+pub(crate) use generate::Dice;
 use side::Side;
 use step::Step;
 
@@ -125,6 +126,16 @@ fn by_type(coverage: &Coverage) -> BTreeMap<i32, String> {
             .push_str(&format!(" {error}:{count}"));
     }
     lines
+}
+
+/// Requests for other suites: the same mix, one at a time, without those that damage the reference
+/// server's log. Each is its type and its record.
+pub(crate) fn random_requests(seed: u64, count: usize) -> Vec<(i32, Vec<u8>)> {
+    let mut dice = Dice::new(seed);
+    let scaffold = requests::scaffold().into_iter();
+    let random = std::iter::repeat_with(|| requests::any(&mut dice, 0));
+    let all = scaffold.chain(random).filter(|request| request.zxid_matters);
+    all.take(count).map(|request| (request.code, request.body)).collect()
 }
 
 /// Settings that reach as many branches as possible. Reconfiguration is enabled for odd seeds.

@@ -1,7 +1,42 @@
-use crate::server::Launcher;
+//! Data directories across servers: what one wrote, another must load to the same tree.
+
+mod samples;
+mod workload;
+
 use anyhow::Result;
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct Options {}
-pub(crate) fn run(_l: &Launcher, _o: &Options) -> Result<bool> {
-    Ok(true)
+
+use crate::report::Report;
+use crate::server::{Launcher, Which};
+
+/// What to test.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The server to test.
+    #[arg(long, value_enum, default_value_t = Which::Ours)]
+    server: Which,
+    /// Random requests behind each directory that is written here.
+    #[arg(long, default_value_t = 1500)]
+    ops: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            server: Which::Ours,
+            ops: 1500,
+        }
+    }
+}
+
+/// Runs the table.
+///
+/// # Errors
+/// When the recorded samples cannot be read.
+pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
+    let mut report = Report::new("data");
+    samples::directories(launcher, options.server, &mut report);
+    samples::compressed_snapshots(launcher, options.server, &mut report);
+    samples::damaged_logs(launcher, options.server, &mut report);
+    workload::across(launcher, options.server, options.ops, &mut report);
+    Ok(report.finish())
 }

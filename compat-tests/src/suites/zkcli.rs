@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -67,12 +68,12 @@ const SCRIPT: &[&str] = &[
     "delete /ttl",
     "deleteall /a",
     "ls /",
-    "version",
     "create /bad/../path x",
     "create noslash x",
-    "close",
-    "ls /",
 ];
+
+/// A command that prints one known line whatever the server says; it marks the end of an answer.
+const MARK: &str = "ZooKeeper CLI version";
 
 /// Runs the script on `which` and on the oracle.
 ///
@@ -82,7 +83,7 @@ pub(crate) fn run(launcher: &Launcher, which: Which) -> Result<bool> {
     let mut report = Report::new("zkcli");
     let tested = answers(launcher, which)?;
     let oracle = answers(launcher, Which::Apache395)?;
-    for ((line, tested), oracle) in SCRIPT.iter().zip(&tested).zip(&oracle) {
+    for ((line, tested), oracle) in SCRIPT.iter().zip(&tested.answers).zip(&oracle.answers) {
         report.check(&format!("zkcli: {line}"), || {
             if tested == oracle {
                 return Ok(());
@@ -90,48 +91,121 @@ pub(crate) fn run(launcher: &Launcher, which: Which) -> Result<bool> {
             bail!("the shell printed\n{}\ninstead of\n{}", tested.join("\n"), oracle.join("\n"))
         });
     }
+    report.check("zkcli: watch events", || {
+        if tested.events == oracle.events {
+            return Ok(());
+        }
+        bail!("{:#?}\ninstead of\n{:#?}", tested.events, oracle.events)
+    });
     Ok(report.finish())
 }
 
-/// What the shell printed after each line of the script, without what differs between runs.
-fn answers(launcher: &Launcher, which: Which) -> Result<Vec<Vec<String>>> {
-    let directory = tempfile::tempdir()?;
-    let server = launcher.start(which, directory.path(), &Settings::usual())?;
-    let output = type_script(launcher, server.address(), directory.path())?;
-    server.stop()?;
-    let answers = split(&output);
-    if answers.len() != SCRIPT.len() {
-        bail!("{} answers to {} lines:\n{}", answers.len(), SCRIPT.len(), tail(&output));
-    }
-    Ok(answers)
+/// What one run of the shell showed.
+#[derive(Debug)]
+struct Shown {
+    /// The lines behind each line of the script.
+    answers: Vec<Vec<String>>,
+    /// Watch events; they come from another thread, so their place among the answers is chance.
+    events: Vec<String>,
 }
 
-fn type_script(launcher: &Launcher, address: SocketAddr, folder: &std::path::Path) -> Result<String> {
-    let (out, err) = (folder.join("shell.out"), folder.join("shell.err"));
-    let mut shell = launcher
+fn answers(launcher: &Launcher, which: Which) -> Result<Shown> {
+    let directory = tempfile::tempdir()?;
+    let server = launcher.start(which, &directory.path().join("data"), &Settings::usual())?;
+    let output = type_script(launcher, server.address(), directory.path())?;
+    server.stop()?;
+    let shown = split(&output);
+    if shown.answers.len() != SCRIPT.len() {
+        bail!("{} answers to {} lines:\n{}", shown.answers.len(), SCRIPT.len(), tail(&output));
+    }
+    Ok(shown)
+}
+
+fn type_script(launcher: &Launcher, address: SocketAddr, folder: &Path) -> Result<String> {
+    let path = folder.join("shell.out");
+    let out = File::create(&path)?;
+    let mut child = launcher
         .installed()
         .java(Apache::V395)?
-        .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-Dzookeeper.jline.disable=true"])
+        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=off")
         .arg("org.apache.zookeeper.ZooKeeperMain")
         .args(["-waitforconnection", "-server", &address.to_string()])
         .stdin(Stdio::piped())
-        .stdout(File::create(&out)?)
-        .stderr(File::create(&err)?)
+        .stdout(out.try_clone()?)
+        .stderr(out)
         .spawn()?;
-    if let Some(mut input) = shell.stdin.take() {
-        // A mark behind each line splits the answers; the shell calls it unknown and goes on.
+    let input = child.stdin.take();
+    let mut shell = Kept::new(child);
+    if let Some(mut input) = input {
+        writeln!(input, "version")?;
         for line in SCRIPT {
-            writeln!(input, "{line}\nhistory")?;
+            writeln!(input, "{line}\nversion")?;
         }
         writeln!(input, "quit")?;
     }
-    let mut shell = Kept::new(shell);
     if shell.wait(LIMIT)?.is_none() {
         bail!("the shell hangs");
     }
-    Ok(std::fs::read_to_string(out)?)
+    Ok(std::fs::read_to_string(path)?)
 }
 
-fn split(output: &str) -> Vec<Vec<String>> {
-    vec![output.lines().map(str::to_owned).collect()]
+/// Cuts the output at the marks and takes away what no two runs share.
+fn split(output: &str) -> Shown {
+    let (mut answers, mut events) = (Vec::new(), Vec::new());
+    let mut current: Option<Vec<String>> = None;
+    for line in output.lines().map(str::trim_end) {
+        if line.starts_with(MARK) {
+            let mut answer = current.replace(Vec::new()).into_iter().collect::<Vec<_>>();
+            answer.iter_mut().for_each(|lines| lines.sort());
+            answers.append(&mut answer);
+        } else if line.starts_with("WatchedEvent") {
+            events.push(line.to_owned());
+        } else if let (Some(lines), false) = (&mut current, matches!(line, "" | "WATCHER::")) {
+            lines.push(without_chance(line));
+        }
+    }
+    Shown { answers, events }
+}
+
+/// Times and session ids differ from run to run; lists come in hash order.
+fn without_chance(line: &str) -> String {
+    if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| matches!(*key, "ctime" | "mtime")) {
+        return format!("{key} = a time");
+    }
+    if line.starts_with("ephemeralOwner = ") && line != "ephemeralOwner = 0x0" {
+        return "ephemeralOwner = a session".to_owned();
+    }
+    match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(list) => {
+            let mut items: Vec<&str> = list.split(", ").collect();
+            items.sort_unstable();
+            format!("[{}]", items.join(", "))
+        }
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MARK, split, without_chance};
+
+    #[test]
+    fn answers_are_cut_at_the_marks() {
+        let output = format!("Welcome\n{MARK} 1\n[b, a]\n{MARK} 1\n\nWATCHER::\nWatchedEvent x\nz\ny\n{MARK} 1\nbye\n");
+        let shown = split(&output);
+        assert_eq!(shown.answers, [vec!["[a, b]"], vec!["y", "z"]]);
+        assert_eq!(shown.events, ["WatchedEvent x"]);
+    }
+
+    #[test]
+    fn chance_is_taken_away() {
+        for (line, expected) in [
+            ("ctime = Mon Nov 23 21:24:40 UTC 2026", "ctime = a time"),
+            ("ephemeralOwner = 0x0", "ephemeralOwner = 0x0"),
+            ("ephemeralOwner = 0x1000", "ephemeralOwner = a session"),
+            ("cversion = 3", "cversion = 3"),
+        ] {
+            assert_eq!(without_chance(line), expected);
+        }
+    }
 }

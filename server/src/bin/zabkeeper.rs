@@ -36,6 +36,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Huge pages would be taken for every small arena: megabytes of zeros in an idle server.
+    // Without them nothing is lost but speed, so a failure is no reason to stop.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     match Arguments::parse().command {
         None => serve(&[]),
         Some(Command::Server { arguments }) => serve(&arguments),

@@ -17,6 +17,9 @@ use crate::serve::Server;
 /// Java's default backlog is 50; more costs nothing and survives a storm of reconnects.
 const DEFAULT_BACKLOG: i32 = 1024;
 
+/// One in so many refused connections is logged.
+const REJECTIONS_LOGGED: u64 = 1000;
+
 /// After an accept that failed for lack of descriptors, wait before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -118,7 +121,8 @@ impl Listener {
             Ok(place) => place,
             Err(limit) => {
                 let stats = server.replica.stats();
-                if stats.connections_rejected.fetch_add(1, Relaxed) % 1000 == 0 {
+                let rejected = stats.connections_rejected.fetch_add(1, Relaxed);
+                if rejected.is_multiple_of(REJECTIONS_LOGGED) {
                     warn!("too many connections from {}: {limit}", peer.ip());
                 }
                 return;

@@ -143,13 +143,13 @@ impl Worker {
         );
         let written = self.write_walk(&mut walk, pace);
         self.replica.write().end_snapshot(walk);
-        let trailer = written?;
+        written?;
         self.metrics.note_snapshot(start.elapsed());
         info!(
             "snapshot.{zxid} written in {} ms",
             start.elapsed().as_millis()
         );
-        Ok(trailer)
+        Ok(())
     }
 
     fn write_walk(&self, walk: &mut SnapshotWalk, pace: Pace) -> Result<(), StorageError> {

@@ -12,8 +12,8 @@ use storage::{LogWriter, RollPolicy};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
-use super::Snapshots;
 use super::queue::{Drained, Queue};
+use super::{Extender, Snapshots};
 use crate::clock::Clock;
 
 /// With so few connections to answer, the write thread sends the answers itself; with more
@@ -33,6 +33,7 @@ pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) sequencer: Sequencer,
     pub(crate) log: LogWriter,
+    pub(crate) extender: Extender,
     pub(crate) roll: RollPolicy,
     pub(crate) snapshots: Snapshots,
     pub(crate) clock: Clock,
@@ -44,6 +45,12 @@ pub(crate) struct Writer {
 impl Writer {
     /// Runs until the queue is stopped and empty.
     pub(crate) fn run(mut self) -> Result<(), FatalError> {
+        // The first write should not wait for its file; without space it is refused then.
+        if let Err(error) = self.log.prepare_next()
+            && !error.is_storage_full()
+        {
+            return Err(error.into());
+        }
         loop {
             match self.queue.drain(self.patience()) {
                 Drained::Stop => break,
@@ -79,7 +86,7 @@ impl Writer {
         if bytes == 0 {
             return Ok(self.sequencer.commit(ticket, self.clock.now()));
         }
-        match self.log.ensure_reserved(bytes) {
+        match self.extender.ensure_room(&mut self.log, bytes) {
             Ok(()) => self.note_space(true, None),
             Err(full) if full.is_storage_full() => {
                 self.note_space(false, Some(&full));
@@ -122,6 +129,7 @@ impl Writer {
         if self.roll.file_is_full(self.log.segment_len()) {
             self.log.roll()?;
         }
+        self.extender.keep_ahead(&mut self.log)?;
         Ok(())
     }
 

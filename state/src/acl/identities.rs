@@ -27,10 +27,6 @@ pub enum AuthError {
     /// The client expects another ensemble.
     #[error("the client expects another ensemble")]
     WrongEnsemble,
-    /// The connection would have more than [`IDENTITIES_MAX`] identities, or longer ones
-    /// than [`IDENTITIES_BYTES_MAX`].
-    #[error("too many identities for one connection")]
-    TooMany,
 }
 
 /// The identities that an auth packet adds. `peer` is the address as [`peer_text`] gives it.
@@ -81,25 +77,21 @@ pub const IDENTITIES_MAX: usize = 1024;
 /// Most bytes of text in the identities of a connection.
 pub const IDENTITIES_BYTES_MAX: usize = 1 << 20;
 
-/// `current` and those of `more` that are new.
-///
-/// # Errors
-/// [`AuthError::TooMany`].
-pub fn with_identities(
-    current: &Identities,
-    more: Vec<Id<'static>>,
-) -> Result<Identities, AuthError> {
+/// `current` and those of `more` that are new. What would exceed [`IDENTITIES_MAX`] or
+/// [`IDENTITIES_BYTES_MAX`] is left out: a client that collects that many lacks a
+/// permission, rather than that the server lacks memory.
+pub fn with_identities(current: &Identities, more: Vec<Id<'static>>) -> Identities {
     let mut all = current.to_vec();
+    let mut bytes: usize = all.iter().map(text_len).sum();
     for identity in more {
-        if !all.contains(&identity) {
+        let len = text_len(&identity);
+        let fits = all.len() < IDENTITIES_MAX && bytes + len <= IDENTITIES_BYTES_MAX;
+        if fits && !all.contains(&identity) {
+            bytes += len;
             all.push(identity);
         }
     }
-    let bytes: usize = all.iter().map(text_len).sum();
-    if all.len() > IDENTITIES_MAX || bytes > IDENTITIES_BYTES_MAX {
-        return Err(AuthError::TooMany);
-    }
-    Ok(all.into())
+    all.into()
 }
 
 fn text_len(identity: &Id<'_>) -> usize {

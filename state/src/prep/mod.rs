@@ -1,7 +1,7 @@
 //! From a request to a transaction.
 //!
 //! Requests are validated against the committed state overlaid with everything that was
-//! prepared and is not applied yet ([`pending`]), so pipelined writes see each other. A
+//! prepared and is not applied yet (`pending`), so pipelined writes see each other. A
 //! request that fails becomes an error transaction; both take a zxid.
 //!
 //! The order of the checks is part of the protocol: it decides which error a client sees.

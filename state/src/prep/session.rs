@@ -45,7 +45,8 @@ impl Prep {
     /// Closes a session, at its client's request (with the request's `cxid`) or because it
     /// expired (0). From the first call on the caller refuses the session's requests, and it
     /// repeats the call until the answer is [`Closing::Closed`]. The ephemerals are those of
-    /// the tree and of pending creates, without those of pending deletes, by path.
+    /// the tree and of pending creates, without those of pending deletes, the last path
+    /// first.
     pub fn close_session(
         &mut self,
         state: &State,
@@ -139,7 +140,8 @@ impl Prep {
 }
 
 impl Draft<'_> {
-    /// The ephemerals of the session, by path.
+    /// The ephemerals of the session, the last path first: should a tree from elsewhere
+    /// hold one below the other, it goes before its parent.
     fn ephemerals(&self) -> Vec<String> {
         let session = self.origin.session;
         let state = self.state;
@@ -158,7 +160,7 @@ impl Draft<'_> {
                 }
             }
         }
-        paths.into_iter().collect()
+        paths.into_iter().rev().collect()
     }
 
     fn remove_ephemeral(&mut self, path: &str) {

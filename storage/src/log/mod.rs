@@ -7,6 +7,7 @@
 //! * `replay` walks the whole history
 //! * [`roll`] decides when a new file starts
 
+mod extension;
 pub mod format;
 pub(crate) mod reader;
 pub(crate) mod replay;
@@ -14,5 +15,6 @@ pub mod roll;
 pub(crate) mod tail;
 pub mod writer;
 
+pub use extension::{Extended, Extension};
 pub use roll::{RollLimits, RollPolicy};
 pub use writer::{LogOptions, LogWriter, Preallocation};

@@ -13,13 +13,12 @@ use jute::Zxid;
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::layout::{NEXT_LOG, log_name};
+use crate::log::extension::{Extended, Extension, reserve};
 use crate::log::format::{self, HEADER, RECORD_OVERHEAD};
 
 /// Most bytes in one batch, not counting the record that makes it full. Recovery relies on it: whole records farther than this
 /// behind a broken one belong to a later batch, so the broken one was committed and must not be passed over.
 pub const COMMIT_BYTES_MAX: usize = 4 << 20;
-/// Zeros written at a time, in bytes.
-const ZEROS_LEN: usize = 256 << 10;
 
 /// How space is had before records need it. Cheap syncs need blocks that are already there, and already written on most file
 /// systems; which of the two is cheaper on a given one is for the shell to measure.
@@ -84,11 +83,14 @@ pub struct LogWriter {
     buffered_first: Option<Zxid>,
     last_zxid: Zxid,
     poisoned: bool,
+    /// The file that an [`Extension`] is under way for. Until it is handed back nothing may
+    /// be put behind that file's reserved space: the extension writes zeros there.
+    extending: Option<PathBuf>,
 }
 
 struct Segment {
     path: PathBuf,
-    file: Box<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
     /// End of the records written so far.
     position: u64,
     /// End of the space known to be there.
@@ -108,6 +110,7 @@ impl LogWriter {
             buffered_first: None,
             last_zxid,
             poisoned: false,
+            extending: None,
         }
     }
 
@@ -186,10 +189,61 @@ impl LogWriter {
         result
     }
 
-    /// Extends the current file when less than half a step is left, or prepares the next one; for moments when nobody waits.
-    pub fn reserve_ahead(&mut self) -> Result<(), StorageError> {
-        let half = self.options.preallocation.step().unwrap_or_default() / 2;
-        self.ensure_reserved(half)
+    /// Whether `bytes` more of records fit into space that is there already.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let segment = self.segment.as_ref().or(self.prepared.as_ref());
+        segment.is_some_and(|segment| {
+            segment.position + self.buffer.len() as u64 + bytes <= segment.reserved
+        })
+    }
+
+    /// An extension of the current file, when less than half of `ahead` bytes are left in
+    /// it. To be run on another thread and handed back by [`LogWriter::extended`]; while one
+    /// is under way [`LogWriter::ensure_reserved`] must not be asked for more than
+    /// [`LogWriter::has_room`] says is there.
+    pub fn extension(&mut self, ahead: u64) -> Option<Extension> {
+        let preallocation = self.options.preallocation;
+        preallocation.step()?;
+        let segment = self.segment.as_ref()?;
+        if self.extending.is_some()
+            || self.poisoned
+            || segment.reserved - segment.position > ahead / 2
+        {
+            return None;
+        }
+        self.extending = Some(segment.path.clone());
+        Some(Extension {
+            path: segment.path.clone(),
+            file: Arc::clone(&segment.file),
+            preallocation,
+            from: segment.reserved,
+            until: segment.position + ahead,
+        })
+    }
+
+    /// Takes an extension's outcome. Space that could not be had is found missing again, and
+    /// reported, when it is needed; any other failure is fatal.
+    pub fn extended(&mut self, extended: Extended) -> Result<(), StorageError> {
+        self.extending = None;
+        let until = match extended.outcome {
+            Ok(until) => until,
+            Err(error) if error.is_storage_full() => return Ok(()),
+            Err(error) => {
+                self.poisoned = true;
+                return Err(error);
+            }
+        };
+        // After a roll it was for a file that takes no more records.
+        let segment = self.segment.as_mut();
+        if let Some(segment) = segment.filter(|segment| segment.path == extended.path) {
+            segment.reserved = segment.reserved.max(until);
+        }
+        Ok(())
+    }
+
+    /// Is an extension under way?
+    pub fn is_extending(&self) -> bool {
+        self.extending.is_some()
     }
 
     /// Prepares the next file, so that [`LogWriter::roll`] costs no more than a rename.
@@ -268,7 +322,7 @@ impl LogWriter {
     fn prepare_segment(&self) -> Result<Segment, StorageError> {
         let path = self.dir.join(NEXT_LOG);
         let create = || -> io::Result<Segment> {
-            let file = self.disk.create(&path)?;
+            let file: Arc<dyn DiskFile> = self.disk.create(&path)?.into();
             file.write_at(0, &HEADER)?;
             let mut segment = Segment {
                 path: path.clone(),
@@ -311,6 +365,9 @@ impl LogWriter {
         if end <= segment.reserved {
             return Ok(());
         }
+        let extending = self.extending.as_ref();
+        let free = extending.is_none_or(|path| *path != segment.path);
+        assert!(free, "the space behind belongs to an extension");
         let missing = (end - segment.reserved).next_multiple_of(step);
         segment
             .extend(preallocation, missing)
@@ -319,25 +376,11 @@ impl LogWriter {
 }
 
 impl Segment {
-    /// Adds `len` bytes of space. On failure the space known before stays known: zeros behind the records harm nobody.
+    /// Adds `len` bytes of space. On failure the space known before stays known: zeros
+    /// behind the records harm nobody.
     fn extend(&mut self, preallocation: Preallocation, len: u64) -> io::Result<()> {
         let until = self.reserved + len;
-        match preallocation {
-            Preallocation::Off => return Ok(()),
-            Preallocation::Reserve { .. } => self.file.allocate(self.reserved, len)?,
-            Preallocation::ZeroFill { .. } => {
-                let zeros = vec![0; ZEROS_LEN.min(len as usize)];
-                let mut at = self.reserved;
-                while at < until {
-                    let count = (until - at).min(zeros.len() as u64);
-                    self.file.write_at(at, &zeros[..count as usize])?;
-                    at += count;
-                }
-            }
-        }
-        // Sizes and block lists become durable here, so that a commit has only its own bytes to sync. Space that turns out
-        // missing only now is no different from space refused at once.
-        self.file.sync_data()?;
+        reserve(self.file.as_ref(), preallocation, self.reserved, until)?;
         self.reserved = until;
         Ok(())
     }

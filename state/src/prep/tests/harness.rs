@@ -65,8 +65,7 @@ impl Server {
     }
 
     pub(super) fn authenticate(&mut self, scheme: &'static str, id: &'static str) {
-        self.identities =
-            with_identities(&self.identities, vec![Id::new(scheme, id)]).expect("few");
+        self.identities = with_identities(&self.identities, vec![Id::new(scheme, id)]);
     }
 
     /// Prepares a request and leaves its transaction pending.

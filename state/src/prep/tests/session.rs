@@ -1,8 +1,10 @@
+use jute::data::StatPersisted;
 use jute::txn::Txn;
 use jute::{ErrorCode, OpCode, Zxid};
 
 use super::harness::{NOW_MS, SESSION, Server, create_request};
-use crate::prep::{Closing, PrepOptions};
+use crate::acl::AclId;
+use crate::prep::{Closing, Prep, PrepOptions};
 use crate::state::Options;
 use jute::wire::Limits;
 
@@ -45,7 +47,7 @@ fn the_list_is_that_of_the_tree_and_of_what_is_pending() {
     server.session = SESSION + 1;
     server.create("/others", 1).expect("created");
     server.close_session(SESSION);
-    assert_eq!(listed(server.last().txn), ["/kept", "/p/young", "/z"]);
+    assert_eq!(listed(server.last().txn), ["/z", "/p/young", "/kept"]);
     // They are gone for requests behind it.
     assert_eq!(server.delete("/z", -1), Err(ErrorCode::NoNode));
     assert_eq!(server.delete("/p/plain", -1), Ok(()));
@@ -60,6 +62,23 @@ fn the_list_is_that_of_the_tree_and_of_what_is_pending() {
     ] {
         assert_eq!(tree.lookup(path).is_some(), expected, "{path}");
     }
+}
+
+#[test]
+fn an_ephemeral_below_another_goes_first() {
+    let mut server = Server::new();
+    let stat = StatPersisted {
+        ephemeral_owner: SESSION,
+        ..StatPersisted::default()
+    };
+    for path in ["/e", "/e/f", "/e/f/g"] {
+        server.state.insert_node(path, None, AclId::OPEN, &stat);
+    }
+    server.prep = Prep::new(PrepOptions::default(), &server.state, Zxid::ZERO, 1);
+    server.close_session(SESSION);
+    assert_eq!(listed(server.last().txn), ["/e/f/g", "/e/f", "/e"]);
+    server.commit();
+    assert_eq!(server.state.ephemeral_count(), 0);
 }
 
 #[test]
