@@ -37,7 +37,8 @@ pub(crate) fn dump(address: SocketAddr) -> Result<Tree> {
     let mut tree = Tree::new();
     let mut pending = vec!["/".to_owned()];
     while let Some(path) = pending.pop() {
-        let (node, children) = read(&mut session, &path).with_context(|| format!("reading {path}"))?;
+        let (node, children) =
+            read(&mut session, &path).with_context(|| format!("reading {path}"))?;
         let prefix = if path == "/" { "" } else { path.as_str() };
         pending.extend(children.iter().map(|child| format!("{prefix}/{child}")));
         tree.insert(path, node);
@@ -71,8 +72,15 @@ fn read(session: &mut Session, path: &str) -> Result<(Node, Vec<String>)> {
 ///
 /// # Errors
 /// The first differences, when they are not.
-pub(crate) fn expect_equal(left_name: &str, left: &Tree, right_name: &str, right: &Tree) -> Result<()> {
-    let paths = left.keys().chain(right.keys().filter(|path| !left.contains_key(*path)));
+pub(crate) fn expect_equal(
+    left_name: &str,
+    left: &Tree,
+    right_name: &str,
+    right: &Tree,
+) -> Result<()> {
+    let paths = left
+        .keys()
+        .chain(right.keys().filter(|path| !left.contains_key(*path)));
     let different: Vec<String> = paths
         .filter(|path| left.get(*path) != right.get(*path))
         .map(|path| {
@@ -83,7 +91,12 @@ pub(crate) fn expect_equal(left_name: &str, left: &Tree, right_name: &str, right
     if different.is_empty() {
         return Ok(());
     }
-    let shown = different.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n  ");
+    let shown = different
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n  ");
     bail!("{} nodes differ:\n  {shown}", different.len())
 }
 
@@ -112,7 +125,10 @@ mod tests {
             acl: Vec::new(),
         };
         let tree = |nodes: Vec<(&str, Node)>| -> Tree {
-            nodes.into_iter().map(|(path, node)| (path.to_owned(), node)).collect()
+            nodes
+                .into_iter()
+                .map(|(path, node)| (path.to_owned(), node))
+                .collect()
         };
         let null = tree(vec![("/", node(None))]);
         let empty = tree(vec![("/", node(Some(b"")))]);

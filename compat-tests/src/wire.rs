@@ -337,14 +337,6 @@ impl Connection {
         self.stream.write_all(bytes).context("sending")
     }
 
-    /// Another handle to the same socket, for a thread that only sends.
-    ///
-    /// # Errors
-    /// When the operating system refuses.
-    pub(crate) fn sender(&self) -> Result<TcpStream> {
-        Ok(self.stream.try_clone()?)
-    }
-
     /// The next frame; none at the end of the stream (an abort counts as its end).
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
 use crate::net::{ConnectionLimits, Listener, Stop};
 use crate::options;
-use crate::pipeline::{Extender, FatalError, Purge, Queue, Snapshots, Writer};
+use crate::pipeline::{Extender, FatalError, Pipeline, Purge, Snapshots, Writer};
 
 /// Threads that move bytes. More than two pay only on larger machines.
 const IO_THREADS_MIN: usize = 2;
@@ -26,7 +26,7 @@ const IO_THREADS_MIN: usize = 2;
 /// What connections and words need of a running server.
 pub(crate) struct Server {
     pub(crate) replica: Arc<Replica>,
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) pipeline: Pipeline,
     pub(crate) config: Config,
     pub(crate) layout: Layout,
     pub(crate) clock: Clock,
@@ -58,13 +58,13 @@ async fn serve(config: Config) -> Result<()> {
     }
     // Bound first: a port that is taken must not cost a load of the database.
     let listener = listener(&config)?;
-    let (server, writer, purge) = assemble(config)?;
-    let result = serve_clients(server, writer, listener).await;
+    let (server, purge) = assemble(config)?;
+    let result = serve_clients(server, listener).await;
     drop(purge);
     result
 }
 
-fn assemble(config: Config) -> Result<(Arc<Server>, Writer, Purge)> {
+fn assemble(config: Config) -> Result<(Arc<Server>, Purge)> {
     let clock = Clock::start();
     let seed = seed();
     let Loaded {
@@ -91,9 +91,7 @@ fn assemble(config: Config) -> Result<(Arc<Server>, Writer, Purge)> {
         snapshots.take_now()?;
     }
     let purge = Purge::start(disk, layout.clone(), config.autopurge);
-    let queue = Arc::new(Queue::default());
     let writer = Writer {
-        queue: Arc::clone(&queue),
         sequencer,
         log,
         extender: Extender::start(options::pre_alloc_bytes(&config))?,
@@ -105,15 +103,15 @@ fn assemble(config: Config) -> Result<(Arc<Server>, Writer, Purge)> {
     };
     let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
     let server = Server {
+        pipeline: Pipeline::new(Arc::clone(&replica), writer),
         replica,
-        queue,
         layout,
         clock,
         metrics,
         sessionless_timeout_ms: sessionless_timeout.as_millis() as u64,
         config,
     };
-    Ok((Arc::new(server), writer, purge))
+    Ok((Arc::new(server), purge))
 }
 
 fn listener(config: &Config) -> Result<Option<Listener>> {
@@ -139,11 +137,7 @@ fn listener(config: &Config) -> Result<Option<Listener>> {
     Ok(Some(Listener::bind(address, backlog, keep_alive, limits)?))
 }
 
-async fn serve_clients(
-    server: Arc<Server>,
-    writer: Writer,
-    listener: Option<Listener>,
-) -> Result<()> {
+async fn serve_clients(server: Arc<Server>, listener: Option<Listener>) -> Result<()> {
     let stop = Stop::default();
     let tasks = TaskTracker::new();
     if let Some(listener) = listener {
@@ -155,7 +149,8 @@ async fn serve_clients(
         let server = Arc::clone(&server);
         tokio::spawn(listener.run(server, tasks.clone(), stop.clone()));
     }
-    let mut writing = tokio::task::spawn_blocking(move || writer.run());
+    let write_side = Arc::clone(&server);
+    let mut writing = tokio::task::spawn_blocking(move || write_side.pipeline.run());
     tokio::select! {
         signal = stop_signal() => info!("{} received, stopping", signal?),
         written = &mut writing => {
@@ -185,7 +180,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// `zookeeper.request_throttler.shutdownTimeout`.
 async fn drain(server: &Server, writing: JoinHandle<Result<(), FatalError>>) -> Result<()> {
     let start = Instant::now();
-    server.queue.stop();
+    server.pipeline.stop();
     let patience = server.config.request_throttle.shutdown_timeout;
     match tokio::time::timeout(patience, writing).await {
         Ok(written) => written.context("the write thread panicked")??,

@@ -141,15 +141,12 @@ impl Loader {
         if name.is_empty() || !path.starts_with('/') {
             return Err(bad());
         }
-        let parent = self.parent(parent_path);
+        let parent = self.parent(parent_path)?;
         let parent = parent.ok_or_else(|| LoadError::NoParent(path.to_owned()))?;
-        if self.state.tree.child(parent, name).is_some() {
-            return Err(LoadError::Duplicate(path.to_owned()));
-        }
         self.state.acls.retain(acl);
-        let id = self
-            .state
-            .insert_child(parent, name, path, data, acl, stat);
+        let tree = &mut self.state.tree;
+        let id = tree.append(parent, name, path, data, acl, stat);
+        self.state.note_owner(id, stat);
         self.last_path.truncate(parent_path.len());
         self.last_path.push_str(&path[parent_path.len()..]);
         self.ancestors.push((id, path.len()));
@@ -162,6 +159,7 @@ impl Loader {
         if self.roots == 0 {
             return Err(LoadError::NoParent("/".to_owned()));
         }
+        self.index()?;
         // The loader's own references to the lists go; those without users vanish.
         for id in self.acls.values() {
             self.state.acls.release(*id);
@@ -195,10 +193,16 @@ impl Loader {
         Ok(())
     }
 
-    fn parent(&mut self, parent_path: &str) -> Option<NodeId> {
+    fn index(&mut self) -> Result<(), LoadError> {
+        let tree = &mut self.state.tree;
+        let duplicate = tree.index_appended().err();
+        duplicate.map_or(Ok(()), |id| Err(LoadError::Duplicate(tree.path(id))))
+    }
+
+    fn parent(&mut self, parent_path: &str) -> Result<Option<NodeId>, LoadError> {
         while let Some((id, len)) = self.ancestors.last().copied() {
             if len == parent_path.len() && self.last_path[..len] == *parent_path {
-                return Some(id);
+                return Ok(Some(id));
             }
             if len == 0 {
                 break;
@@ -206,10 +210,13 @@ impl Loader {
             self.ancestors.pop();
         }
         // Not in pre-order; siblings of any order still load, if the parent came before.
-        let id = self.state.tree.lookup(parent_path)?;
+        self.index()?;
+        let Some(id) = self.state.tree.lookup(parent_path) else {
+            return Ok(None);
+        };
         self.last_path.clear();
         self.last_path.push_str(parent_path);
         self.ancestors.push((id, parent_path.len()));
-        Some(id)
+        Ok(Some(id))
     }
 }

@@ -78,7 +78,9 @@ impl State {
 
     /// `/zookeeper/config`, as Apache adds it: readable by all, with an aversion of -1.
     pub(crate) fn add_config_node(&mut self) {
-        let acl = self.acls.intern(&[Acl::new(perms::READ, "world", "anyone")]);
+        let acl = self
+            .acls
+            .intern(&[Acl::new(perms::READ, "world", "anyone")]);
         let stat = StatPersisted {
             aversion: -1,
             ..StatPersisted::default()
@@ -174,6 +176,12 @@ impl State {
         stat: &StatPersisted,
     ) -> NodeId {
         let id = self.tree.insert(parent, name, path, data, acl, stat);
+        self.note_owner(id, stat);
+        id
+    }
+
+    /// Notes whose a new node is.
+    pub(crate) fn note_owner(&mut self, id: NodeId, stat: &StatPersisted) {
         match self.options.owner_rules.classify(stat.ephemeral_owner) {
             Owner::None => {}
             Owner::Session(session) => {
@@ -186,7 +194,6 @@ impl State {
                 self.ttl_nodes.insert(id);
             }
         }
-        id
     }
 
     /// Removes a leaf and forgets whose it was. The parent's Stat is the caller's.

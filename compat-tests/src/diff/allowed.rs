@@ -70,6 +70,10 @@ pub(crate) const TABLE: &[Allowed] = &[
         "the reference checks them against the old ACL until the new one is applied, a race",
     ),
     left_out(
+        "writes pipelined behind multi",
+        "when the multi fails, versions and sequence numbers of what follows depend on a race in the reference",
+    ),
+    left_out(
         "requests pipelined behind createContainer with an ephemeral flag",
         "the reference refuses children of the new container until it is applied, a race",
     ),

@@ -134,8 +134,12 @@ pub(crate) fn random_requests(seed: u64, count: usize) -> Vec<(i32, Vec<u8>)> {
     let mut dice = Dice::new(seed);
     let scaffold = requests::scaffold().into_iter();
     let random = std::iter::repeat_with(|| requests::any(&mut dice, 0));
-    let all = scaffold.chain(random).filter(|request| request.zxid_matters);
-    all.take(count).map(|request| (request.code, request.body)).collect()
+    let all = scaffold
+        .chain(random)
+        .filter(|request| request.zxid_matters);
+    all.take(count)
+        .map(|request| (request.code, request.body))
+        .collect()
 }
 
 /// Settings that reach as many branches as possible. Reconfiguration is enabled for odd seeds.

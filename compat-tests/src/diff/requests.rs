@@ -401,7 +401,7 @@ const MIX: &[(u64, Make)] = &[
     (30, |dice, _| path_only(dice, op::GET_ACL, "getACL")),
     (15, |dice, _| path_only(dice, op::SYNC, "sync")),
     (15, |_, _| Request::new(op::PING, Vec::new(), "ping")),
-    (60, |dice, _| super::multi::write(dice)),
+    (45, |dice, _| super::multi::write(dice)),
     (25, |dice, _| super::multi::read(dice)),
     (5, |dice, _| reconfig(dice)),
     (15, |dice, _| {

@@ -35,7 +35,7 @@ impl Request {
             body,
             label: label.into(),
             closes: code == op::CLOSE_SESSION,
-            races_with_next: code == op::SET_ACL,
+            races_with_next: matches!(code, op::SET_ACL | op::MULTI),
             zxid_matters: true,
         }
     }

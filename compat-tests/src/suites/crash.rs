@@ -39,6 +39,11 @@ impl Default for Options {
 pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("crash");
     load::kills(launcher, options.server, options.kills, &mut report)?;
-    torn::every_cut(launcher, options.server, options.torn_step.max(1), &mut report)?;
+    torn::every_cut(
+        launcher,
+        options.server,
+        options.torn_step.max(1),
+        &mut report,
+    )?;
     Ok(report.finish())
 }

@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Random requests behind each directory that is written here.
     #[arg(long, default_value_t = 1500)]
     ops: usize,
+    /// Run only the written directories whose row contains this text.
+    #[arg(long)]
+    only: Option<String>,
 }
 
 impl Default for Options {
@@ -24,6 +27,7 @@ impl Default for Options {
         Self {
             server: Which::Ours,
             ops: 1500,
+            only: None,
         }
     }
 }
@@ -34,9 +38,11 @@ impl Default for Options {
 /// When the recorded samples cannot be read.
 pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("data");
-    samples::directories(launcher, options.server, &mut report);
-    samples::compressed_snapshots(launcher, options.server, &mut report);
-    samples::damaged_logs(launcher, options.server, &mut report);
-    workload::across(launcher, options.server, options.ops, &mut report);
+    if options.only.is_none() {
+        samples::directories(launcher, options.server, &mut report);
+        samples::compressed_snapshots(launcher, options.server, &mut report);
+        samples::damaged_logs(launcher, options.server, &mut report);
+    }
+    workload::across(launcher, options, &mut report);
     Ok(report.finish())
 }

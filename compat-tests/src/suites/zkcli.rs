@@ -88,7 +88,11 @@ pub(crate) fn run(launcher: &Launcher, which: Which) -> Result<bool> {
             if tested == oracle {
                 return Ok(());
             }
-            bail!("the shell printed\n{}\ninstead of\n{}", tested.join("\n"), oracle.join("\n"))
+            bail!(
+                "the shell printed\n{}\ninstead of\n{}",
+                tested.join("\n"),
+                oracle.join("\n")
+            )
         });
     }
     report.check("zkcli: watch events", || {
@@ -116,7 +120,12 @@ fn answers(launcher: &Launcher, which: Which) -> Result<Shown> {
     server.stop()?;
     let shown = split(&output);
     if shown.answers.len() != SCRIPT.len() {
-        bail!("{} answers to {} lines:\n{}", shown.answers.len(), SCRIPT.len(), tail(&output));
+        bail!(
+            "{} answers to {} lines:\n{}",
+            shown.answers.len(),
+            SCRIPT.len(),
+            tail(&output)
+        );
     }
     Ok(shown)
 }
@@ -169,13 +178,19 @@ fn split(output: &str) -> Shown {
 
 /// Times and session ids differ from run to run; lists come in hash order.
 fn without_chance(line: &str) -> String {
-    if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| matches!(*key, "ctime" | "mtime")) {
+    if let Some((key, _)) = line
+        .split_once(" = ")
+        .filter(|(key, _)| matches!(*key, "ctime" | "mtime"))
+    {
         return format!("{key} = a time");
     }
     if line.starts_with("ephemeralOwner = ") && line != "ephemeralOwner = 0x0" {
         return "ephemeralOwner = a session".to_owned();
     }
-    match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    match line
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
         Some(list) => {
             let mut items: Vec<&str> = list.split(", ").collect();
             items.sort_unstable();
@@ -191,7 +206,9 @@ mod tests {
 
     #[test]
     fn answers_are_cut_at_the_marks() {
-        let output = format!("Welcome\n{MARK} 1\n[b, a]\n{MARK} 1\n\nWATCHER::\nWatchedEvent x\nz\ny\n{MARK} 1\nbye\n");
+        let output = format!(
+            "Welcome\n{MARK} 1\n[b, a]\n{MARK} 1\n\nWATCHER::\nWatchedEvent x\nz\ny\n{MARK} 1\nbye\n"
+        );
         let shown = split(&output);
         assert_eq!(shown.answers, [vec!["[a, b]"], vec!["y", "z"]]);
         assert_eq!(shown.events, ["WatchedEvent x"]);

@@ -212,7 +212,7 @@ impl Task {
                 .receive(&self.connection, &input[done..], now);
             done += received.consumed;
             if let Some(submission) = received.submission {
-                self.server.queue.push(submission);
+                self.server.pipeline.submit(submission);
             }
             self.next = received.next;
             if self.next == Next::Drain && matches!(self.flush(), Ok(false)) {

@@ -7,7 +7,7 @@ use replica::Submission;
 /// each connection stops reading while its writes wait and
 /// `zookeeper.globalOutstandingLimit` is exceeded.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(super) struct Queue {
     inner: Mutex<Inner>,
     filled: Condvar,
 }
@@ -20,33 +20,42 @@ struct Inner {
 }
 
 /// What the write thread got.
-pub(super) enum Drained {
-    /// Everything that was queued; nothing if the time is up.
-    Round(Vec<Submission>),
-    /// Stop: nothing is queued any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// Something is queued, or the time is up.
+    Go,
+    /// Stop: nothing is queued and nothing will be.
     Stop,
 }
 
 impl Queue {
-    /// Adds a submission and wakes the write thread if it waits.
-    pub(crate) fn push(&self, submission: Submission) {
+    /// Adds a submission; true if it is the only one. Once the server stops it is dropped:
+    /// its client gets no answer, and nothing has happened.
+    pub(super) fn push(&self, submission: Submission) -> bool {
         let mut inner = self.inner.lock();
+        if inner.stopping {
+            return false;
+        }
         inner.submissions.push(submission);
-        let waiting = std::mem::take(&mut inner.waiting);
-        drop(inner);
+        inner.submissions.len() == 1
+    }
+
+    /// Wakes the write thread if it waits.
+    pub(super) fn wake(&self) {
+        let waiting = std::mem::take(&mut self.inner.lock().waiting);
         if waiting {
             self.filled.notify_one();
         }
     }
 
-    /// Lets the write thread finish what is queued and stop.
-    pub(crate) fn stop(&self) {
+    /// Takes nothing more; the write thread finishes what is queued and stops.
+    pub(super) fn stop(&self) {
         self.inner.lock().stopping = true;
         self.filled.notify_one();
     }
 
-    /// Takes everything, waiting for at most `timeout` if there is nothing.
-    pub(super) fn drain(&self, timeout: Duration) -> Drained {
+    /// Waits until something is queued, for at most `timeout`.
+    pub(super) fn wait(&self, timeout: Duration) -> Waited {
         let mut inner = self.inner.lock();
         if inner.submissions.is_empty() && !inner.stopping {
             inner.waiting = true;
@@ -54,8 +63,19 @@ impl Queue {
             inner.waiting = false;
         }
         if inner.submissions.is_empty() && inner.stopping {
-            return Drained::Stop;
+            Waited::Stop
+        } else {
+            Waited::Go
         }
-        Drained::Round(std::mem::take(&mut inner.submissions))
+    }
+
+    /// Takes everything that is queued.
+    pub(super) fn take(&self) -> Vec<Submission> {
+        std::mem::take(&mut self.inner.lock().submissions)
+    }
+
+    /// Is nothing queued?
+    pub(super) fn is_empty(&self) -> bool {
+        self.inner.lock().submissions.is_empty()
     }
 }

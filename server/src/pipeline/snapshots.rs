@@ -110,8 +110,8 @@ impl Snapshots {
     }
 
     /// Waits for a snapshot that is being written.
-    pub(crate) fn wait(self) {
-        if let Some(thread) = self.running {
+    pub(crate) fn wait(&mut self) {
+        if let Some(thread) = self.running.take() {
             // A panic in it was reported where it happened.
             let _ = thread.join();
         }

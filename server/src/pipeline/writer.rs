@@ -1,36 +1,25 @@
-//! The write thread: prepares, logs, syncs, applies, answers. One thread does all of it,
-//! because a lone write must not pay for more than one wake-up; under load everything that
-//! came in during a sync makes the next round, and shares the next sync.
+//! A round of writes: prepare, log, sync, apply, answer, one after the other in one thread.
+//! More threads would overlap the sync with the next preparation, at the price of a
+//! wake-up for each hop.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use replica::{Connection, Sequencer, Ticket};
+use replica::{Connection, Sequencer, Submission, Ticket};
 use storage::StorageError;
 use storage::log::writer::record_len;
 use storage::{LogWriter, RollPolicy};
-use thiserror::Error;
 use tracing::{error, info, warn};
 
-use super::queue::{Drained, Queue};
-use super::{Extender, Snapshots};
+use super::{Extender, FatalError, Snapshots};
 use crate::clock::Clock;
 
-/// With so few connections to answer, the write thread sends the answers itself; with more
+/// With so few connections to answer, the writer sends the answers itself; with more
 /// their tasks do, on all cores.
 const ANSWERED_DIRECTLY: usize = 2;
 
-/// Longest wait when nothing is due.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
-
-/// The log can no longer be trusted to be written: what reached the disk is unknown until
-/// the next start.
-#[derive(Debug, Error)]
-#[error("{0}; the server stops, nothing acknowledged is lost")]
-pub(crate) struct FatalError(#[from] StorageError);
-
+/// Turns submissions into durable, applied and answered transactions.
 pub(crate) struct Writer {
-    pub(crate) queue: Arc<Queue>,
     pub(crate) sequencer: Sequencer,
     pub(crate) log: LogWriter,
     pub(crate) extender: Extender,
@@ -43,36 +32,35 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Runs until the queue is stopped and empty.
-    pub(crate) fn run(mut self) -> Result<(), FatalError> {
-        // The first write should not wait for its file; without space it is refused then.
-        if let Err(error) = self.log.prepare_next()
-            && !error.is_storage_full()
-        {
-            return Err(error.into());
+    /// Has the file for the first write ready: no client should wait for that. Without space
+    /// the first write will be refused.
+    pub(super) fn prepare(&mut self) -> Result<(), FatalError> {
+        match self.log.prepare_next() {
+            Err(error) if !error.is_storage_full() => Err(error.into()),
+            _ => Ok(()),
         }
-        loop {
-            match self.queue.drain(self.patience()) {
-                Drained::Stop => break,
-                Drained::Round(submissions) => {
-                    let now = self.clock.now();
-                    let ticket = self.sequencer.prepare(now, submissions);
-                    let touched = self.finish_round(ticket)?;
-                    answer(&touched);
-                    self.after_round()?;
-                }
-            }
-        }
+    }
+
+    /// One round: these submissions, and what is due.
+    pub(super) fn round(&mut self, submissions: Vec<Submission>) -> Result<(), FatalError> {
+        let ticket = self.sequencer.prepare(self.clock.now(), submissions);
+        let touched = self.finish_round(ticket)?;
+        answer(&touched);
+        self.after_round()
+    }
+
+    /// Nothing more will come.
+    pub(super) fn finish(&mut self) -> Result<(), FatalError> {
         self.log.commit()?;
         self.snapshots.wait();
         Ok(())
     }
 
     /// Until the next session expires or node is reaped.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         let due_ms = self.sequencer.next_deadline_ms();
         let now_ms = self.clock.now().monotonic_ms();
-        Duration::from_millis(due_ms.saturating_sub(now_ms)).min(IDLE_WAIT)
+        Duration::from_millis(due_ms.saturating_sub(now_ms))
     }
 
     /// Makes the round's entries durable and applies them. Without space the round is

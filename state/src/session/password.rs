@@ -24,7 +24,10 @@ mod tests {
     #[test]
     fn matches_apache() {
         let table: &[(i64, u128)] = &[
-            (0x0100_001e_a9bc_0000, 0x86cb_1dc2_9b3d_a70b_d448_7314_dcc2_96d9),
+            (
+                0x0100_001e_a9bc_0000,
+                0x86cb_1dc2_9b3d_a70b_d448_7314_dcc2_96d9,
+            ),
             (1, 0x054c_c74a_3732_7db2_15e7_02e2_0c73_f005),
             (-1, 0x20f6_2cb5_648d_c2d7_7147_1c8a_2486_a9ee),
         ];

@@ -35,11 +35,17 @@ impl Index {
             .copied()
     }
 
-    /// # Panics
-    /// If the parent has a child of that name.
+    /// Makes room for about so many more nodes.
+    pub(super) fn reserve(&mut self, nodes: usize) {
+        for shard in self.shards.iter_mut().filter(|shard| shard.is_empty()) {
+            shard.reserve(nodes / SHARDS, |_| {
+                unreachable!("there is nothing to hash again")
+            });
+        }
+    }
+
+    /// The parent must have no child of that name.
     pub(super) fn insert(&mut self, nodes: &Slab<Node>, id: NodeId) {
-        let node = nodes.get(id.0);
-        debug_assert!(self.find(nodes, node.parent, node.name()).is_none());
         let hasher = &self.hasher;
         let hash_of = |id: &NodeId| {
             let node = nodes.get(id.0);

@@ -55,6 +55,8 @@ pub struct Tree {
     /// to the next sibling, so that a walk that stands on one finds its way on.
     walks: u32,
     limbo: Vec<NodeId>,
+    /// Places below this are in the index.
+    indexed: u32,
 }
 
 impl Tree {
@@ -68,6 +70,7 @@ impl Tree {
             data_size: 0,
             walks: 0,
             limbo: Vec::new(),
+            indexed: 1,
         };
         let root = tree.nodes.insert(Node::root());
         assert_eq!(root, NodeId::ROOT.0, "the root takes the first place");
@@ -243,6 +246,26 @@ impl Tree {
         acl: AclId,
         stat: &StatPersisted,
     ) -> NodeId {
+        debug_assert!(self.child(parent, name).is_none(), "{path} exists");
+        assert_eq!(self.indexed, self.nodes.places(), "load first, then insert");
+        let id = self.append(parent, name, path, data, acl, stat);
+        self.index.insert(&self.nodes, id);
+        self.indexed = self.nodes.places();
+        id
+    }
+
+    /// As [`Tree::insert`], but the node cannot be found by its name, and a second one of
+    /// that name is not noticed, before [`Tree::index_appended`]. For loading many nodes:
+    /// the index then grows once.
+    pub(crate) fn append(
+        &mut self,
+        parent: NodeId,
+        name: &str,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: AclId,
+        stat: &StatPersisted,
+    ) -> NodeId {
         let mut node = Node::new(name, data, acl, stat);
         node.parent = parent;
         node.content_crc = digest::content_crc(path, data);
@@ -258,10 +281,28 @@ impl Tree {
         family.child_count += 1;
         self.families
             .set(self.nodes.get_mut(id.0), stat.cversion, stat.pzxid);
-        self.index.insert(&self.nodes, id);
         self.add_to_digest(id);
         self.data_size += (path.len() + data.map_or(0, <[u8]>::len)) as u64;
         id
+    }
+
+    /// Enters what was appended into the index.
+    ///
+    /// # Errors
+    /// The second node of a name that stands twice below one parent.
+    pub(crate) fn index_appended(&mut self) -> Result<(), NodeId> {
+        let appended = self.indexed..self.nodes.places();
+        self.indexed = appended.end;
+        self.index.reserve(appended.len());
+        for place in appended {
+            let id = NodeId(place);
+            let node = self.node(id);
+            if self.child(node.parent, node.name()).is_some() {
+                return Err(id);
+            }
+            self.index.insert(&self.nodes, id);
+        }
+        Ok(())
     }
 
     /// Removes a leaf. The parent's Stat stays as it is, except for the number of children.

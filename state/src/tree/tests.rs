@@ -30,7 +30,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (self.0 >> 33) % bound
     }
 }
@@ -47,7 +50,10 @@ fn finds_nodes_by_path_and_paths_by_node() {
     for missing in ["a", "/b", "/a/", "//a", "/a/b/c", "/a//b"] {
         assert_eq!(tree.lookup(missing), None, "{missing}");
     }
-    assert_eq!((tree.path(b), tree.path(NodeId::ROOT)), ("/a/b".into(), "/".into()));
+    assert_eq!(
+        (tree.path(b), tree.path(NodeId::ROOT)),
+        ("/a/b".into(), "/".into())
+    );
     assert_eq!((tree.data(a), tree.data(b)), (Some(&b"1"[..]), None));
     assert_eq!(tree.children(a).collect::<Vec<_>>(), [b]);
     assert_eq!(tree.descendant_count(NodeId::ROOT), 2);
@@ -57,7 +63,14 @@ fn finds_nodes_by_path_and_paths_by_node() {
 fn data_keeps_null_apart_from_empty_through_every_change() {
     let mut tree = Tree::new(1);
     let id = add(&mut tree, "/a", None, 1);
-    for data in [Some(&b""[..]), None, Some(b"xyz"), Some(b"abc"), None, Some(b"")] {
+    for data in [
+        Some(&b""[..]),
+        None,
+        Some(b"xyz"),
+        Some(b"abc"),
+        None,
+        Some(b""),
+    ] {
         tree.set_data(id, "/a", data, &stat(1));
         assert_eq!(tree.data(id), data);
         assert_eq!(tree.name(id), "a");
@@ -69,7 +82,11 @@ fn a_node_that_never_had_a_child_reports_its_czxid_as_pzxid() {
     let mut tree = Tree::new(1);
     let id = add(&mut tree, "/a", None, 7);
     assert_eq!((tree.stat(id).pzxid, tree.stat(id).cversion), (7, 0));
-    let changed = StatPersisted { cversion: 3, pzxid: 9, ..stat(7) };
+    let changed = StatPersisted {
+        cversion: 3,
+        pzxid: 9,
+        ..stat(7)
+    };
     tree.set_stat(id, &changed);
     assert_eq!(tree.stat(id), changed);
 }
@@ -112,7 +129,10 @@ fn agrees_with_a_map_of_paths_under_random_changes() {
 
 fn check(tree: &Tree, model: &BTreeMap<String, Option<Vec<u8>>>) {
     assert_eq!(tree.len(), model.len() + 1);
-    let mut sum = u64::from(digest::node_digest(digest::content_crc("", Some(b"")), &tree.stat(NodeId::ROOT)));
+    let mut sum = u64::from(digest::node_digest(
+        digest::content_crc("", Some(b"")),
+        &tree.stat(NodeId::ROOT),
+    ));
     let mut size = 0;
     for (path, data) in model {
         let id = tree.lookup(path).expect("every node of the model");
@@ -122,9 +142,9 @@ fn check(tree: &Tree, model: &BTreeMap<String, Option<Vec<u8>>>) {
         assert_eq!(tree.content_crc(id), crc);
         sum += u64::from(digest::node_digest(crc, &tree.stat(id)));
         size += path.len() + data.as_ref().map_or(0, Vec::len);
-        let children = model.keys().filter(|other| {
-            jute::path::split(other).is_some_and(|(parent, _)| parent == path)
-        });
+        let children = model
+            .keys()
+            .filter(|other| jute::path::split(other).is_some_and(|(parent, _)| parent == path));
         assert_eq!(tree.child_count(id) as usize, children.count(), "{path}");
     }
     assert_eq!(tree.digest(), sum);
@@ -156,7 +176,9 @@ fn a_walk_sees_what_stays_while_the_tree_changes_around_it() {
             {
                 tree.remove(id);
                 removed.push(victim.clone());
-                if random.below(2) == 0 && jute::path::split(&victim).is_some_and(|(p, _)| tree.lookup(p).is_some()) {
+                if random.below(2) == 0
+                    && jute::path::split(&victim).is_some_and(|(p, _)| tree.lookup(p).is_some())
+                {
                     add(&mut tree, &victim, Some(b"again"), 2);
                 }
             }
@@ -165,11 +187,18 @@ fn a_walk_sees_what_stays_while_the_tree_changes_around_it() {
         }
         tree.end_walk(walk);
         for path in all.iter().filter(|path| !removed.contains(path)) {
-            assert_eq!(seen.iter().filter(|other| *other == path).count(), 1, "{path} seed {seed}");
+            assert_eq!(
+                seen.iter().filter(|other| *other == path).count(),
+                1,
+                "{path} seed {seed}"
+            );
         }
         for (at, path) in seen.iter().enumerate().skip(1) {
             let (parent, _) = jute::path::split(path).expect("a slash");
-            assert!(seen[..at].iter().any(|other| other == parent), "{path} before its parent");
+            assert!(
+                seen[..at].iter().any(|other| other == parent),
+                "{path} before its parent"
+            );
         }
         let removed_nodes = tree.len();
         assert_eq!(tree.descendant_count(NodeId::ROOT) + 1, removed_nodes);

@@ -11,7 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use crate::diff::Dice;
 use crate::report::Report;
 use crate::server::{Launcher, Settings, Which};
-use crate::wire::{ConnectRequest, Connection, Cursor, Session, Writer, create_body, op, path_watch_body, request};
+use crate::wire::{
+    ConnectRequest, Connection, Cursor, Session, Writer, create_body, op, path_watch_body, request,
+};
 
 /// Clients writing at the same time.
 const WRITERS: usize = 4;
@@ -34,16 +36,30 @@ struct Acknowledged {
 }
 
 /// Kills a loaded server `kills` times on one data directory.
-pub(super) fn kills(launcher: &Launcher, which: Which, kills: u32, report: &mut Report) -> Result<()> {
+pub(super) fn kills(
+    launcher: &Launcher,
+    which: Which,
+    kills: u32,
+    report: &mut Report,
+) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let settings = Settings::usual().cfg("snapCount", 2000).cfg("preAllocSize", 256);
+    let settings = Settings::usual()
+        .cfg("snapCount", 2000)
+        .cfg("preAllocSize", 256);
     let mut dice = Dice::new(u64::from(kills));
     let mut known = vec![Acknowledged::default(); WRITERS];
     prepare(launcher, which, directory.path(), &settings)?;
     let (mut lost, mut refused) = (0, 0);
     for round in 1..=kills {
         let load = Duration::from_millis(1 + dice.below(LONGEST_LOAD));
-        match one_kill(launcher, which, directory.path(), &settings, load, &mut known) {
+        match one_kill(
+            launcher,
+            which,
+            directory.path(),
+            &settings,
+            load,
+            &mut known,
+        ) {
             Ok(None) => {}
             Ok(Some(what)) => {
                 lost += 1;
@@ -61,7 +77,9 @@ pub(super) fn kills(launcher: &Launcher, which: Which, kills: u32, report: &mut 
         }
     }
     if lost == 0 && refused == 0 {
-        report.pass(&format!("{kills} SIGKILLs under load: nothing acknowledged lost, every start served"));
+        report.pass(&format!(
+            "{kills} SIGKILLs under load: nothing acknowledged lost, every start served"
+        ));
     }
     Ok(())
 }
@@ -113,7 +131,9 @@ fn one_kill(
 /// Creates and sets with a window of requests until the connection breaks.
 fn write(address: SocketAddr, index: usize, known: &mut Acknowledged) -> Result<()> {
     let mut connection = Connection::open(address)?;
-    connection.handshake(&ConnectRequest::fresh(30_000))?.context("closed")?;
+    connection
+        .handshake(&ConnectRequest::fresh(30_000))?
+        .context("closed")?;
     let mut sent = std::collections::VecDeque::new();
     loop {
         let mut bytes = Vec::new();
@@ -124,9 +144,17 @@ fn write(address: SocketAddr, index: usize, known: &mut Acknowledged) -> Result<
             let text = number.to_string();
             bytes.extend(if set {
                 let writer = Writer::default().string(Some(&format!("/w{index}")));
-                request(1, op::SET_DATA, &writer.buffer(Some(text.as_bytes())).int(-1).0)
+                request(
+                    1,
+                    op::SET_DATA,
+                    &writer.buffer(Some(text.as_bytes())).int(-1).0,
+                )
             } else {
-                request(1, op::CREATE, &create_body(&format!("/w{index}/n{number}"), text.as_bytes(), 0))
+                request(
+                    1,
+                    op::CREATE,
+                    &create_body(&format!("/w{index}/n{number}"), text.as_bytes(), 0),
+                )
             });
             sent.push_back((set, number));
         }
@@ -150,23 +178,42 @@ fn verify(address: SocketAddr, index: usize, known: &Acknowledged) -> Result<Opt
     let mut session = Session::connect(address, &ConnectRequest::fresh(30_000))?;
     let path = format!("/w{index}");
     let body = session.expect(op::GET_CHILDREN, &path_watch_body(&path, false))?;
-    let children: std::collections::BTreeSet<String> = Cursor::new(&body).strings()?.into_iter().collect();
-    let missing: Vec<&String> = known.created.keys().filter(|name| !children.contains(*name)).collect();
+    let children: std::collections::BTreeSet<String> =
+        Cursor::new(&body).strings()?.into_iter().collect();
+    let missing: Vec<&String> = known
+        .created
+        .keys()
+        .filter(|name| !children.contains(*name))
+        .collect();
     if !missing.is_empty() {
-        return Ok(Some(format!("{} acknowledged nodes of {path} are gone: {missing:?}", missing.len())));
+        return Ok(Some(format!(
+            "{} acknowledged nodes of {path} are gone: {missing:?}",
+            missing.len()
+        )));
     }
     let body = session.expect(op::GET_DATA, &path_watch_body(&path, false))?;
     let data = Cursor::new(&body).buffer()?.unwrap_or_default().to_vec();
-    let value: u64 = String::from_utf8_lossy(&data).parse().context("the counter")?;
+    let value: u64 = String::from_utf8_lossy(&data)
+        .parse()
+        .context("the counter")?;
     if value < known.counter {
-        return Ok(Some(format!("{path} is {value}, but {} was acknowledged", known.counter)));
+        return Ok(Some(format!(
+            "{path} is {value}, but {} was acknowledged",
+            known.counter
+        )));
     }
     // One node's content, the newest: the others were looked at when they were the newest.
     if let Some((name, number)) = known.created.iter().max_by_key(|(_, number)| **number) {
-        let body = session.expect(op::GET_DATA, &path_watch_body(&format!("{path}/{name}"), false))?;
+        let body = session.expect(
+            op::GET_DATA,
+            &path_watch_body(&format!("{path}/{name}"), false),
+        )?;
         let data = Cursor::new(&body).buffer()?.unwrap_or_default().to_vec();
         if data != number.to_string().as_bytes() {
-            return Ok(Some(format!("{path}/{name} holds {:?}", String::from_utf8_lossy(&data))));
+            return Ok(Some(format!(
+                "{path}/{name} holds {:?}",
+                String::from_utf8_lossy(&data)
+            )));
         }
     }
     session.expect(op::CLOSE_SESSION, &[])?;

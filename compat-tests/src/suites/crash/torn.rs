@@ -16,7 +16,12 @@ const RECORDS: usize = 20;
 const HEADER: usize = 16;
 
 /// Makes a directory with `which`, then starts it on every cut of the newest log.
-pub(super) fn every_cut(launcher: &Launcher, which: Which, step: usize, report: &mut Report) -> Result<()> {
+pub(super) fn every_cut(
+    launcher: &Launcher,
+    which: Which,
+    step: usize,
+    report: &mut Report,
+) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let original = directory.path().join("original");
     let settings = Settings::usual();
@@ -37,22 +42,34 @@ pub(super) fn every_cut(launcher: &Launcher, which: Which, step: usize, report: 
         std::fs::write(copy.join("version-2").join(name), &bytes[..cut])?;
         if let Err(error) = one_cut(launcher, which, &copy, &settings, cut == end) {
             failures += 1;
-            report.fail(&format!("log cut at byte {cut} ({start}..{end})"), &format!("{error:#}"));
+            report.fail(
+                &format!("log cut at byte {cut} ({start}..{end})"),
+                &format!("{error:#}"),
+            );
         }
         std::fs::remove_dir_all(&copy)?;
     }
     if failures == 0 {
-        report.pass(&format!("log cut at bytes {start}..={end} by {step}: every start served, the rest was there"));
+        report.pass(&format!(
+            "log cut at bytes {start}..={end} by {step}: every start served, the rest was there"
+        ));
     }
     Ok(())
 }
 
-fn one_cut(launcher: &Launcher, which: Which, folder: &Path, settings: &Settings, whole: bool) -> Result<()> {
+fn one_cut(
+    launcher: &Launcher,
+    which: Which,
+    folder: &Path,
+    settings: &Settings,
+    whole: bool,
+) -> Result<()> {
     let server = launcher.start(which, folder, settings)?;
     let mut session = Session::connect(server.address(), &ConnectRequest::fresh(30_000))?;
     for number in 0..RECORDS {
         let newest = number + 1 == RECORDS;
-        let (error, _) = session.call(op::EXISTS, &path_watch_body(&format!("/n{number}"), false))?;
+        let (error, _) =
+            session.call(op::EXISTS, &path_watch_body(&format!("/n{number}"), false))?;
         let expected = if newest && !whole { -101 } else { 0 };
         if error != expected {
             bail!("exists /n{number}: {error} instead of {expected}");
@@ -72,7 +89,11 @@ pub(crate) fn newest_log(data_dir: &Path) -> Result<PathBuf> {
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(data_dir.join("version-2"))? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if let Some(zxid) = name.strip_prefix("log.") {
             logs.push((u64::from_str_radix(zxid, 16)?, path));
         }

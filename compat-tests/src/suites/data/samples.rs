@@ -57,7 +57,12 @@ pub(super) fn directories(launcher: &Launcher, which: Which, report: &mut Report
         report.check(&format!("{} loads {name}", which.name()), || {
             let directory = tempfile::tempdir()?;
             copy_tree(&testdata().join(name), directory.path())?;
-            expect_equal("expected", &expected(name)?, "loaded", &load(launcher, which, directory.path())?)
+            expect_equal(
+                "expected",
+                &expected(name)?,
+                "loaded",
+                &load(launcher, which, directory.path())?,
+            )
         });
     }
 }
@@ -69,8 +74,16 @@ pub(super) fn compressed_snapshots(launcher: &Launcher, which: Which, report: &m
             let directory = tempfile::tempdir()?;
             let version_2 = directory.path().join("version-2");
             std::fs::create_dir(&version_2)?;
-            std::fs::copy(testdata().join("3.9.5/snapshot-compression").join(name), version_2.join(name))?;
-            expect_equal("expected", &expected(DAMAGED)?, "loaded", &load(launcher, which, directory.path())?)
+            std::fs::copy(
+                testdata().join("3.9.5/snapshot-compression").join(name),
+                version_2.join(name),
+            )?;
+            expect_equal(
+                "expected",
+                &expected(DAMAGED)?,
+                "loaded",
+                &load(launcher, which, directory.path())?,
+            )
         });
     }
 }
@@ -78,15 +91,22 @@ pub(super) fn compressed_snapshots(launcher: &Launcher, which: Which, report: &m
 /// Each damaged log ends as recorded.
 pub(super) fn damaged_logs(launcher: &Launcher, which: Which, report: &mut Report) {
     for (name, outcome) in LOGS {
-        report.check(&format!("{} on {name}: {outcome:?}", which.name()), || damaged(launcher, which, name, *outcome));
+        report.check(&format!("{} on {name}: {outcome:?}", which.name()), || {
+            damaged(launcher, which, name, *outcome)
+        });
     }
 }
 
 fn damaged(launcher: &Launcher, which: Which, name: &str, outcome: Outcome) -> Result<()> {
     let place = |folder: &Path| -> Result<()> {
         copy_tree(&testdata().join(DAMAGED), folder)?;
-        let (_, log) = name.split_once('.').context("a variant, then the name of the log")?;
-        std::fs::copy(testdata().join("3.9.5/torn-log").join(name), folder.join("version-2").join(log))?;
+        let (_, log) = name
+            .split_once('.')
+            .context("a variant, then the name of the log")?;
+        std::fs::copy(
+            testdata().join("3.9.5/torn-log").join(name),
+            folder.join("version-2").join(log),
+        )?;
         Ok(())
     };
     let directory = tempfile::tempdir()?;
@@ -97,23 +117,40 @@ fn damaged(launcher: &Launcher, which: Which, name: &str, outcome: Outcome) -> R
     match (outcome, refused) {
         (Outcome::Refuses, Some(status)) => {
             ensure!(!status.success(), "it refused with exit code 0");
-            ensure!(listing(directory.path())? == before, "files were added, changed or deleted");
+            ensure!(
+                listing(directory.path())? == before,
+                "files were added, changed or deleted"
+            );
             let said = server.log();
             let names_it = said.contains("log.1000001cf") && said.contains("offset");
-            ensure!(which != Which::Ours || names_it, "the message names no file and offset: {said}");
+            ensure!(
+                which != Which::Ours || names_it,
+                "the message names no file and offset: {said}"
+            );
             Ok(())
         }
         (Outcome::Serves, None) => {
             let tree = dump(server.address())?;
             let oracle = tempfile::tempdir()?;
             place(oracle.path())?;
-            expect_equal("oracle", &load(launcher, Which::Apache395, oracle.path())?, "loaded", &tree)
+            expect_equal(
+                "oracle",
+                &load(launcher, Which::Apache395, oracle.path())?,
+                "loaded",
+                &tree,
+            )
         }
-        (Outcome::MayServe, None) => {
-            expect_equal("expected", &expected(DAMAGED)?, "loaded", &dump(server.address())?)
-        }
+        (Outcome::MayServe, None) => expect_equal(
+            "expected",
+            &expected(DAMAGED)?,
+            "loaded",
+            &dump(server.address())?,
+        ),
         (Outcome::MayServe, Some(status)) if !status.success() => Ok(()),
-        (outcome, refused) => bail!("{outcome:?} expected, ended with {refused:?}\n{}", server.log()),
+        (outcome, refused) => bail!(
+            "{outcome:?} expected, ended with {refused:?}\n{}",
+            server.log()
+        ),
     }
 }
 
@@ -158,7 +195,11 @@ fn node_of(node: &Value) -> Result<Node> {
     };
     let mut acl = Vec::new();
     for entry in node["acl"].as_array().context("no acl")? {
-        acl.push((int_of(entry, "perms")?, text_of(entry, "scheme")?, text_of(entry, "id")?));
+        acl.push((
+            int_of(entry, "perms")?,
+            text_of(entry, "scheme")?,
+            text_of(entry, "id")?,
+        ));
     }
     let stat = Stat {
         czxid: hex_of(node, "czxid")?,
@@ -183,7 +224,10 @@ fn client_owner(recorded: i64) -> i64 {
 }
 
 fn text_of(value: &Value, key: &str) -> Result<String> {
-    Ok(value[key].as_str().with_context(|| key.to_owned())?.to_owned())
+    Ok(value[key]
+        .as_str()
+        .with_context(|| key.to_owned())?
+        .to_owned())
 }
 
 fn int_of(value: &Value, key: &str) -> Result<i32> {
@@ -199,7 +243,10 @@ fn hex_of(value: &Value, key: &str) -> Result<i64> {
 }
 
 fn bytes_of(digits: &str) -> Result<Vec<u8>> {
-    ensure!(digits.is_ascii() && digits.len().is_multiple_of(2), "bad hexadecimal");
+    ensure!(
+        digits.is_ascii() && digits.len().is_multiple_of(2),
+        "bad hexadecimal"
+    );
     (0..digits.len())
         .step_by(2)
         .map(|at| Ok(u8::from_str_radix(&digits[at..at + 2], 16)?))

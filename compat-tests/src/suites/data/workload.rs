@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use super::Options;
 use crate::diff::random_requests;
 use crate::process::copy_tree;
 use crate::report::Report;
@@ -24,8 +25,9 @@ enum End {
 /// Transactions between snapshots: none at all, or many snapshots.
 const SNAP_COUNTS: &[u32] = &[100_000, 150];
 
-/// Every direction that concerns `server`.
-pub(super) fn across(launcher: &Launcher, server: Which, ops: usize, report: &mut Report) {
+/// Every direction that concerns the tested server.
+pub(super) fn across(launcher: &Launcher, options: &Options, report: &mut Report) {
+    let server = options.server;
     let pairs = [
         (server, Which::Apache395),
         (server, Which::Apache380),
@@ -41,9 +43,22 @@ pub(super) fn across(launcher: &Launcher, server: Which, ops: usize, report: &mu
                     writer.name(),
                     reader.name()
                 );
+                if options
+                    .only
+                    .as_ref()
+                    .is_some_and(|text| !name.contains(text))
+                {
+                    continue;
+                }
                 report.check(&name, || {
                     let seed = index as u64;
-                    one(launcher, (writer, reader), end, snap_count, &random_requests(seed, ops))
+                    one(
+                        launcher,
+                        (writer, reader),
+                        end,
+                        snap_count,
+                        &random_requests(seed, options.ops),
+                    )
                 });
             }
         }
@@ -58,8 +73,13 @@ fn one(
     requests: &[(i32, Vec<u8>)],
 ) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let (written, copy) = (directory.path().join("written"), directory.path().join("copy"));
-    let settings = Settings::usual().cfg("snapCount", snap_count).cfg("preAllocSize", 512);
+    let (written, copy) = (
+        directory.path().join("written"),
+        directory.path().join("copy"),
+    );
+    let settings = Settings::usual()
+        .cfg("snapCount", snap_count)
+        .cfg("preAllocSize", 512);
     let server = launcher.start(writer, &written, &settings)?;
     let before = fill(&server, requests).context("writing")?;
     match end {
@@ -67,7 +87,6 @@ fn one(
         End::Kill => server.kill()?,
     }
     copy_tree(&written, &copy)?;
-    if let Some(keep) = std::env::var_os("KEEPDIR") { copy_tree(&written, Path::new(&keep))?; }
     let after = load(launcher, reader, &copy, &settings)?;
     expect_equal("written", &before, "read", &after)
 }
@@ -86,8 +105,14 @@ fn fill(server: &Server, requests: &[(i32, Vec<u8>)]) -> Result<Tree> {
     stays.expect(op::AUTH, &auth_body("digest", SUPER_AUTH))?;
     closes.expect(op::AUTH, &auth_body("digest", b"bob:pw"))?;
     for (index, (code, body)) in requests.iter().enumerate() {
-        let session = if index % 3 == 0 { &mut closes } else { &mut stays };
-        session.call(*code, body).with_context(|| format!("request {index} of type {code}"))?;
+        let session = if index % 3 == 0 {
+            &mut closes
+        } else {
+            &mut stays
+        };
+        session
+            .call(*code, body)
+            .with_context(|| format!("request {index} of type {code}"))?;
     }
     closes.expect(op::CLOSE_SESSION, &[])?;
     dump(server.address())

@@ -1,0 +1,134 @@
+//! Transactions that no prep made: a damaged or foreign log must not take a server down,
+//! and leads to the same tree wherever it is applied.
+
+use std::collections::BTreeMap;
+
+use jute::Zxid;
+use jute::data::{Acl, StatPersisted};
+use jute::txn::LogEntry;
+use jute::wire::{Decode, Limits, Reader};
+use state::snapshot::{LoadError, Loader, SnapshotWalk};
+use state::tree::OwnerRules;
+use state::watch::NoEvents;
+use state::{Options, State};
+
+use crate::pieces;
+
+fn options() -> Options {
+    Options {
+        owner_rules: OwnerRules {
+            extended_types: true,
+            emulate_353_ttl: false,
+        },
+        digest_enabled: true,
+        limits: Limits::default(),
+    }
+}
+
+/// Pieces that decode as log entries, numbered anew, applied to a live state, replayed to
+/// another one, and replayed again over a snapshot of the result.
+pub fn apply(input: &[u8]) {
+    let entries = entries(input);
+    let (mut live, mut replayed) = (State::new(options(), 1), State::new(options(), 2));
+    for entry in &entries {
+        let applied = live.apply(entry.clone(), &mut NoEvents);
+        let again = replayed.replay(entry.clone());
+        assert_eq!(applied.is_ok(), again.is_ok());
+        assert_eq!(live.tree().digest(), replayed.tree().digest());
+    }
+    let one = Dump::of(&mut live);
+    assert_eq!(one, Dump::of(&mut replayed), "the seed of the index shows");
+    let mut loaded = match one.load(live.last_zxid()) {
+        Ok(loaded) => loaded,
+        // Such names pass no validation of requests.
+        Err(LoadError::BadPath(_)) => return,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(live.tree().digest(), loaded.tree().digest());
+    assert_eq!(one, Dump::of(&mut loaded), "what is stored comes back");
+    // A fuzzy snapshot holds effects of what is replayed over it.
+    for entry in entries {
+        let _ = loaded.replay(entry);
+    }
+    Dump::of(&mut loaded);
+}
+
+fn entries(input: &[u8]) -> Vec<LogEntry<'_>> {
+    let decoded = pieces::split(input)
+        .into_iter()
+        .filter_map(|piece| LogEntry::from_bytes(piece, Limits::default()).ok());
+    (1..)
+        .zip(decoded)
+        .map(|(zxid, mut entry)| {
+            entry.header.zxid = zxid;
+            entry
+        })
+        .collect()
+}
+
+/// What a snapshot of a state would hold.
+#[derive(Debug, PartialEq, Eq)]
+struct Dump {
+    sessions: Vec<(i64, i32)>,
+    /// By path, so parents come first.
+    nodes: BTreeMap<String, Node>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Node {
+    data: Option<Vec<u8>>,
+    /// The list, or the number that stands for none. Numbers of lists differ from load to
+    /// load.
+    acl: Result<Vec<Acl<'static>>, i64>,
+    stat: StatPersisted,
+}
+
+impl Dump {
+    fn of(state: &mut State) -> Self {
+        let mut walk = state.begin_snapshot();
+        let mut bytes = Vec::new();
+        while walk.step(state, 1, &mut bytes).is_none() {}
+        let dump = Self {
+            sessions: walk.sessions.clone(),
+            nodes: nodes(&walk, &bytes),
+        };
+        state.end_snapshot(walk);
+        assert_eq!(dump.nodes.len(), state.tree().len());
+        dump
+    }
+
+    fn load(&self, zxid: Zxid) -> Result<State, LoadError> {
+        let mut loader = Loader::new(options(), 3);
+        for (session, timeout_ms) in &self.sessions {
+            loader.session(*session, *timeout_ms);
+        }
+        for (number, (path, node)) in (1..).zip(&self.nodes) {
+            let acl = match &node.acl {
+                Ok(list) => {
+                    loader.acl(number, list);
+                    number
+                }
+                Err(index) => *index,
+            };
+            loader.node(path, node.data.as_deref(), acl, &node.stat)?;
+        }
+        loader.finish(zxid, None)
+    }
+}
+
+/// Decodes what a walk wrote.
+fn nodes(walk: &SnapshotWalk, bytes: &[u8]) -> BTreeMap<String, Node> {
+    let lists: BTreeMap<_, _> = walk.acls.iter().map(|(n, list)| (*n, list)).collect();
+    let mut reader = Reader::new(bytes, Limits::default());
+    let mut nodes = BTreeMap::new();
+    while reader.remaining() > 0 {
+        let path = reader.ustring().expect("a path").expect("not null");
+        let data = reader.buffer().expect("data").map(<[u8]>::to_vec);
+        let index = reader.i64().expect("a list's number");
+        let acl = lists.get(&index).map(|list| list.to_vec()).ok_or(index);
+        let stat = StatPersisted::decode(&mut reader).expect("a Stat");
+        let before = nodes.insert(path.into_owned(), Node { data, acl, stat });
+        assert!(before.is_none(), "a node stands once");
+    }
+    nodes
+}
