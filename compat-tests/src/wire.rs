@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 /// A server that is silent for this long hangs.
-pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 /// No reply in these tests comes near this size.
 const FRAME_LIMIT: usize = 64 << 20;
 /// Bytes asked from the socket at once.

@@ -106,6 +106,18 @@ fn session_entry(zxid: Zxid) -> Vec<u8> {
     .to_bytes()
 }
 
+/// How the bytes of [`snapshot`] become a file; the compression is in the low two bits.
+pub(crate) mod snapshot_mode {
+    /// As they are.
+    pub(crate) const WHOLE: u8 = 0;
+    /// Behind a header, with a valid seal.
+    pub(crate) const SEALED: u8 = 4;
+    /// As the nodes of a snapshot with all valid seals.
+    pub(crate) const NODES: u8 = 8;
+    /// The bits of the above.
+    pub(super) const MASK: u8 = 12;
+}
+
 /// A snapshot. The first byte says how the rest becomes a file: as it is, or with valid
 /// seals (then the records behind them are under test), and in which compression.
 pub fn snapshot(input: &[u8]) {
@@ -120,10 +132,10 @@ pub fn snapshot(input: &[u8]) {
     };
     let (disk, dir) = empty_disk();
     let name = storage::layout::snapshot_name(SNAPSHOT_ZXID, compression);
-    match mode >> 2 & 3 {
-        0 => put(&disk, &dir.join(name), content),
-        1 => put(&disk, &dir.join(name), &sealed(content)),
-        2 => sealed_nodes(&disk, &dir, compression, content),
+    match mode & snapshot_mode::MASK {
+        snapshot_mode::WHOLE => put(&disk, &dir.join(name), content),
+        snapshot_mode::SEALED => put(&disk, &dir.join(name), &sealed(content)),
+        snapshot_mode::NODES => drop(sealed_nodes(&disk, &dir, compression, content)),
         _ => return,
     }
     start_twice(&disk, false);
@@ -139,7 +151,7 @@ fn sealed(body: &[u8]) -> Vec<u8> {
 }
 
 /// Nodes, with all trailers and in any compression.
-fn sealed_nodes(disk: &SimDisk, dir: &Path, compression: Compression, nodes: &[u8]) {
+fn sealed_nodes(disk: &SimDisk, dir: &Path, compression: Compression, nodes: &[u8]) -> PathBuf {
     let options = SnapshotOptions {
         compression,
         ..SnapshotOptions::default()
@@ -157,21 +169,21 @@ fn sealed_nodes(disk: &SimDisk, dir: &Path, compression: Compression, nodes: &[u
     let writer = SnapshotWriter::begin(disk, dir, SNAPSHOT_ZXID, options, sessions, acls);
     let mut writer = writer.expect("memory takes it");
     writer.nodes_raw(nodes).expect("memory takes it");
-    writer.finish(trailer).expect("memory takes it");
+    writer.finish(trailer).expect("memory takes it")
 }
 
 /// How the bytes of [`log_file`] become files.
-mod log_mode {
+pub(crate) mod log_mode {
     /// Pieces, each framed as a record with a valid checksum, instead of a whole file.
-    pub(super) const FRAMED: u8 = 1;
+    pub(crate) const FRAMED: u8 = 1;
     /// An empty snapshot instead of none.
-    pub(super) const SNAPSHOT: u8 = 2;
+    pub(crate) const SNAPSHOT: u8 = 2;
     /// The records in two files.
-    pub(super) const TWO_FILES: u8 = 4;
+    pub(crate) const TWO_FILES: u8 = 4;
     /// Zeros behind the records.
-    pub(super) const PADDED: u8 = 8;
+    pub(crate) const PADDED: u8 = 8;
     /// Log files without a snapshot are accepted.
-    pub(super) const TRUST_EMPTY: u8 = 16;
+    pub(crate) const TRUST_EMPTY: u8 = 16;
 }
 
 /// Log files. The first byte says how the rest becomes files.
@@ -216,19 +228,38 @@ fn put_log(disk: &SimDisk, dir: &Path, entries: &[&[u8]], padding: usize) {
 
 /// The snapshot that a new server writes.
 fn put_empty_snapshot(disk: &SimDisk, dir: &Path) {
-    let mut state = State::new(STATE_OPTIONS, 7);
-    let mut nodes = Vec::new();
-    let mut walk = state.begin_snapshot();
-    let end = walk.step(&state, usize::MAX, &mut nodes);
-    assert!(end.is_some(), "the walk ends in one step");
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let sessions = [].into_iter();
-    let acls: Vec<_> = walk.acls.iter().map(|(index, list)| (*index, &list[..])).collect();
+    let (sessions, acls) = ([].into_iter(), [(1, EMPTY_ACL)].into_iter());
     let options = SnapshotOptions::default();
-    let writer =
-        SnapshotWriter::begin(disk, dir, Zxid::ZERO, options, sessions, acls.into_iter());
+    let writer = SnapshotWriter::begin(disk, dir, Zxid::ZERO, options, sessions, acls);
     let mut writer = writer.expect("memory takes it");
+    let nodes = snapshot_file::nodes();
     writer.nodes_raw(&nodes).expect("memory takes it");
     writer.finish(Trailer::default()).expect("memory takes it");
-    state.end_snapshot(walk);
+}
+
+/// Nobody may do anything.
+const EMPTY_ACL: &[jute::data::Acl<'static>] = &[];
+
+/// Snapshots to start from.
+pub(crate) mod snapshot_file {
+    use super::*;
+
+    /// The nodes of a new server.
+    pub(crate) fn nodes() -> Vec<u8> {
+        let mut state = State::new(STATE_OPTIONS, 7);
+        let mut nodes = Vec::new();
+        let mut walk = state.begin_snapshot();
+        let end = walk.step(&state, usize::MAX, &mut nodes);
+        assert!(end.is_some(), "the walk ends in one step");
+        state.end_snapshot(walk);
+        nodes
+    }
+
+    /// A whole file with these nodes.
+    pub(crate) fn written(compression: Compression, nodes: &[u8]) -> Vec<u8> {
+        let (disk, dir) = empty_disk();
+        let path = sealed_nodes(&disk, &dir, compression, nodes);
+        disk.read_all(&path).expect("it was just written")
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jute::frame::{self, PREFIX_LEN};
 use jute::proto::{ConnectResponse, ReplyHeader};
@@ -24,7 +25,7 @@ use state::{Options, State};
 use crate::pieces;
 
 /// Name and password that make a client `super`, for the seeds.
-pub const SUPER: &str = "super:secret";
+pub(crate) const SUPER: &str = "super:secret";
 
 const CLIENTS: usize = 4;
 /// More passes than any input needs: each handles a request or waits.
@@ -45,11 +46,45 @@ mod tag {
     pub(super) const TIME_SHIFT: u8 = 4;
 }
 
-/// A piece for [`gate`]: `client` sends `bytes`, and a round is committed.
-pub fn step(out: &mut Vec<u8>, client: u8, bytes: &[u8]) {
-    let mut piece = vec![client | tag::COMMIT << tag::AFTER_SHIFT];
-    piece.extend_from_slice(bytes);
-    pieces::push(out, &piece);
+/// Writes pieces for [`gate`]: time passes, a client sends, and what is named happens.
+pub(crate) mod after {
+    use super::{pieces, tag};
+
+    fn step(out: &mut Vec<u8>, client: u8, steps: u8, then: u8, bytes: &[u8]) {
+        let tag = client | then << tag::AFTER_SHIFT | steps << tag::TIME_SHIFT;
+        pieces::push(out, &[&[tag], bytes].concat());
+    }
+
+    pub(crate) fn wait(out: &mut Vec<u8>, client: u8, steps: u8, bytes: &[u8]) {
+        step(out, client, steps, tag::WAIT, bytes);
+    }
+
+    pub(crate) fn commit(out: &mut Vec<u8>, client: u8, steps: u8, bytes: &[u8]) {
+        step(out, client, steps, tag::COMMIT, bytes);
+    }
+
+    pub(crate) fn refuse(out: &mut Vec<u8>, client: u8, steps: u8, bytes: &[u8]) {
+        step(out, client, steps, tag::REFUSE, bytes);
+    }
+
+    pub(crate) fn close(out: &mut Vec<u8>, client: u8, steps: u8, bytes: &[u8]) {
+        step(out, client, steps, tag::CLOSE, bytes);
+    }
+}
+
+/// The id of the first session that is opened.
+pub(crate) fn session_of_first() -> i64 {
+    let mut server = Server::new();
+    let mut connect = Vec::new();
+    frame::append(&mut connect, |out| {
+        // Protocol version, zxid, timeout, session and a null password.
+        out.extend_from_slice(&[0; 24]);
+        out.extend_from_slice(&[0xff; 4]);
+    });
+    server.send(0, &connect);
+    server.round(true);
+    let client = server.clients[0].as_ref();
+    client.expect("it stays connected").connection.session()
 }
 
 /// Pieces: a tag and bytes that a client sends.
@@ -268,7 +303,8 @@ impl Server {
         assert_eq!(state.last_zxid(), self.mirror.last_zxid());
         assert_eq!(state.tree().digest(), self.mirror.tree().digest());
         assert_eq!(state.tree().len(), self.mirror.tree().len());
-        assert!(self.replica.stats().outstanding() >= 0);
+        let outstanding = self.replica.stats().outstanding.load(Ordering::Relaxed);
+        assert_eq!(outstanding, 0);
     }
 }
 

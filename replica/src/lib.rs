@@ -20,6 +20,9 @@ mod stats;
 pub mod throttle;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 pub use connection::{Connection, Ending, Transport};
 pub use gate::{Next, Received, Submission};
 pub use reaper::ReaperOptions;

@@ -1,21 +1,40 @@
-//! Exit codes: Apache's, so that supervisors need not learn new ones.
+//! How the process ends: with Apache's exit codes and last lines, so that supervisors and
+//! scripts need not learn new ones.
 
 use storage::StorageError;
 
 use crate::config::ConfigError;
 
-/// Something unexpected: the port is taken, the disk failed.
-const UNEXPECTED: u8 = 1;
-/// The data directory is missing or unusable.
-const DATA_DIR: u8 = 3;
+/// An end for this error: the exit code and the last line on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The process's exit code.
+    pub code: u8,
+    /// What scripts look for.
+    pub closing_line: &'static str,
+}
 
-/// The code with which the process ends for this error.
-pub fn exit_code(error: &anyhow::Error) -> u8 {
+/// How the process ends for this error.
+pub fn exit(error: &anyhow::Error) -> Exit {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
-        return config.exit_code() as u8;
+        return Exit {
+            code: 2,
+            closing_line: config.closing_line(),
+        };
     }
     match error.downcast_ref::<StorageError>() {
-        Some(StorageError::MissingDirectory { .. }) => DATA_DIR,
-        _ => UNEXPECTED,
+        Some(StorageError::MissingDirectory { .. }) => Exit {
+            code: 3,
+            closing_line: "Unable to access datadir, exiting abnormally",
+        },
+        // Apache takes mixed up directories for an error of the configuration.
+        Some(StorageError::Misplaced { .. }) => Exit {
+            code: 2,
+            closing_line: "Invalid config, exiting abnormally",
+        },
+        _ => Exit {
+            code: 1,
+            closing_line: "Unexpected exception, exiting abnormally",
+        },
     }
 }

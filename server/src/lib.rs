@@ -16,6 +16,6 @@ mod pipeline;
 mod serve;
 
 pub use disk::RealDisk;
-pub use exit::exit_code;
+pub use exit::{Exit, exit};
 pub use load::StateSink;
 pub use serve::run;

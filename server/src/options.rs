@@ -80,7 +80,7 @@ pub(crate) fn replica(config: &Config, seed: u64) -> ReplicaOptions {
         max_session_timeout_ms: config.max_session_timeout_ms,
         max_frame: limits_of.jute_max_buffer as usize,
         limits: limits(config),
-        global_outstanding_limit: i64::from(limits_of.global_outstanding_limit),
+        global_outstanding_limit: outstanding_limit(config),
         throttled_op_wait_ms: throttle
             .throttled_op_wait_time
             .map_or(0, |wait| wait.as_millis() as u64),
@@ -92,6 +92,14 @@ pub(crate) fn replica(config: &Config, seed: u64) -> ReplicaOptions {
         reaper: reaper(config),
         seed,
     }
+}
+
+/// Two options bound the writes in process; where Apache stops its queue for one of them
+/// and the sockets for the other, here the sockets stop for both.
+fn outstanding_limit(config: &Config) -> i64 {
+    let global = config.limits.global_outstanding_limit;
+    let throttle = config.request_throttle.max_requests.unwrap_or(u32::MAX);
+    i64::from(global.min(throttle))
 }
 
 fn connection_throttle(config: &Config) -> ConnectionThrottleOptions {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use server::config::{Config, ConfigError, Env};
+use server::config::{Config, Env};
 use tracing_subscriber::EnvFilter;
 
 /// Small objects by the million, made and freed by several threads: glibc's allocator
@@ -69,8 +69,7 @@ fn serve(arguments: &[String]) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     eprintln!("{error:#}");
-    if let Some(config) = error.downcast_ref::<ConfigError>() {
-        eprintln!("{}", config.closing_line());
-    }
-    ExitCode::from(server::exit_code(&error))
+    let end = server::exit(&error);
+    eprintln!("{}", end.closing_line);
+    ExitCode::from(end.code)
 }

@@ -52,29 +52,13 @@ pub enum ConfigError {
         /// What does not fit.
         reason: String,
     },
-    /// A data directory is missing and must not be created, or cannot be created.
-    #[error("{reason}")]
-    DataDir {
-        /// Apache's phrase with the directory in it.
-        reason: String,
-    },
 }
 
 impl ConfigError {
-    /// The exit code of the process: 3 when a data directory is not accessible, otherwise 2.
-    #[must_use]
-    pub const fn exit_code(&self) -> i32 {
-        match self {
-            Self::DataDir { .. } => 3,
-            _ => 2,
-        }
-    }
-
-    /// Apache's last line on standard error before it exits with [`Self::exit_code`].
+    /// Apache's last line on standard error before it exits.
     #[must_use]
     pub const fn closing_line(&self) -> &'static str {
         match self {
-            Self::DataDir { .. } => "Unable to access datadir, exiting abnormally",
             Self::Arguments { .. } => "Invalid arguments, exiting abnormally",
             _ => "Invalid config, exiting abnormally",
         }

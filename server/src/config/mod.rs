@@ -6,7 +6,6 @@
 //! without prefix, which a file cannot set. [`keys`] lists them all. What ZooKeeper passes over in
 //! silence is a warning here.
 
-mod data_dirs;
 mod ensemble;
 mod error;
 pub mod keys;
@@ -20,7 +19,6 @@ pub mod sysprops;
 #[cfg(test)]
 mod tests;
 
-pub use data_dirs::{DataDirs, prepare_data_dirs};
 pub use error::ConfigError;
 pub use settings::{
     AuthSettings, Autopurge, Config, ConnectionThrottle, DigestAlg, Features, Limits,
