@@ -1,1 +1,27 @@
-//! Client session core: encoding, matching, reconnecting; no IO.
+//! The core of a client's session with ZooKeeper: encoding, matching, reconnecting; no IO.
+//!
+//! The shell owns the socket and the clock. It tells [`Session::handle`] what happened (an
+//! [`Input`]) and does what comes back (the [`Effect`]s); when nothing happens before
+//! [`Session::next_deadline`] it hands in [`Input::Tick`].
+//!
+//! ```text
+//! Tick ──► Connect ──► (shell connects) ──► Connected ──► Send ──► (bytes) ──► Received ──► Answer, Event
+//! ```
+//!
+//! * [`Request`], [`Reply`]: what may be asked and what comes back, owned
+//! * [`Options`]: timeouts and bounds
+//! * [`Watches`]: what the session watches, and registers again after a reconnect
+
+mod event;
+mod options;
+mod reply;
+mod request;
+mod session;
+mod watches;
+
+pub use event::{Effect, Failure, Input, Token, WatchEvent};
+pub use options::Options;
+pub use reply::{Reply, WriteResult};
+pub use request::{NodeKind, ReadPart, Request, WritePart};
+pub use session::Session;
+pub use watches::Watches;

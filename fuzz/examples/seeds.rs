@@ -17,7 +17,7 @@ fn main() -> std::io::Result<()> {
         }
         println!("{target}: {} seeds", made.len());
         for (name, bytes) in made {
-            fs::write(folder.join(name).with_extension(SEED_EXTENSION), bytes)?;
+            fs::write(folder.join(format!("{name}.{SEED_EXTENSION}")), bytes)?;
         }
     }
     Ok(())

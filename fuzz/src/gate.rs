@@ -274,10 +274,10 @@ impl Server {
             self.sequencer.refuse(ticket, self.now);
         }
         for number in 0..CLIENTS {
+            self.receive(number);
             if let Some(client) = &mut self.clients[number] {
                 client.take_output();
             }
-            self.receive(number);
         }
     }
 
@@ -296,7 +296,10 @@ impl Server {
             let connection = &client.connection;
             assert_eq!(connection.in_flight(), 0, "an answer is missing");
             assert!(connection.outbox().ending().is_none(), "still open");
-            assert!(client.frames >= connection.received(), "an answer is missing");
+            assert!(
+                client.frames >= connection.received(),
+                "an answer is missing"
+            );
             assert!(client.output.is_empty(), "half a frame");
         }
         let state = self.replica.read();

@@ -42,7 +42,10 @@ pub fn text(input: &[u8]) {
     identity(scheme, id, peer);
     let mut reader = Reader::new(input, Limits::default());
     if let Ok(Some(list)) = reader.vector::<Acl<'_>>() {
-        list_of(&list, &[Id::new("ip", "10.1.2.3"), Id::new("digest", "u:p")]);
+        list_of(
+            &list,
+            &[Id::new("ip", "10.1.2.3"), Id::new("digest", "u:p")],
+        );
     }
 }
 
@@ -57,7 +60,10 @@ fn valid_path(text: &str) {
     if path::validate(text).is_ok() && text != path::ROOT {
         let (parent, name) = path::split(text).expect("a valid path has a slash");
         assert!(!name.is_empty());
-        assert!(parent.is_empty() || path::validate(parent).is_ok(), "{text}");
+        assert!(
+            parent.is_empty() || path::validate(parent).is_ok(),
+            "{text}"
+        );
         assert_eq!(format!("{parent}/{name}"), text);
     }
 }
@@ -72,7 +78,10 @@ fn identity(scheme: &str, id: &str, peer: &str) {
     let shown = acl::who_am_i(&identities, &config);
     assert!(shown.len() <= identities.len());
     list_of(&[Acl::new(perms::ALL, scheme, id)], &identities);
-    list_of(&[Acl::new(perms::ALL, "ip", id)], &[Id::new("ip", peer.to_owned())]);
+    list_of(
+        &[Acl::new(perms::ALL, "ip", id)],
+        &[Id::new("ip", peer.to_owned())],
+    );
 }
 
 /// A list that is stored is stored again as it is, and decides the same.

@@ -1,5 +1,8 @@
 //! The bodies over their corpora and over random changes of them, on stable.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
 use storage::sim_disk::Rng;
 use zabkeeper_fuzz::{Body, body, replay, seeds};
 
@@ -62,9 +65,19 @@ replays!(
 fn seeds_are_what_the_generator_makes() {
     for (target, made) in seeds::all() {
         let kept = replay::corpus(target).expect("the corpus can be read");
-        let name = |path: &std::path::Path| path.file_stem().map(|n| n.to_string_lossy().into_owned());
-        let kept: Vec<_> = kept.iter().map(|(path, bytes)| (name(path), bytes)).collect();
-        let made: Vec<_> = made.iter().map(|(name, bytes)| (Some(name.clone()), bytes)).collect();
-        assert_eq!(kept, made, "{target}: run `cargo run --example seeds`");
+        let kept: BTreeMap<_, _> = kept
+            .into_iter()
+            .map(|(path, bytes)| (path.file_stem().map(OsStr::to_owned), bytes))
+            .collect();
+        let made: BTreeMap<_, _> = made
+            .into_iter()
+            .map(|(name, bytes)| (Some(OsString::from(name)), bytes))
+            .collect();
+        assert!(kept.keys().eq(made.keys()), "{target}: {HINT}");
+        for (name, bytes) in made {
+            assert!(kept[&name] == bytes, "{target} {name:?}: {HINT}");
+        }
     }
 }
+
+const HINT: &str = "run `cargo run --example seeds`";

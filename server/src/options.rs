@@ -64,8 +64,8 @@ pub(crate) fn prep(config: &Config) -> PrepOptions {
     PrepOptions {
         enforce_quota: config.features.enforce_quota,
         close_session_txn: config.storage.close_session_txn_enabled,
+        reconfig_enabled: config.reconfig_enabled,
         auth: auth(config),
-        ..PrepOptions::default()
     }
 }
 

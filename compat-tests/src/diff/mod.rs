@@ -129,14 +129,15 @@ fn by_type(coverage: &Coverage) -> BTreeMap<i32, String> {
 }
 
 /// Requests for other suites: the same mix, one at a time, without those that damage the reference
-/// server's log. Each is its type and its record.
+/// server's log, and without create2 inside a multi: 3.8.0 drops such a multi as a whole when it
+/// replays its log (no client library sends one). Each is its type and its record.
 pub(crate) fn random_requests(seed: u64, count: usize) -> Vec<(i32, Vec<u8>)> {
     let mut dice = Dice::new(seed);
     let scaffold = requests::scaffold().into_iter();
     let random = std::iter::repeat_with(|| requests::any(&mut dice, 0));
     let all = scaffold
         .chain(random)
-        .filter(|request| request.zxid_matters);
+        .filter(|request| request.zxid_matters && !request.label.contains("create(15)"));
     all.take(count)
         .map(|request| (request.code, request.body))
         .collect()

@@ -78,7 +78,10 @@ fn text() -> Vec<Seed> {
         ("path", "/app/list-0000000001"),
         ("path-relative", "/app/../x"),
         ("quota", "count=5,bytes=-1"),
-        ("quota-hard", "count=5,bytes=10=;byteHardLimit=100;countHardLimit=7"),
+        (
+            "quota-hard",
+            "count=5,bytes=10=;byteHardLimit=100;countHardLimit=7",
+        ),
         ("super", "super:secret"),
         ("world", "world:anyone"),
     ]);

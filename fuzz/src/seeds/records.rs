@@ -206,7 +206,11 @@ pub(super) fn every_request() -> Vec<Vec<u8>> {
         request(10, OpCode::Sync, &sync),
         request(-8, OpCode::SetWatches, &watches),
         request(-8, OpCode::SetWatches2, &set_watches()),
-        request(11, OpCode::AddWatch, &add_watch("/r", AddWatchMode::Persistent)),
+        request(
+            11,
+            OpCode::AddWatch,
+            &add_watch("/r", AddWatchMode::Persistent),
+        ),
         request(12, OpCode::CheckWatches, &check_watches("/r")),
         request(13, OpCode::RemoveWatches, &check_watches("/r")),
         bare_request(14, OpCode::WhoAmI),

@@ -69,7 +69,12 @@ fn every_request_alone(script: &mut Script) {
 fn expiry(script: &mut Script) {
     connect(script, 0);
     connect(script, 1);
-    ask(script, 0, OpCode::Create, &create("/e", CreateMode::Ephemeral));
+    ask(
+        script,
+        0,
+        OpCode::Create,
+        &create("/e", CreateMode::Ephemeral),
+    );
     ask(script, 1, OpCode::GetData, &get_data("/e"));
     for _ in 0..3 {
         after::commit(script, 1, 2, &bare_request(-2, OpCode::Ping));
@@ -90,7 +95,11 @@ fn pipeline(script: &mut Script) {
     let mut bytes = Vec::new();
     for op in [OpCode::Create, OpCode::Create2, OpCode::CreateContainer] {
         bytes.extend(request(1, op, &create("/p", CreateMode::Persistent)));
-        bytes.extend(request(2, op, &create("/s-", CreateMode::PersistentSequential)));
+        bytes.extend(request(
+            2,
+            op,
+            &create("/s-", CreateMode::PersistentSequential),
+        ));
         bytes.extend(request(3, OpCode::GetData, &get_data("/p")));
     }
     bytes.extend(bare_request(4, OpCode::CloseSession));
@@ -104,7 +113,12 @@ fn quota(script: &mut Script) {
     ask(script, 0, OpCode::Auth, &auth(SUPER));
     let limits = b"count=1,bytes=5=;byteHardLimit=8;countHardLimit=2";
     for path in ["/q", "/zookeeper/quota/q"] {
-        ask(script, 0, OpCode::Create, &create(path, CreateMode::Persistent));
+        ask(
+            script,
+            0,
+            OpCode::Create,
+            &create(path, CreateMode::Persistent),
+        );
     }
     for name in ["zookeeper_limits", "zookeeper_stats"] {
         let path = format!("/zookeeper/quota/q/{name}");
@@ -112,14 +126,34 @@ fn quota(script: &mut Script) {
         request.data = Some(limits);
         ask(script, 0, OpCode::Create, &request);
     }
-    ask(script, 0, OpCode::Create, &create("/q/a", CreateMode::Persistent));
-    ask(script, 0, OpCode::SetData, &set_data("/q/a", b"more than eight"));
+    ask(
+        script,
+        0,
+        OpCode::Create,
+        &create("/q/a", CreateMode::Persistent),
+    );
+    ask(
+        script,
+        0,
+        OpCode::SetData,
+        &set_data("/q/a", b"more than eight"),
+    );
 }
 
 fn reaping(script: &mut Script) {
     connect(script, 0);
-    ask(script, 0, OpCode::CreateContainer, &create("/c", CreateMode::Container));
-    ask(script, 0, OpCode::Create, &create("/c/d", CreateMode::Persistent));
+    ask(
+        script,
+        0,
+        OpCode::CreateContainer,
+        &create("/c", CreateMode::Container),
+    );
+    ask(
+        script,
+        0,
+        OpCode::Create,
+        &create("/c/d", CreateMode::Persistent),
+    );
     ask(script, 0, OpCode::Delete, &delete("/c/d"));
     ask(script, 0, OpCode::CreateTtl, &create_ttl("/t", 10));
     for _ in 0..14 {
@@ -132,7 +166,9 @@ fn renewal(script: &mut Script) {
     let session = session_of_first();
     for (client, password) in [(1, password(session)), (2, [0; 16])] {
         let mut bytes = Vec::new();
-        frame::append(&mut bytes, |out| connect_request(session, &password).encode(out));
+        frame::append(&mut bytes, |out| {
+            connect_request(session, &password).encode(out)
+        });
         after::commit(script, client, 0, &bytes);
     }
     ask(script, 1, OpCode::GetChildren, &get_children("/"));
@@ -141,12 +177,27 @@ fn renewal(script: &mut Script) {
 fn watches(script: &mut Script) {
     connect(script, 0);
     connect(script, 1);
-    ask(script, 0, OpCode::AddWatch, &add_watch("/", AddWatchMode::PersistentRecursive));
+    ask(
+        script,
+        0,
+        OpCode::AddWatch,
+        &add_watch("/", AddWatchMode::PersistentRecursive),
+    );
     ask(script, 0, OpCode::GetChildren2, &get_children("/"));
-    ask(script, 1, OpCode::Create, &create("/w", CreateMode::Persistent));
+    ask(
+        script,
+        1,
+        OpCode::Create,
+        &create("/w", CreateMode::Persistent),
+    );
     ask(script, 0, OpCode::GetData, &get_data("/w"));
     ask(script, 1, OpCode::SetData, &set_data("/w", b"1"));
     ask(script, 1, OpCode::Delete, &delete("/w"));
     after::close(script, 0, 0, &[]);
-    ask(script, 1, OpCode::Create, &create("/w", CreateMode::Persistent));
+    ask(
+        script,
+        1,
+        OpCode::Create,
+        &create("/w", CreateMode::Persistent),
+    );
 }

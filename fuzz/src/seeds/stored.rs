@@ -195,8 +195,14 @@ pub(super) fn snapshot() -> Vec<Seed> {
     ];
     for (name, bits, compression) in forms {
         let bytes = snapshot_file::written(compression, &nodes);
-        seeds.push((format!("nodes-{name}"), with(snapshot_mode::NODES | bits, &nodes)));
-        seeds.push((format!("whole-{name}"), with(snapshot_mode::WHOLE | bits, &bytes)));
+        seeds.push((
+            format!("nodes-{name}"),
+            with(snapshot_mode::NODES | bits, &nodes),
+        ));
+        seeds.push((
+            format!("whole-{name}"),
+            with(snapshot_mode::WHOLE | bits, &bytes),
+        ));
     }
     seeds
 }

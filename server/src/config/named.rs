@@ -37,10 +37,9 @@ const ENSEMBLE_INTEGERS: [&str; 6] = [
 ];
 
 /// The same for booleans.
-const ENSEMBLE_BOOLEANS: [&str; 15] = [
+const ENSEMBLE_BOOLEANS: [&str; 14] = [
     "quorumListenOnAllIPs",
     "syncEnabled",
-    "reconfigEnabled",
     "standaloneEnabled",
     "localSessionsEnabled",
     "localSessionsUpgradingEnabled",
@@ -106,6 +105,7 @@ pub(super) fn build(source: &mut Source<'_>) -> Result<Config, ConfigError> {
         connection_throttle: property::connection_throttle(source),
         auth: property::auth(source)?,
         features: property::features(source),
+        reconfig_enabled: source.bool("reconfigEnabled", false)?,
         four_letter_words: source
             .system
             .get("zookeeper.4lw.commands.whitelist")

@@ -38,6 +38,8 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Switches of the API.
     pub features: Features,
+    /// `reconfigEnabled`: decides which error a reconfiguration of a standalone server gets.
+    pub reconfig_enabled: bool,
     /// `4lw.commands.whitelist` as written; `None` when not set.
     pub four_letter_words: Option<String>,
     /// One line each, for the log.

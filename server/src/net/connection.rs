@@ -39,7 +39,7 @@ pub(super) async fn serve(
         half,
         wake: tokio::sync::Notify::new(),
     });
-    let transport = Box::new(SocketTransport(Arc::clone(&socket)));
+    let transport = Box::new(SocketTransport(Arc::downgrade(&socket)));
     let connection = server.replica.connect(peer, server.clock.now(), transport);
     let mut task = Task {
         server,

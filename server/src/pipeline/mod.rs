@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use replica::{Replica, Submission};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use storage::StorageError;
 use thiserror::Error;
 
@@ -24,6 +24,9 @@ pub(crate) use writer::Writer;
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// A server that received no more than this between two writes is quiet.
+const QUIET_REQUESTS: u64 = 3;
 
 /// The log can no longer be trusted to be written: what reached the disk is unknown until
 /// the next start.
@@ -42,6 +45,8 @@ pub(crate) struct Pipeline {
     queue: Queue,
     writer: Mutex<Writer>,
     failure: Mutex<Option<FatalError>>,
+    /// Requests received when the last write was submitted.
+    received: AtomicU64,
 }
 
 impl Pipeline {
@@ -51,16 +56,19 @@ impl Pipeline {
             queue: Queue::default(),
             writer: Mutex::new(writer),
             failure: Mutex::new(None),
+            received: AtomicU64::new(0),
         }
     }
 
     /// Takes a submission. May run a round before it returns, so no lock of the replica
     /// may be held.
     pub(crate) fn submit(&self, submission: Submission) {
-        let own = i64::from(submission.connection.in_flight());
+        let quiet = self.is_quiet(&submission);
         let alone = self.queue.push(submission);
-        let lone = alone && self.replica.stats().outstanding.load(Relaxed) <= own;
-        if lone && let Some(mut writer) = self.writer.try_lock() {
+        if alone
+            && quiet
+            && let Some(mut writer) = self.writer.try_lock()
+        {
             self.round(&mut writer);
         }
         // What came in meanwhile, or was not lone, is the write thread's.
@@ -88,6 +96,16 @@ impl Pipeline {
     /// Lets the write thread finish what is queued; nothing more is taken.
     pub(crate) fn stop(&self) {
         self.queue.stop();
+    }
+
+    /// Is this write, as far as one can see, all there is to do? A thread that runs a round
+    /// moves no bytes meanwhile, so on a busy server the write thread does it.
+    fn is_quiet(&self, submission: &Submission) -> bool {
+        let stats = self.replica.stats();
+        let own = i64::from(submission.connection.in_flight());
+        let received = stats.received.load(Relaxed);
+        let before = self.received.swap(received, Relaxed);
+        stats.outstanding.load(Relaxed) <= own && received.wrapping_sub(before) <= QUIET_REQUESTS
     }
 
     fn round(&self, writer: &mut Writer) {

@@ -1,0 +1,89 @@
+//! The first packets of a connection.
+
+use jute::OpCode;
+use jute::frame;
+use jute::proto::{AuthPacket, ConnectRequest, ConnectResponse, ReplyHeader};
+use jute::wire::{Decode, DecodeError, Encode, Reader};
+
+use super::{Phase, Session, header};
+use crate::event::Effect;
+
+impl Session {
+    pub(super) fn connected(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Connecting { .. }) {
+            return;
+        }
+        self.phase = Phase::Opening { since_us: now_us };
+        let request = ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: self.last_zxid,
+            timeout_ms: self.options.timeout_ms,
+            session_id: self.session,
+            passwd: Some(&self.passwd),
+            read_only: Some(false),
+        };
+        let mut bytes = Vec::new();
+        frame::append(&mut bytes, |out| request.encode(out));
+        self.sent_us = now_us;
+        effects.push(Effect::Send(bytes));
+    }
+
+    /// Takes the server's answer to the first packet.
+    pub(super) fn opened(
+        &mut self,
+        now_us: u64,
+        body: &[u8],
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), DecodeError> {
+        let mut reader = Reader::new(body, self.options.limits);
+        let response = ConnectResponse::decode(&mut reader)?;
+        if response.timeout_ms <= 0 {
+            self.end(Effect::Expired, effects);
+            return Ok(());
+        }
+        let renewed = self.session != 0;
+        self.session = response.session_id;
+        self.passwd = response.passwd.unwrap_or_default().to_vec();
+        self.timeout_ms = response.timeout_ms;
+        self.phase = Phase::Established;
+        effects.push(Effect::Established {
+            session: self.session,
+            timeout_ms: self.timeout_ms,
+            renewed,
+        });
+        // Who we are comes first: watches and requests may depend on it. Then the watches,
+        // so that what was missed is known before any reply that shows it.
+        self.authenticate_again(now_us, effects);
+        self.watch_again(now_us, effects);
+        for (token, request) in std::mem::take(&mut self.outstanding.waiting) {
+            self.send_request(now_us, token, request, effects);
+        }
+        Ok(())
+    }
+
+    fn authenticate_again(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+        for (scheme, auth) in self.credentials.clone() {
+            let packet = AuthPacket {
+                kind: 0,
+                scheme: Some(scheme.into()),
+                auth: Some(&auth),
+            };
+            self.send(now_us, effects, |out| {
+                header(ReplyHeader::AUTH_XID, OpCode::Auth).encode(out);
+                packet.encode(out);
+            });
+            self.outstanding.auth.push_back(None);
+        }
+    }
+
+    fn watch_again(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+        let watches = std::mem::take(&mut self.watches);
+        for packet in watches.again(self.last_zxid) {
+            self.send(now_us, effects, |out| {
+                header(ReplyHeader::SET_WATCHES_XID, OpCode::SetWatches2).encode(out);
+                packet.encode(out);
+            });
+        }
+        self.watches = watches;
+    }
+}

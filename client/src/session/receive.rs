@@ -1,0 +1,140 @@
+//! From a server's bytes to answers and events.
+
+use jute::frame::{self, PREFIX_LEN};
+use jute::proto::{ReplyHeader, WatcherEvent};
+use jute::wire::{Decode, Reader};
+
+use super::{Phase, Sent, Session, refusal};
+use crate::event::{Effect, Failure, WatchEvent, event_type};
+use crate::reply::Reply;
+use crate::request::Request;
+
+/// What the server sent makes no sense: the connection ends.
+struct Nonsense;
+
+impl Session {
+    pub(super) fn received(&mut self, now_us: u64, bytes: &[u8], effects: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Opening { .. } | Phase::Established) {
+            return;
+        }
+        self.heard_us = now_us;
+        let mut input = std::mem::take(&mut self.input);
+        input.extend_from_slice(bytes);
+        let mut done = 0;
+        loop {
+            let body = match frame::first(&input[done..], self.options.max_frame) {
+                Ok(Some(body)) => body,
+                Ok(None) => break,
+                Err(_) => return self.give_up(now_us, effects),
+            };
+            done += PREFIX_LEN + body.len();
+            if self.packet(now_us, body, effects).is_err() {
+                return self.give_up(now_us, effects);
+            }
+            if self.phase != Phase::Established {
+                return;
+            }
+        }
+        input.drain(..done);
+        self.input = input;
+    }
+
+    fn packet(
+        &mut self,
+        now_us: u64,
+        body: &[u8],
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Nonsense> {
+        if matches!(self.phase, Phase::Opening { .. }) {
+            return self.opened(now_us, body, effects).map_err(|_| Nonsense);
+        }
+        let mut reader = Reader::new(body, self.options.limits);
+        let header = ReplyHeader::decode(&mut reader).map_err(|_| Nonsense)?;
+        match header.xid {
+            ReplyHeader::NOTIFICATION_XID => self.event(header, &mut reader, effects),
+            ReplyHeader::PING_XID => Ok(()),
+            ReplyHeader::AUTH_XID => self.authenticated(header, effects),
+            ReplyHeader::SET_WATCHES_XID if header.err == 0 => Ok(()),
+            _ => self.reply(header, reader.rest(), effects),
+        }
+    }
+
+    fn event(
+        &mut self,
+        header: ReplyHeader,
+        reader: &mut Reader<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Nonsense> {
+        let event = WatcherEvent::decode(reader).map_err(|_| Nonsense)?;
+        let kind = event_type(event.event_type).ok_or(Nonsense)?;
+        let path = event.path.ok_or(Nonsense)?.into_owned();
+        self.watches.fired(kind, &path);
+        effects.push(Effect::Event(WatchEvent {
+            kind,
+            path,
+            zxid: header.zxid,
+        }));
+        Ok(())
+    }
+
+    fn authenticated(
+        &mut self,
+        header: ReplyHeader,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Nonsense> {
+        let token = self.outstanding.auth.pop_front().ok_or(Nonsense)?;
+        if header.err != 0 {
+            // The server closes; what is refused once is not tried again.
+            self.credentials.pop();
+        }
+        if let Some(token) = token {
+            let outcome = match header.err {
+                0 => Ok(Reply::Done),
+                err => Err(refusal(err)),
+            };
+            effects.push(Effect::Answer {
+                token,
+                zxid: 0,
+                outcome,
+            });
+        }
+        Ok(())
+    }
+
+    fn reply(
+        &mut self,
+        header: ReplyHeader,
+        body: &[u8],
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Nonsense> {
+        let is_next = |sent: &Sent| sent.xid == header.xid;
+        if !self.outstanding.sent.front().is_some_and(is_next) {
+            return Err(Nonsense);
+        }
+        let request = &self.outstanding.sent[0].request;
+        let (op, closes) = (request.op(), *request == Request::CloseSession);
+        let outcome = match header.err {
+            0 => Ok(Reply::decode(op, body, self.options.limits).map_err(|_| Nonsense)?),
+            err => Err(refusal(err)),
+        };
+        let sent = self.outstanding.sent.pop_front().expect("looked at above");
+        if header.zxid > 0 {
+            self.last_zxid = header.zxid;
+        }
+        match &outcome {
+            Ok(_) => self.watches.answered(&sent.request, None),
+            Err(Failure::Refused(code)) => self.watches.answered(&sent.request, Some(*code)),
+            Err(_) => {}
+        }
+        let ended = closes && outcome.is_ok();
+        effects.push(Effect::Answer {
+            token: sent.token,
+            zxid: header.zxid,
+            outcome,
+        });
+        if ended {
+            self.end(Effect::Closed, effects);
+        }
+        Ok(())
+    }
+}
