@@ -1,10 +1,6 @@
 //! What real clients and servers said to each other decodes completely and encodes to the
 //! same bytes.
 
-#[allow(
-    unreachable_pub,
-    reason = "shared by test files, each of which is a crate of its own"
-)]
 mod common;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,9 +1,5 @@
 //! Null and empty, and what bounds a decoder: lengths, counts, depth.
 
-#[allow(
-    unreachable_pub,
-    reason = "shared by test files, each of which is a crate of its own"
-)]
 mod common;
 
 use common::{encoded, exactly};

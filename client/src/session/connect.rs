@@ -5,8 +5,19 @@ use jute::frame;
 use jute::proto::{AuthPacket, ConnectRequest, ConnectResponse, ReplyHeader};
 use jute::wire::{Decode, DecodeError, Encode, Reader};
 
+use super::outstanding::SentAuth;
 use super::{Phase, Session, header};
-use crate::event::Effect;
+use crate::event::{Effect, Token};
+
+/// An identity that is given on every connection.
+#[derive(Debug)]
+pub(super) struct Credential {
+    pub(super) number: u64,
+    scheme: String,
+    auth: Vec<u8>,
+    /// Whose answer the first reply is; none once it was sent.
+    pub(super) asked_by: Option<Token>,
+}
 
 impl Session {
     pub(super) fn connected(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
@@ -53,7 +64,9 @@ impl Session {
         });
         // Who we are comes first: watches and requests may depend on it. Then the watches,
         // so that what was missed is known before any reply that shows it.
-        self.authenticate_again(now_us, effects);
+        for at in 0..self.credentials.len() {
+            self.authenticate(now_us, at, effects);
+        }
         self.watch_again(now_us, effects);
         for (token, request) in std::mem::take(&mut self.outstanding.waiting) {
             self.send_request(now_us, token, request, effects);
@@ -61,19 +74,44 @@ impl Session {
         Ok(())
     }
 
-    fn authenticate_again(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
-        for (scheme, auth) in self.credentials.clone() {
-            let packet = AuthPacket {
-                kind: 0,
-                scheme: Some(scheme.into()),
-                auth: Some(&auth),
-            };
-            self.send(now_us, effects, |out| {
-                header(ReplyHeader::AUTH_XID, OpCode::Auth).encode(out);
-                packet.encode(out);
-            });
-            self.outstanding.auth.push_back(None);
+    /// Adds an identity. It is kept even if the connection goes before the answer.
+    pub(super) fn add_credential(
+        &mut self,
+        now_us: u64,
+        token: Token,
+        scheme: String,
+        auth: Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.next_credential += 1;
+        self.credentials.push(Credential {
+            number: self.next_credential,
+            scheme,
+            auth,
+            asked_by: Some(token),
+        });
+        if self.phase == Phase::Established {
+            self.authenticate(now_us, self.credentials.len() - 1, effects);
         }
+    }
+
+    fn authenticate(&mut self, now_us: u64, at: usize, effects: &mut Vec<Effect>) {
+        let known = &mut self.credentials[at];
+        let mut packet = Vec::new();
+        AuthPacket {
+            kind: 0,
+            scheme: Some(known.scheme.as_str().into()),
+            auth: Some(&known.auth),
+        }
+        .encode(&mut packet);
+        self.outstanding.auth.push_back(SentAuth {
+            token: known.asked_by.take(),
+            credential: known.number,
+        });
+        self.send(now_us, effects, |out| {
+            header(ReplyHeader::AUTH_XID, OpCode::Auth).encode(out);
+            out.extend_from_slice(&packet);
+        });
     }
 
     fn watch_again(&mut self, now_us: u64, effects: &mut Vec<Effect>) {

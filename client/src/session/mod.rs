@@ -16,6 +16,7 @@ use crate::event::{Effect, Failure, Input, Token};
 use crate::options::Options;
 use crate::request::Request;
 use crate::watches::Watches;
+use connect::Credential;
 use outstanding::{Outstanding, Sent};
 
 /// Where the session stands.
@@ -50,7 +51,8 @@ pub struct Session {
     last_zxid: i64,
     next_xid: i32,
     outstanding: Outstanding,
-    credentials: Vec<(String, Vec<u8>)>,
+    credentials: Vec<Credential>,
+    next_credential: u64,
     watches: Watches,
     input: Vec<u8>,
     heard_us: u64,
@@ -70,6 +72,7 @@ impl Session {
             next_xid: 1,
             outstanding: Outstanding::default(),
             credentials: Vec::new(),
+            next_credential: 0,
             watches: Watches::default(),
             input: Vec::new(),
             heard_us: 0,
@@ -104,7 +107,9 @@ impl Session {
 
     /// Requests not yet answered.
     pub fn outstanding(&self) -> usize {
-        self.outstanding.len()
+        let unsent = self.credentials.iter();
+        let unsent = unsent.filter(|known| known.asked_by.is_some()).count();
+        self.outstanding.len() + unsent
     }
 
     /// When [`Input::Tick`] is due, microseconds; `None` when nothing is.
@@ -158,7 +163,7 @@ impl Session {
     fn submit(&mut self, now_us: u64, token: Token, request: Request, effects: &mut Vec<Effect>) {
         let refusal = if self.phase == Phase::Ended {
             Some(Failure::SessionEnded)
-        } else if self.outstanding.len() >= self.options.outstanding_max {
+        } else if self.outstanding() >= self.options.outstanding_max {
             Some(Failure::TooManyOutstanding)
         } else {
             None
@@ -167,7 +172,9 @@ impl Session {
             effects.push(failed(token, failure));
             return;
         }
-        if self.phase == Phase::Established {
+        if let Request::Auth { scheme, auth } = request {
+            self.add_credential(now_us, token, scheme, auth, effects);
+        } else if self.phase == Phase::Established {
             self.send_request(now_us, token, request, effects);
         } else {
             self.outstanding.waiting.push_back((token, request));
@@ -181,16 +188,6 @@ impl Session {
         request: Request,
         effects: &mut Vec<Effect>,
     ) {
-        if let Request::Auth { scheme, auth } = &request {
-            self.credentials.push((scheme.clone(), auth.clone()));
-            let xid = ReplyHeader::AUTH_XID;
-            self.send(now_us, effects, |out| {
-                header(xid, OpCode::Auth).encode(out);
-                request.encode(out);
-            });
-            self.outstanding.auth.push_back(Some(token));
-            return;
-        }
         let xid = self.next_xid;
         // Only positive numbers mean ordinary requests.
         self.next_xid = xid.checked_add(1).unwrap_or(1);
@@ -230,7 +227,7 @@ impl Session {
         if was_established {
             effects.push(Effect::Suspended);
         }
-        self.outstanding.fail(Failure::ConnectionLoss, effects);
+        self.fail_all(Failure::ConnectionLoss, effects);
     }
 
     fn end(&mut self, last_word: Effect, effects: &mut Vec<Effect>) {
@@ -238,8 +235,16 @@ impl Session {
         self.input.clear();
         self.watches = Watches::default();
         effects.push(Effect::Disconnect);
-        self.outstanding.fail(Failure::SessionEnded, effects);
+        self.fail_all(Failure::SessionEnded, effects);
         effects.push(last_word);
+    }
+
+    /// Answers everything unanswered, in the order in which it was or would have been sent.
+    fn fail_all(&mut self, failure: Failure, effects: &mut Vec<Effect>) {
+        let waiting = self.credentials.iter_mut();
+        let waiting: Vec<_> = waiting.filter_map(|known| known.asked_by.take()).collect();
+        effects.extend(waiting.into_iter().map(|token| failed(token, failure)));
+        self.outstanding.fail(failure, effects);
     }
 
     /// Nothing heard for so long means that the connection is gone: two thirds of the

@@ -82,12 +82,13 @@ impl Session {
         header: ReplyHeader,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Nonsense> {
-        let token = self.outstanding.auth.pop_front().ok_or(Nonsense)?;
+        let sent = self.outstanding.auth.pop_front().ok_or(Nonsense)?;
         if header.err != 0 {
             // The server closes; what is refused once is not tried again.
-            self.credentials.pop();
+            self.credentials
+                .retain(|known| known.number != sent.credential);
         }
-        if let Some(token) = token {
+        if let Some(token) = sent.token {
             let outcome = match header.err {
                 0 => Ok(Reply::Done),
                 err => Err(refusal(err)),

@@ -111,7 +111,7 @@ fn zoo_cfg() -> Vec<Seed> {
         ),
         (
             "minimal",
-            "tickTime=2000\ndataDir=/tmp/zookeeper\nclientPort=2181\n",
+            "tickTime=2000\ndataDir=/var/lib/zookeeper\nclientPort=2181\n",
         ),
         (
             "one-server",

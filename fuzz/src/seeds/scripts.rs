@@ -14,13 +14,14 @@ use super::{Seed, conversations, frames};
 use crate::gate::{SUPER, after, session_of_first};
 
 type Script = Vec<u8>;
+type Writer = fn(&mut Script);
 
 pub(super) fn gate() -> Vec<Seed> {
     let mut seeds: Vec<_> = conversations()
         .into_iter()
         .map(|(name, stream)| (name, replayed(&stream)))
         .collect();
-    let made: [(&str, fn(&mut Script)); 8] = [
+    let made: [(&str, Writer); 8] = [
         ("every-request", every_request_alone),
         ("expiry", expiry),
         ("no-space", no_space),

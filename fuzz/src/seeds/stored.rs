@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jute::data::Acl;
 use jute::txn::{
-    CloseSessionTxn, CreateContainerTxn, CreateTtlTxn, DeleteTxn, LogEntry, Txn, TxnDigest,
-    TxnHeader,
+    CloseSessionTxn, CreateContainerTxn, CreateTtlTxn, CreateTxn, DeleteTxn, LogEntry, Txn,
+    TxnDigest, TxnHeader,
 };
 use storage::Compression;
 use storage::log::format::{RECORD_HEAD_LEN, RECORD_OVERHEAD};
@@ -122,9 +122,24 @@ pub(super) fn apply() -> Vec<Seed> {
         ("first-log", script(entries(&old))),
         ("first-log-middle", script(entries(&old).split_off(40))),
         ("last-log", script(entries(&log))),
+        ("two-slashes", two_slashes()),
     ]
     .map(|(name, bytes)| (name.to_owned(), bytes))
     .into()
+}
+
+/// One node under two names.
+fn two_slashes() -> Vec<u8> {
+    let created = ["//x", "/x"].map(|path| {
+        entry(Txn::Create(CreateTxn {
+            path: Some(path.into()),
+            data: Some(b"1"),
+            acl: Some(vec![Acl::open()]),
+            ephemeral: false,
+            parent_cversion: 1,
+        }))
+    });
+    script(created.iter().map(|entry| &entry[..]))
 }
 
 pub(super) fn log_file() -> Vec<Seed> {
@@ -181,7 +196,6 @@ pub(super) fn snapshot() -> Vec<Seed> {
     // Header, body, string `/`, and the trailer of 3.9: three seals, a digest and a zxid.
     const TRAILER_LEN: usize = 5 + 3 * 13 + 20 + 8;
     let body = &file[HEADER.len()..file.len() - TRAILER_LEN];
-    // Behind the counts of sessions and ACLs; what stands there is tried by the other modes.
     let nodes = snapshot_file::nodes();
     let with = |mode: u8, bytes: &[u8]| [&[mode], bytes].concat();
     let mut seeds = vec![

@@ -1,5 +1,11 @@
 //! What the tests share.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses a part of it"
+)]
+
 use jute::wire::{Decode, Encode, Limits, Reader};
 
 /// The encoded form.

@@ -9,7 +9,7 @@ use super::{ANYONE, AUTH, AuthConfig, WORLD};
 ///
 /// # Errors
 /// [`ErrorCode::InvalidAcl`] for a null or empty list and for an id that its scheme does
-/// not accept.
+/// not accept; [`ErrorCode::MarshallingError`] for a null id in a scheme that is known.
 pub fn fixup(
     acl: Option<&[Acl<'_>]>,
     identities: &[Id<'static>],
@@ -90,9 +90,10 @@ fn add(
                 return Err(ErrorCode::InvalidAcl);
             }
         }
+        Some(WORLD) if id.is_none() => return Err(ErrorCode::MarshallingError),
         Some(scheme) => {
             let provider = Provider::of(scheme, config).ok_or(ErrorCode::InvalidAcl)?;
-            if !id.is_some_and(|id| provider.accepts(id)) {
+            if !provider.accepts(id.ok_or(ErrorCode::MarshallingError)?) {
                 return Err(ErrorCode::InvalidAcl);
             }
             fixed.push(entry.clone().into_owned());

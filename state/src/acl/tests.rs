@@ -316,21 +316,20 @@ fn lists_of_requests_are_fixed_up() {
     );
     assert_eq!(nobody, Err(ErrorCode::InvalidAcl));
     let nulls = [
-        Id {
-            scheme: None,
-            id: Some("x".into()),
-        },
-        Id {
-            scheme: Some("world".into()),
-            id: None,
-        },
+        (None, Some("x"), ErrorCode::InvalidAcl),
+        (Some("world"), None, ErrorCode::MarshallingError),
+        (Some("digest"), None, ErrorCode::MarshallingError),
+        (Some("ip"), None, ErrorCode::MarshallingError),
+        (Some("nosuch"), None, ErrorCode::InvalidAcl),
     ];
-    for id in nulls {
+    for (scheme, id, expected) in nulls {
+        let id = Id {
+            scheme: scheme.map(Into::into),
+            id: id.map(Into::into),
+        };
         let list = [Acl { perms: 31, id }];
-        assert_eq!(
-            fixed_up(Some(&list), &identities, &config),
-            Err(ErrorCode::InvalidAcl)
-        );
+        let fixed = fixed_up(Some(&list), &identities, &config);
+        assert_eq!(fixed, Err(expected), "{scheme:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use jute::proto::{
 };
 use jute::wire::Encode;
 use jute::{ErrorCode, Ustring};
+use parking_lot::MutexGuard;
 
 use super::{ReadContext, given};
 use crate::state::State;
@@ -75,16 +76,10 @@ impl State {
         sink: &mut impl EventSink,
     ) -> Result<(), ErrorCode> {
         let request: SetWatches<'_> = self.decode(body)?;
-        let catch_up = CatchUp {
-            relative_zxid: request.relative_zxid,
-            data: paths(request.data_watches.as_deref())?,
-            exist: paths(request.exist_watches.as_deref())?,
-            child: paths(request.child_watches.as_deref())?,
-            persistent: Vec::new(),
-            recursive: Vec::new(),
-        };
-        self.catch_up(context.watcher, &catch_up, sink);
-        Ok(())
+        let mut catch_up = CatchUp::new(self, context.watcher, request.relative_zxid, sink);
+        catch_up.data(request.data_watches.as_deref())?;
+        catch_up.exist(request.exist_watches.as_deref())?;
+        catch_up.child(request.child_watches.as_deref())
     }
 
     pub(super) fn set_watches2(
@@ -94,70 +89,96 @@ impl State {
         sink: &mut impl EventSink,
     ) -> Result<(), ErrorCode> {
         let request: SetWatches2<'_> = self.decode(body)?;
-        let catch_up = CatchUp {
-            relative_zxid: request.relative_zxid,
-            data: paths(request.data_watches.as_deref())?,
-            exist: paths(request.exist_watches.as_deref())?,
-            child: paths(request.child_watches.as_deref())?,
-            persistent: paths(request.persistent_watches.as_deref())?,
-            recursive: paths(request.persistent_recursive_watches.as_deref())?,
-        };
-        self.catch_up(context.watcher, &catch_up, sink);
+        let mut catch_up = CatchUp::new(self, context.watcher, request.relative_zxid, sink);
+        catch_up.data(request.data_watches.as_deref())?;
+        catch_up.exist(request.exist_watches.as_deref())?;
+        catch_up.child(request.child_watches.as_deref())?;
+        let persistent = request.persistent_watches.as_deref();
+        catch_up.arm(persistent, WatchKind::Persistent)?;
+        let recursive = request.persistent_recursive_watches.as_deref();
+        catch_up.arm(recursive, WatchKind::PersistentRecursive)
+    }
+}
+
+/// Takes up the watches of a client that comes back: arms each, or sends at once the event
+/// that the client missed while it was away; then the watch is used up.
+///
+/// A list that is null, or holds a null path, is an error; what came before it stays done.
+struct CatchUp<'s, S> {
+    state: &'s State,
+    watches: MutexGuard<'s, Watches>,
+    watcher: WatcherId,
+    relative_zxid: i64,
+    sink: &'s mut S,
+}
+
+impl<'s, S: EventSink> CatchUp<'s, S> {
+    fn new(state: &'s State, watcher: WatcherId, relative_zxid: i64, sink: &'s mut S) -> Self {
+        Self {
+            state,
+            watches: state.watches.lock(),
+            watcher,
+            relative_zxid,
+            sink,
+        }
+    }
+
+    fn data(&mut self, list: Option<&[Ustring<'_>]>) -> Result<(), ErrorCode> {
+        for path in paths(list)? {
+            let path = path?;
+            let tree = &self.state.tree;
+            match tree.lookup(path).map(|id| tree.stat(id).mzxid) {
+                None => self.send(EventType::NodeDeleted, path),
+                Some(mzxid) if mzxid > self.relative_zxid => {
+                    self.send(EventType::NodeDataChanged, path);
+                }
+                Some(_) => self.watches.add(self.watcher, path, WatchKind::Data),
+            }
+        }
         Ok(())
     }
 
-    /// Arms each watch, or sends at once the event that the client missed while it was
-    /// away; then the watch is used up.
-    fn catch_up(&self, watcher: WatcherId, lists: &CatchUp<'_>, sink: &mut impl EventSink) {
-        let mut watches = self.watches.lock();
-        let mut send = |kind, path| sink.event(watcher, kind, path, SYNTHESISED_ZXID);
-        for path in &lists.data {
-            match self.tree.lookup(path).map(|id| self.tree.stat(id).mzxid) {
-                None => send(EventType::NodeDeleted, path),
-                Some(mzxid) if mzxid > lists.relative_zxid => {
-                    send(EventType::NodeDataChanged, path);
+    fn exist(&mut self, list: Option<&[Ustring<'_>]>) -> Result<(), ErrorCode> {
+        for path in paths(list)? {
+            let path = path?;
+            match self.state.tree.lookup(path) {
+                None => self.watches.add(self.watcher, path, WatchKind::Data),
+                Some(_) => self.send(EventType::NodeCreated, path),
+            }
+        }
+        Ok(())
+    }
+
+    fn child(&mut self, list: Option<&[Ustring<'_>]>) -> Result<(), ErrorCode> {
+        for path in paths(list)? {
+            let path = path?;
+            let tree = &self.state.tree;
+            match tree.lookup(path).map(|id| tree.stat(id).pzxid) {
+                None => self.send(EventType::NodeDeleted, path),
+                Some(pzxid) if pzxid > self.relative_zxid => {
+                    self.send(EventType::NodeChildrenChanged, path);
                 }
-                Some(_) => watches.add(watcher, path, WatchKind::Data),
+                Some(_) => self.watches.add(self.watcher, path, WatchKind::Child),
             }
         }
-        for path in &lists.exist {
-            match self.tree.lookup(path) {
-                None => watches.add(watcher, path, WatchKind::Data),
-                Some(_) => send(EventType::NodeCreated, path),
-            }
+        Ok(())
+    }
+
+    fn arm(&mut self, list: Option<&[Ustring<'_>]>, kind: WatchKind) -> Result<(), ErrorCode> {
+        for path in paths(list)? {
+            self.watches.add(self.watcher, path?, kind);
         }
-        for path in &lists.child {
-            match self.tree.lookup(path).map(|id| self.tree.stat(id).pzxid) {
-                None => send(EventType::NodeDeleted, path),
-                Some(pzxid) if pzxid > lists.relative_zxid => {
-                    send(EventType::NodeChildrenChanged, path);
-                }
-                Some(_) => watches.add(watcher, path, WatchKind::Child),
-            }
-        }
-        for path in &lists.persistent {
-            watches.add(watcher, path, WatchKind::Persistent);
-        }
-        for path in &lists.recursive {
-            watches.add(watcher, path, WatchKind::PersistentRecursive);
-        }
+        Ok(())
+    }
+
+    fn send(&mut self, kind: EventType, path: &str) {
+        self.sink.event(self.watcher, kind, path, SYNTHESISED_ZXID);
     }
 }
 
-/// The watches of a client that comes back.
-struct CatchUp<'a> {
-    relative_zxid: i64,
-    data: Vec<&'a str>,
-    exist: Vec<&'a str>,
-    child: Vec<&'a str>,
-    persistent: Vec<&'a str>,
-    recursive: Vec<&'a str>,
-}
-
-/// A list of paths; neither it nor a path in it may be null.
-fn paths<'a>(list: Option<&'a [Ustring<'_>]>) -> Result<Vec<&'a str>, ErrorCode> {
-    given(list)?
-        .iter()
-        .map(|path| given(path.as_deref()))
-        .collect()
+/// The paths of a list, each to be checked for null when its turn comes.
+fn paths<'a>(
+    list: Option<&'a [Ustring<'_>]>,
+) -> Result<impl Iterator<Item = Result<&'a str, ErrorCode>>, ErrorCode> {
+    Ok(given(list)?.iter().map(|path| given(path.as_deref())))
 }

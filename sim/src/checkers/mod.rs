@@ -1,0 +1,14 @@
+//! One file for each property. All of them look from outside: at what is written to the
+//! log, at what clients send and receive, at what a start finds.
+
+pub(crate) mod acknowledged;
+pub(crate) mod ephemerals;
+pub(crate) mod history;
+pub(crate) mod liveness;
+pub(crate) mod promises;
+pub(crate) mod replay;
+pub(crate) mod session_order;
+pub(crate) mod start;
+pub(crate) mod tree_reads;
+pub(crate) mod tree_writes;
+pub(crate) mod watch_order;

@@ -1,0 +1,198 @@
+//! A simulated client: a real session core, an application that asks for things, and a tap
+//! on its connection.
+
+mod tap;
+pub(crate) mod workload;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use client::{Effect, Failure, Input, Options, Request, Session, Token};
+use state::acl::{DigestAlgorithm, digest_id};
+
+pub(crate) use tap::{SessionChecks, Shared, Tap};
+
+use crate::rng::Rng;
+use crate::violation::{Checked, ensure};
+
+const NAME: &str = "client";
+
+/// What a client wants of the network.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// A new connection.
+    Connect,
+    /// Bytes to the server.
+    Send(Vec<u8>),
+    /// The end of the connection.
+    Disconnect,
+}
+
+/// One application with one session after the other.
+pub(crate) struct SimClient {
+    pub(crate) name: String,
+    pub(crate) session: Session,
+    /// The connection it has or waits for.
+    pub(crate) link: Option<u64>,
+    pub(crate) tap: Tap,
+    pub(crate) checks: SessionChecks,
+    /// Requests handed to the session and not yet on the wire.
+    unsent: VecDeque<Request>,
+    /// Unanswered, by token.
+    open: BTreeMap<u64, Request>,
+    next_token: u64,
+    /// It vanished; its session will expire.
+    pub(crate) dead: bool,
+    pub(crate) established: u64,
+    pub(crate) expired: bool,
+    pub(crate) closed: bool,
+    pub(crate) events: u64,
+}
+
+impl SimClient {
+    pub(crate) fn new(rng: &mut Rng, name: String, timeout_ms: i32) -> Self {
+        let options = Options {
+            timeout_ms,
+            connect_timeout_us: 1_500_000,
+            reconnect_delay_us: rng.between(1000..300_000),
+            outstanding_max: 200,
+            ..Options::default()
+        };
+        Self {
+            name,
+            session: Session::new(options),
+            link: None,
+            tap: Tap::default(),
+            checks: SessionChecks::default(),
+            unsent: VecDeque::new(),
+            open: BTreeMap::new(),
+            next_token: 1,
+            dead: false,
+            established: 0,
+            expired: false,
+            closed: false,
+            events: 0,
+        }
+    }
+
+    /// Becomes someone, on every connection from the first on.
+    pub(crate) fn authenticate(&mut self, now_us: u64, user: &str, shared: &mut Shared<'_>) -> Checked<Vec<Wish>> {
+        let secret = format!("{user}:secret");
+        let id = digest_id(DigestAlgorithm::Sha1, &secret);
+        self.checks.digests.push(id);
+        let request = Request::Auth {
+            scheme: "digest".to_owned(),
+            auth: secret.into_bytes(),
+        };
+        self.submit(now_us, request, shared)
+    }
+
+    /// Unanswered requests.
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The oldest unanswered request.
+    pub(crate) fn oldest(&self) -> Option<&Request> {
+        self.open.first_key_value().map(|(_, request)| request)
+    }
+
+    /// The application asks.
+    pub(crate) fn submit(
+        &mut self,
+        now_us: u64,
+        request: Request,
+        shared: &mut Shared<'_>,
+    ) -> Checked<Vec<Wish>> {
+        let token = self.next_token;
+        self.next_token += 1;
+        self.open.insert(token, request.clone());
+        self.unsent.push_back(request.clone());
+        self.handle(now_us, Input::Submit(Token(token), request), shared)
+    }
+
+    /// Something happens to the session.
+    pub(crate) fn handle(
+        &mut self,
+        now_us: u64,
+        input: Input<'_>,
+        shared: &mut Shared<'_>,
+    ) -> Checked<Vec<Wish>> {
+        if let Input::Received(bytes) = input {
+            self.tap.received(bytes, &mut self.checks, shared)?;
+        }
+        let mut effects = Vec::new();
+        self.session.handle(now_us, input, &mut effects);
+        let mut wishes = Vec::new();
+        for effect in effects {
+            self.effect(effect, shared, &mut wishes)?;
+        }
+        Ok(wishes)
+    }
+
+    fn effect(
+        &mut self,
+        effect: Effect,
+        shared: &mut Shared<'_>,
+        wishes: &mut Vec<Wish>,
+    ) -> Checked {
+        match effect {
+            Effect::Connect => {
+                self.tap = Tap::default();
+                wishes.push(Wish::Connect);
+            }
+            Effect::Send(bytes) => {
+                let floor = shared.acknowledged.zxid();
+                self.tap.sent(&bytes, &mut self.unsent, floor)?;
+                wishes.push(Wish::Send(bytes));
+            }
+            Effect::Disconnect => wishes.push(Wish::Disconnect),
+            Effect::Established { .. } => self.established += 1,
+            Effect::Answer {
+                token,
+                zxid,
+                outcome,
+            } => self.answer(token, zxid, &outcome, shared)?,
+            Effect::Event(event) => {
+                self.events += 1;
+                self.checks.promises.event(&event);
+            }
+            Effect::Suspended => {}
+            Effect::Expired => self.expired = true,
+            Effect::Closed => self.closed = true,
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        token: Token,
+        zxid: i64,
+        outcome: &Result<client::Reply, Failure>,
+        shared: &mut Shared<'_>,
+    ) -> Checked {
+        let oldest = self.open.first_key_value().map(|(token, _)| *token);
+        let request = self.open.remove(&token.0);
+        ensure!(request.is_some(), NAME, "{token:?} was answered twice");
+        let request = request.expect("looked at above");
+        let err = match outcome {
+            Ok(_) => 0,
+            Err(Failure::Refused(code)) => code.as_i32(),
+            Err(Failure::RefusedUnknown(code)) => *code,
+            Err(Failure::ConnectionLoss | Failure::SessionEnded | Failure::TooManyOutstanding) => {
+                // Not sent, or its fate is unknown; what was not sent never will be.
+                self.unsent.clear();
+                return Ok(());
+            }
+        };
+        if matches!(request, Request::Auth { .. }) {
+            return Ok(());
+        }
+        let in_order = oldest == Some(token.0);
+        ensure!(in_order, NAME, "{token:?} was answered before {oldest:?}");
+        let model = &shared.history.model;
+        let checks = &mut self.checks;
+        checks.promises.reply(model, zxid, &checks.digests)?;
+        checks.promises.answered(model, &request, err, zxid);
+        Ok(())
+    }
+}

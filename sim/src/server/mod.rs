@@ -1,0 +1,233 @@
+//! One life of a server: the shipped cores, driven as the shell drives them.
+//!
+//! What the shell does in threads is done here in steps, so that everything else can
+//! happen between them: a round is split between its sync and its commit, a snapshot is
+//! written some nodes at a time, space is reserved some time after it was asked for.
+
+mod recover;
+mod round;
+mod snapshot;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use jute::wire::Limits;
+use parking_lot::Mutex;
+use replica::{
+    ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission, Transport,
+};
+use replica::Now;
+use replica::throttle::ConnectionThrottleOptions;
+use state::acl::AuthConfig;
+use state::prep::PrepOptions;
+use state::tree::OwnerRules;
+use storage::log::{Extended, Extension};
+use storage::{
+    Disk, Layout, LogOptions, LogWriter, Preallocation, RollLimits, RollPolicy, SimDisk,
+};
+
+pub(crate) use recover::{Recovery, StateSink};
+pub(crate) use round::Round;
+pub(crate) use snapshot::{SnapshotJob, SnapshotStep};
+
+use crate::rng::Rng;
+
+/// What differs from run to run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) tick_ms: u32,
+    pub(crate) preallocation: Preallocation,
+    pub(crate) ahead: u64,
+    pub(crate) roll: RollLimits,
+    pub(crate) compression: storage::Compression,
+    pub(crate) nodes_per_step: usize,
+    pub(crate) seed: u64,
+}
+
+impl Settings {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let step = rng.between(600..6000);
+        let preallocation = match rng.below(6) {
+            0 => Preallocation::Off,
+            1 => Preallocation::Reserve { step },
+            _ => Preallocation::ZeroFill { step },
+        };
+        let roll = RollLimits {
+            snap_count: rng.between(10..120),
+            snap_size_bytes: rng.percent(30).then_some(8000),
+            log_size_bytes: rng.percent(30).then_some(3000),
+        };
+        let compression = match rng.below(6) {
+            0 => storage::Compression::Gz,
+            1 => storage::Compression::Snappy,
+            _ => storage::Compression::None,
+        };
+        Self {
+            tick_ms: rng.between(200..1000) as u32,
+            preallocation,
+            ahead: if rng.percent(50) { step * 4 } else { step },
+            roll,
+            compression,
+            nodes_per_step: rng.between(1..12) as usize,
+            seed: rng.next(),
+        }
+    }
+
+    pub(crate) fn state_options(&self) -> state::Options {
+        state::Options {
+            owner_rules: OwnerRules {
+                extended_types: true,
+                emulate_353_ttl: false,
+            },
+            digest_enabled: true,
+            limits: Limits::default(),
+        }
+    }
+
+    fn replica_options(&self) -> ReplicaOptions {
+        let tick_ms = i32::try_from(self.tick_ms).unwrap_or(i32::MAX);
+        ReplicaOptions {
+            server_id: 1,
+            tick_time_ms: self.tick_ms,
+            min_session_timeout_ms: 2 * tick_ms,
+            max_session_timeout_ms: 20 * tick_ms,
+            max_frame: Limits::DEFAULT_MAX_BUFFER,
+            limits: Limits::default(),
+            global_outstanding_limit: 1000,
+            throttled_op_wait_ms: 0,
+            large_request_threshold: -1,
+            large_request_max_bytes: 0,
+            connection_throttle: ConnectionThrottleOptions::default(),
+            auth: AuthConfig::default(),
+            enforced_schemes: None,
+            reaper: ReaperOptions {
+                check_interval_ms: 2000,
+                ..ReaperOptions::default()
+            },
+            seed: self.seed,
+        }
+    }
+
+    fn recovery_options(&self) -> storage::Options {
+        storage::Options {
+            log: LogOptions {
+                preallocation: self.preallocation,
+                ..LogOptions::default()
+            },
+            ..storage::Options::default()
+        }
+    }
+}
+
+/// The connections that have something to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Woken(Arc<Mutex<BTreeSet<u64>>>);
+
+impl Woken {
+    pub(crate) fn take(&self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.0.lock())
+    }
+
+    fn add(&self, link: u64) {
+        self.0.lock().insert(link);
+    }
+}
+
+/// The transport of a simulated connection: sending is left to the event loop.
+pub(crate) struct SimTransport {
+    pub(crate) link: u64,
+    pub(crate) woken: Woken,
+}
+
+impl Transport for SimTransport {
+    fn wake(&self) {
+        self.woken.add(self.link);
+    }
+
+    fn try_send(&self, _bytes: &[u8]) -> usize {
+        // A socket may take nothing; then the shell's task sends.
+        self.woken.add(self.link);
+        0
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) woken: Woken,
+    pub(crate) submissions: Vec<Submission>,
+    pub(crate) snapshot: Option<SnapshotJob>,
+    pub(crate) extension: Option<Extension>,
+    sequencer: Sequencer,
+    log: LogWriter,
+    roll: RollPolicy,
+    extended: Option<Extended>,
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    settings: Settings,
+    rng: Rng,
+}
+
+impl Server {
+    /// When something is due even if nothing comes in, microseconds.
+    pub(crate) fn next_deadline_us(&self) -> u64 {
+        self.sequencer.next_deadline_ms() * 1000
+    }
+
+    fn random(&mut self) -> [u64; 2] {
+        [self.rng.next(), self.rng.next()]
+    }
+}
+
+/// Where the data is.
+pub(crate) fn layout() -> Layout {
+    Layout::new(Path::new("/data"), Path::new("/datalog"))
+}
+
+/// Starts a server on what the disk holds.
+///
+/// # Errors
+/// Whatever storage refuses.
+pub(crate) fn start(
+    disk: &SimDisk,
+    settings: Settings,
+    life: u64,
+    now: Now,
+) -> Result<(Server, Recovery), storage::StorageError> {
+    let layout = layout();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut sink = StateSink::new(settings.state_options(), settings.seed);
+    let options = settings.recovery_options();
+    let recovered = storage::open(Arc::clone(&shared), &layout, &options, &mut sink)?;
+    storage::recovery::remove_initialize(shared.as_ref(), &layout)?;
+    let (state, recovery) = sink.finish(&recovered);
+    let replica = Arc::new(Replica::new(state, settings.replica_options(), now));
+    let sequencer = Sequencer::new(Arc::clone(&replica), PrepOptions::default(), now);
+    let mut rng = Rng::new(settings.seed, life);
+    let roll = RollPolicy::new(settings.roll, [rng.next(), rng.next()]);
+    let mut server = Server {
+        replica,
+        woken: Woken::default(),
+        submissions: Vec::new(),
+        snapshot: None,
+        extension: None,
+        sequencer,
+        log: recovered.log,
+        roll,
+        extended: None,
+        disk: shared,
+        layout,
+        settings,
+        rng,
+    };
+    if recovery.is_new {
+        // Logs without a snapshot before them would be refused at the next start.
+        server.snapshot_now()?;
+    }
+    match server.log.prepare_next() {
+        Err(error) if !error.is_storage_full() => return Err(error),
+        _ => {}
+    }
+    Ok((server, recovery))
+}
