@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jute::data::{Acl, StatPersisted};
-use jute::txn::{LogEntry, SubTxn, Txn};
+use jute::txn::{LogEntry, Txn};
 use jute::wire::{Decode, Limits, Reader};
 use jute::{Ustring, Zxid};
 use state::snapshot::{LoadError, Loader, SnapshotWalk};
@@ -84,10 +84,10 @@ fn names_root_twice(txn: &Txn<'_>) -> bool {
             return paths.any(|path| has_two_slashes(path));
         }
         Txn::Multi(parts) => {
-            let decoded = |part: &SubTxn<'_>| part.decode_body(Limits::default());
-            return parts
-                .iter()
-                .any(|part| decoded(part).is_ok_and(|txn| names_root_twice(&txn)));
+            return parts.iter().any(|part| {
+                let decoded = part.decode_body(Limits::default());
+                decoded.is_ok_and(|txn| names_root_twice(&txn))
+            });
         }
         _ => return false,
     };
