@@ -81,7 +81,7 @@ fn names_root_twice(txn: &Txn<'_>) -> bool {
         Txn::Delete(txn) | Txn::DeleteContainer(txn) => &txn.path,
         Txn::CloseSession(Some(txn)) => {
             let mut paths = txn.paths_to_delete.iter().flatten();
-            return paths.any(|path| has_two_slashes(path));
+            return paths.any(has_two_slashes);
         }
         Txn::Multi(parts) => {
             return parts.iter().any(|part| {
