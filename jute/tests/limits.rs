@@ -177,6 +177,31 @@ fn flags_that_a_multi_refuses() {
 }
 
 #[test]
+fn nulls_that_a_multi_refuses() {
+    let create = |path: Option<&str>, acl| CreateRequest {
+        path: path.map(|path| path.to_owned().into()),
+        data: None,
+        acl,
+        flags: 0,
+    };
+    let open = || Some(vec![Acl::open()]);
+    for (request, refused) in [
+        (create(Some("/a"), open()), None),
+        (
+            create(None, open()),
+            Some(DecodeErrorKind::InvalidField("path")),
+        ),
+        (create(Some("/a"), None), Some(MultiRequest::NULL_ACL)),
+    ] {
+        let mut bytes = encoded(&MultiHeader::request(OpCode::Create));
+        bytes.extend(encoded(&request));
+        bytes.extend(encoded(&MultiHeader::END));
+        let found = error::<MultiRequest<'_>>(&bytes, Limits::default());
+        assert_eq!(found, refused, "{request:?}");
+    }
+}
+
+#[test]
 fn unknown_transactions() {
     for kind in [0, 3, 4, 9, 11, 22, 100, 4711, i32::MIN] {
         let mut reader = Reader::new(&[0; 64], Limits::default());

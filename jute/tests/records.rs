@@ -310,6 +310,10 @@ fn multis() {
         path, data, acl, ..
     } in variants()
     {
+        if path.is_none() || acl.is_none() {
+            // Neither is a multi that can be read; see limits.rs.
+            continue;
+        }
         let path = || path.clone();
         let create = |flags| CreateRequest {
             path: path(),

@@ -74,6 +74,20 @@ pub enum MultiOp<'a> {
 }
 
 impl MultiOp<'_> {
+    /// The path it is about.
+    pub fn path(&self) -> Option<&str> {
+        let path = match self {
+            Self::Create(request) | Self::Create2(request) | Self::CreateContainer(request) => {
+                &request.path
+            }
+            Self::CreateTtl(request) => &request.path,
+            Self::Delete(request) => &request.path,
+            Self::SetData(request) => &request.path,
+            Self::Check(request) => &request.path,
+        };
+        path.as_deref()
+    }
+
     /// The operation's number.
     pub fn op(&self) -> OpCode {
         match self {
@@ -115,12 +129,13 @@ impl Encode for MultiRequest<'_> {
 
 impl<'a> Decode<'a> for MultiRequest<'a> {
     /// Decodes as Java's `MultiOperationRecord` and `Op` do: a read among the writes, an
-    /// unknown type and a bad flag are errors of the whole request; the flags decide over
-    /// the type for containers and TTL nodes.
+    /// unknown type, a bad flag and a null path are errors of the whole request; the flags
+    /// decide over the type for containers and TTL nodes. A create whose list of ACLs is
+    /// null fails with [`DecodeErrorKind::InvalidField`] and [`MultiRequest::NULL_ACL`].
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut ops = Vec::new();
         while let Some(op) = next_op(reader)? {
-            ops.push(match op {
+            let op = match op {
                 OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => create(reader, op)?,
                 OpCode::CreateTtl => create_ttl(reader)?,
                 OpCode::Delete => MultiOp::Delete(Decode::decode(reader)?),
@@ -129,10 +144,20 @@ impl<'a> Decode<'a> for MultiRequest<'a> {
                 other => {
                     return Err(reader.error(DecodeErrorKind::UnknownType(other.as_i32())));
                 }
-            });
+            };
+            if op.path().is_none() {
+                return Err(reader.error(DecodeErrorKind::InvalidField("path")));
+            }
+            ops.push(op);
         }
         Ok(Self { ops })
     }
+}
+
+impl MultiRequest<'_> {
+    /// The field at fault when a create's list of ACLs is null. Servers of Apache fail on
+    /// it in another way than on what they cannot read.
+    pub const NULL_ACL: DecodeErrorKind = DecodeErrorKind::InvalidField("acl");
 }
 
 /// The next operation's type, or `None` at the end.
@@ -147,17 +172,15 @@ fn next_op(reader: &mut Reader<'_>) -> Result<Option<OpCode>, DecodeError> {
     }
 }
 
-fn mode(reader: &Reader<'_>, flags: i32) -> Result<CreateMode, DecodeError> {
-    CreateMode::from_i32(flags).ok_or_else(|| reader.error(DecodeErrorKind::InvalidField("flags")))
-}
-
 fn create<'a>(reader: &mut Reader<'a>, op: OpCode) -> Result<MultiOp<'a>, DecodeError> {
     let request = CreateRequest::decode(reader)?;
-    let mode = mode(reader, request.flags)?;
-    if mode.is_ttl() {
-        return Err(reader.error(DecodeErrorKind::InvalidField("flags")));
+    if request.acl.is_none() {
+        return Err(reader.error(MultiRequest::NULL_ACL));
     }
+    let bad_flags = reader.error(DecodeErrorKind::InvalidField("flags"));
+    let mode = CreateMode::from_i32(request.flags).ok_or(bad_flags)?;
     Ok(match op {
+        _ if mode.is_ttl() => return Err(bad_flags),
         _ if mode == CreateMode::Container => MultiOp::CreateContainer(request),
         OpCode::CreateContainer => MultiOp::CreateContainer(request),
         OpCode::Create2 => MultiOp::Create2(request),
@@ -165,17 +188,26 @@ fn create<'a>(reader: &mut Reader<'a>, op: OpCode) -> Result<MultiOp<'a>, Decode
     })
 }
 
+/// Flags that are none stay with the operation: it fails by itself.
 fn create_ttl<'a>(reader: &mut Reader<'a>) -> Result<MultiOp<'a>, DecodeError> {
     let request = CreateTtlRequest::decode(reader)?;
-    if mode(reader, request.flags)?.is_ttl() {
+    if request.acl.is_none() {
+        return Err(reader.error(MultiRequest::NULL_ACL));
+    }
+    let mode = CreateMode::from_i32(request.flags);
+    if mode.is_none_or(CreateMode::is_ttl) {
         return Ok(MultiOp::CreateTtl(request));
     }
-    Ok(MultiOp::Create(CreateRequest {
+    let plain = CreateRequest {
         path: request.path,
         data: request.data,
         acl: request.acl,
         flags: request.flags,
-    }))
+    };
+    Ok(match mode {
+        Some(CreateMode::Container) => MultiOp::CreateContainer(plain),
+        _ => MultiOp::Create(plain),
+    })
 }
 
 /// One read of a multiRead. Its watch flag is ignored.

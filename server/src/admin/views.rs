@@ -26,7 +26,8 @@ impl Views<'_> {
         let latency = *stats.latency.lock();
         let (zxid, node_count) = {
             let state = replica.read();
-            (state.last_zxid().0, state.tree().len() as u64)
+            // Apache counts the root under both of its names.
+            (state.last_zxid().0, state.tree().len() as u64 + 1)
         };
         ServerView {
             min_latency: (latency.min_us / 1000) as i64,

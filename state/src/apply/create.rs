@@ -65,7 +65,8 @@ impl State {
     ) -> Result<Outcome<'a>, ErrorCode> {
         let path = node.path.ok_or(ErrorCode::BadArguments)?;
         let (parent_path, name) = path::split(&path).ok_or(ErrorCode::BadArguments)?;
-        if name.is_empty() {
+        // No server makes such a path; in a damaged log "//x" would name the root twice.
+        if name.is_empty() || parent_path == path::ROOT {
             return Err(ErrorCode::BadArguments);
         }
         let parent = self.tree.lookup(parent_path).ok_or(ErrorCode::NoNode)?;

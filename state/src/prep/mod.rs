@@ -308,9 +308,11 @@ impl<'r> Write<'r> {
             OpCode::Delete => Decode::decode(reader).map(|r| Self::One(MultiOp::Delete(r))),
             OpCode::SetData => Decode::decode(reader).map(|r| Self::One(MultiOp::SetData(r))),
             OpCode::SetAcl => Decode::decode(reader).map(Self::SetAcl),
-            OpCode::Multi => {
-                Ok(MultiRequest::decode(reader).map_or(Self::Undecodable, Self::Multi))
-            }
+            OpCode::Multi => match MultiRequest::decode(reader) {
+                // Apache takes no zxid for this one.
+                Err(error) if error.kind == MultiRequest::NULL_ACL => Err(error),
+                other => Ok(other.map_or(Self::Undecodable, Self::Multi)),
+            },
             OpCode::Reconfig => ReconfigRequest::decode(reader).map(|_| Self::Reconfig),
             _ => return None,
         })
