@@ -174,13 +174,15 @@ fn next_op(reader: &mut Reader<'_>) -> Result<Option<OpCode>, DecodeError> {
 
 fn create<'a>(reader: &mut Reader<'a>, op: OpCode) -> Result<MultiOp<'a>, DecodeError> {
     let request = CreateRequest::decode(reader)?;
+    let bad_flags = reader.error(DecodeErrorKind::InvalidField("flags"));
+    let mode = CreateMode::from_i32(request.flags).ok_or(bad_flags)?;
+    if mode.is_ttl() {
+        return Err(bad_flags);
+    }
     if request.acl.is_none() {
         return Err(reader.error(MultiRequest::NULL_ACL));
     }
-    let bad_flags = reader.error(DecodeErrorKind::InvalidField("flags"));
-    let mode = CreateMode::from_i32(request.flags).ok_or(bad_flags)?;
     Ok(match op {
-        _ if mode.is_ttl() => return Err(bad_flags),
         _ if mode == CreateMode::Container => MultiOp::CreateContainer(request),
         OpCode::CreateContainer => MultiOp::CreateContainer(request),
         OpCode::Create2 => MultiOp::Create2(request),
@@ -191,9 +193,6 @@ fn create<'a>(reader: &mut Reader<'a>, op: OpCode) -> Result<MultiOp<'a>, Decode
 /// Flags that are none stay with the operation: it fails by itself.
 fn create_ttl<'a>(reader: &mut Reader<'a>) -> Result<MultiOp<'a>, DecodeError> {
     let request = CreateTtlRequest::decode(reader)?;
-    if request.acl.is_none() {
-        return Err(reader.error(MultiRequest::NULL_ACL));
-    }
     let mode = CreateMode::from_i32(request.flags);
     if mode.is_none_or(CreateMode::is_ttl) {
         return Ok(MultiOp::CreateTtl(request));

@@ -16,6 +16,8 @@ pub(crate) struct Excuses {
     pub(crate) rotten: bool,
     /// The disk has a limited capacity.
     pub(crate) full: bool,
+    /// An operation of the disk was made to fail.
+    pub(crate) failing: bool,
 }
 
 /// Why a start failed.
@@ -25,12 +27,20 @@ pub(crate) enum Refusal {
     Damage,
     /// There is no space.
     NoSpace,
+    /// The disk failed.
+    DiskError,
 }
 
 /// Judges a start that failed for another reason than a crash in it.
 pub(crate) fn failed(error: &StorageError, excuses: Excuses) -> Checked<Refusal> {
     if excuses.full && error.is_storage_full() {
         return Ok(Refusal::NoSpace);
+    }
+    let injected = |kind| kind == std::io::ErrorKind::Other;
+    if excuses.failing
+        && matches!(error, StorageError::Io { source, .. } if injected(source.kind()))
+    {
+        return Ok(Refusal::DiskError);
     }
     let found = matches!(
         error,

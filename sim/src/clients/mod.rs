@@ -42,6 +42,8 @@ pub(crate) struct SimClient {
     next_token: u64,
     /// It vanished; its session will expire.
     pub(crate) dead: bool,
+    /// When the next tick is on the queue, microseconds.
+    pub(crate) tick_us: Option<u64>,
     pub(crate) established: u64,
     pub(crate) expired: bool,
     pub(crate) closed: bool,
@@ -67,6 +69,7 @@ impl SimClient {
             open: BTreeMap::new(),
             next_token: 1,
             dead: false,
+            tick_us: None,
             established: 0,
             expired: false,
             closed: false,
