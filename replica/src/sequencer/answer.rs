@@ -267,6 +267,9 @@ impl Refuser<'_> {
                 if let Some((connection, xid, received_us)) = connection {
                     let request = (xid, OpCode::CloseSession, received_us);
                     self.error(&connection, request, ErrorCode::SystemError);
+                    // What came behind it was dropped unanswered: the connection cannot
+                    // go on. The session can, on another one.
+                    connection.end(Ending::NoSpace);
                 }
             }
             Step::Own { .. } => {}

@@ -102,7 +102,8 @@ impl State {
         let request: GetAllChildrenNumberRequest<'_> = self.decode(body)?;
         let path = given(request.path.as_deref())?;
         let id = self.permitted(context, path, perms::READ)?;
-        let total_number = self.tree.descendant_count(id);
+        // Under its empty name Apache counts the root among its own descendants.
+        let total_number = self.tree.descendant_count(id) + usize::from(path.is_empty());
         GetAllChildrenNumberResponse {
             total_number: i32::try_from(total_number).unwrap_or(i32::MAX),
         }
