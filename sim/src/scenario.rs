@@ -115,7 +115,9 @@ impl Scenario {
                 text.push_str(&format!(" --{name} {value}"));
             }
         }
-        let off = Fault::ALL.into_iter().filter(|kind| !self.kinds.contains(kind));
+        let off = Fault::ALL
+            .into_iter()
+            .filter(|kind| !self.kinds.contains(kind));
         let off: Vec<_> = off.map(Fault::name).collect();
         if !off.is_empty() {
             text.push_str(&format!(" --without {}", off.join(",")));

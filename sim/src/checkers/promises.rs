@@ -65,7 +65,10 @@ impl Promises {
             forget(Kind::Data);
             forget(Kind::Exist);
         }
-        if matches!(event.kind, EventType::NodeChildrenChanged | EventType::NodeDeleted) {
+        if matches!(
+            event.kind,
+            EventType::NodeChildrenChanged | EventType::NodeDeleted
+        ) {
             forget(Kind::Child);
         }
     }
@@ -81,11 +84,16 @@ impl Promises {
             let Some(hit) = hits.next() else {
                 continue;
             };
-            let acl = if hit.path == *path { &hit.acl } else { &hit.parent_acl };
+            let acl = if hit.path == *path {
+                &hit.acl
+            } else {
+                &hit.parent_acl
+            };
             // A change that may not be known uses the watch up without a word. So does,
             // while the client is away, a node that came and went.
             let cannot_tell = !permits(acl, perms::READ, digests)
-                || *kind == Kind::Exist && (hits.next().is_some() || model.at(path, zxid).is_none());
+                || *kind == Kind::Exist
+                    && (hits.next().is_some() || model.at(path, zxid).is_none());
             ensure!(
                 cannot_tell,
                 NAME,

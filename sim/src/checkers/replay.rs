@@ -38,7 +38,11 @@ pub(crate) fn recovered(history: &mut History, recovery: &Recovery, state: &Stat
         );
     }
     if let Some(mismatch) = &recovery.digest_mismatch {
-        ensure!(false, NAME, "the digest differs while replaying: {mismatch}");
+        ensure!(
+            false,
+            NAME,
+            "the digest differs while replaying: {mismatch}"
+        );
     }
     same_tree(history, state)
 }
@@ -46,7 +50,11 @@ pub(crate) fn recovered(history: &mut History, recovery: &Recovery, state: &Stat
 /// Compares the whole state with the history's.
 pub(crate) fn same_tree(history: &History, state: &State) -> Checked {
     let (zxid, expected) = (state.last_zxid().0, history.last_zxid());
-    ensure!(zxid == expected, NAME, "at {zxid:#x} instead of {expected:#x}");
+    ensure!(
+        zxid == expected,
+        NAME,
+        "at {zxid:#x} instead of {expected:#x}"
+    );
     let sessions: BTreeMap<i64, i32> = state.sessions().iter().collect();
     let expected = &history.model.sessions;
     ensure!(

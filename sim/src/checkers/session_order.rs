@@ -33,7 +33,11 @@ impl SessionOrder {
     /// Any packet that tells a zxid came.
     pub(crate) fn saw(&mut self, zxid: i64) -> Checked {
         let before = self.zxid;
-        ensure!(zxid >= before, NAME, "went back from {before:#x} to {zxid:#x}");
+        ensure!(
+            zxid >= before,
+            NAME,
+            "went back from {before:#x} to {zxid:#x}"
+        );
         self.zxid = zxid;
         Ok(())
     }

@@ -52,21 +52,17 @@ impl Reader<'_> {
             }
             Request::GetData { path, .. } => self.data(path),
             Request::GetChildren { path, .. } => self.children(path),
-            Request::GetChildren2 { path, .. } => {
-                self.readable(path, perms::READ).map(|node| {
-                    let names = model.children(path, zxid);
-                    Reply::NamesAndStat(names, model.client_stat(path, node, zxid))
-                })
-            }
+            Request::GetChildren2 { path, .. } => self.readable(path, perms::READ).map(|node| {
+                let names = model.children(path, zxid);
+                Reply::NamesAndStat(names, model.client_stat(path, node, zxid))
+            }),
             Request::GetAcl { path } => {
                 let node = self.readable(path, perms::READ | perms::ADMIN);
                 // Digests are masked for those without ADMIN; that is not compared.
                 if node.is_ok_and(|node| !permits(&node.acl, perms::ADMIN, self.digests)) {
                     return None;
                 }
-                node.map(|node| {
-                    Reply::Acl(node.acl.to_vec(), model.client_stat(path, node, zxid))
-                })
+                node.map(|node| Reply::Acl(node.acl.to_vec(), model.client_stat(path, node, zxid)))
             }
             Request::GetEphemerals { prefix } => {
                 let mut paths = model.ephemerals(self.session, zxid);
@@ -78,9 +74,9 @@ impl Reader<'_> {
                 node.map(|_| Reply::Count(model.descendants(path, zxid) as i32))
             }
             Request::Sync { path } => Ok(Reply::Path(path.clone())),
-            Request::MultiRead(parts) => {
-                Ok(Reply::Reads(parts.iter().map(|part| self.part(part)).collect()))
-            }
+            Request::MultiRead(parts) => Ok(Reply::Reads(
+                parts.iter().map(|part| self.part(part)).collect(),
+            )),
             Request::AddWatch { .. } => Ok(Reply::Done),
             Request::RemoveWatches { path, kind } | Request::CheckWatches { path, kind } => {
                 if self.watching.has(path, *kind) {

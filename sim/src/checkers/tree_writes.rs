@@ -108,7 +108,9 @@ impl Writer<'_> {
     }
 
     fn same_kinds(&self, parts: &[WritePart], results: &[WriteResult]) -> Checked {
-        let failed = results.iter().any(|result| matches!(result, WriteResult::Failed(_)));
+        let failed = results
+            .iter()
+            .any(|result| matches!(result, WriteResult::Failed(_)));
         for (part, result) in parts.iter().zip(results) {
             let fits = match (part, result) {
                 (_, WriteResult::Failed(_)) => failed,

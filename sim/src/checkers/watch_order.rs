@@ -212,7 +212,10 @@ impl Watching {
         }
         let mut above = parent(path);
         while let Some(ancestor) = above {
-            told |= self.modes.get(ancestor).is_some_and(|modes| modes.recursive);
+            told |= self
+                .modes
+                .get(ancestor)
+                .is_some_and(|modes| modes.recursive);
             above = parent(ancestor);
         }
         told

@@ -55,7 +55,7 @@ impl SimClient {
         let options = Options {
             timeout_ms,
             connect_timeout_us: 1_500_000,
-            reconnect_delay_us: rng.between(1000..300_000),
+            reconnect_delay_us: rng.between(20_000..400_000),
             outstanding_max: 200,
             ..Options::default()
         };
@@ -78,7 +78,12 @@ impl SimClient {
     }
 
     /// Becomes someone, on every connection from the first on.
-    pub(crate) fn authenticate(&mut self, now_us: u64, user: &str, shared: &mut Shared<'_>) -> Checked<Vec<Wish>> {
+    pub(crate) fn authenticate(
+        &mut self,
+        now_us: u64,
+        user: &str,
+        shared: &mut Shared<'_>,
+    ) -> Checked<Vec<Wish>> {
         let secret = format!("{user}:secret");
         let id = digest_id(DigestAlgorithm::Sha1, &secret);
         self.checks.digests.push(id);

@@ -43,7 +43,11 @@ pub(crate) fn request(rng: &mut Rng, model: &Model, digests: &[String]) -> Reque
             acl: acl(rng, digests),
             version: -1,
         },
-        53..61 => Request::Multi((0..rng.below(5)).map(|_| part(rng, model, digests)).collect()),
+        53..61 => Request::Multi(
+            (0..rng.below(5))
+                .map(|_| part(rng, model, digests))
+                .collect(),
+        ),
         61..66 => Request::AddWatch {
             path: watched(rng),
             mode: if rng.percent(50) {
@@ -216,7 +220,9 @@ fn data(rng: &mut Rng) -> Option<Vec<u8>> {
     match rng.below(12) {
         0 => None,
         1 => Some(Vec::new()),
-        2 => Some(vec![rng.next() as u8; rng.between(500..3000) as usize]),
+        // Records over several sectors, which a crash can tear. Never zeros: a sector of
+        // zeros is what a lost one looks like.
+        2..4 => Some(vec![rng.next() as u8 | 1; rng.between(500..3000) as usize]),
         _ => Some(rng.next().to_be_bytes()[..rng.between(1..8) as usize].to_vec()),
     }
 }

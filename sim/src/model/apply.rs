@@ -101,7 +101,12 @@ impl Model {
             }
             Txn::SetAcl(txn) => {
                 let acl = txn.acl.as_deref().unwrap_or_default();
-                self.set_acl(header, txn.path.as_deref().unwrap_or_default(), acl, txn.version)
+                self.set_acl(
+                    header,
+                    txn.path.as_deref().unwrap_or_default(),
+                    acl,
+                    txn.version,
+                )
             }
             Txn::CreateSession(txn) => {
                 let old = self.sessions.insert(header.client_id, txn.timeout_ms);
@@ -127,7 +132,9 @@ impl Model {
         }
         let parent_path = parent(path).ok_or("a node without a parent")?;
         let parent = self.now(parent_path);
-        let mut parent = parent.ok_or(format!("{path} created without a parent"))?.clone();
+        let mut parent = parent
+            .ok_or(format!("{path} created without a parent"))?
+            .clone();
         if matches!(owner(&parent), Owner::Session(_)) {
             return Err(format!("{path} created below an ephemeral"));
         }
@@ -204,7 +211,9 @@ impl Model {
         version: i32,
     ) -> Result<(), String> {
         let node = self.now(path);
-        let mut node = node.ok_or(format!("{path} given an ACL and missing"))?.clone();
+        let mut node = node
+            .ok_or(format!("{path} given an ACL and missing"))?
+            .clone();
         if version != node.stat.aversion + 1 {
             let before = node.stat.aversion;
             return Err(format!("{path}: aversion {version} follows {before}"));

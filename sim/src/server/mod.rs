@@ -14,11 +14,9 @@ use std::sync::Arc;
 
 use jute::wire::Limits;
 use parking_lot::Mutex;
-use replica::{
-    ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission, Transport,
-};
 use replica::Now;
 use replica::throttle::ConnectionThrottleOptions;
+use replica::{ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission, Transport};
 use state::acl::AuthConfig;
 use state::prep::PrepOptions;
 use state::tree::OwnerRules;

@@ -33,7 +33,10 @@ impl Server {
     ) -> Result<Round, StorageError> {
         let submissions = std::mem::take(&mut self.submissions);
         let ticket = self.sequencer.prepare(now, submissions);
-        let lens = self.sequencer.entries().map(|entry| record_len(entry.len()));
+        let lens = self
+            .sequencer
+            .entries()
+            .map(|entry| record_len(entry.len()));
         let bytes: u64 = lens.sum();
         let mut round = Round {
             ticket,

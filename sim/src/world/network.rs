@@ -19,7 +19,13 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// Puts bytes on the way, cut into pieces; returns when each arrives.
-    pub(super) fn send(&mut self, rng: &mut Rng, now_us: u64, delay_us: u64, bytes: &[u8]) -> Vec<u64> {
+    pub(super) fn send(
+        &mut self,
+        rng: &mut Rng,
+        now_us: u64,
+        delay_us: u64,
+        bytes: &[u8],
+    ) -> Vec<u64> {
         let mut times = Vec::new();
         let mut rest = bytes;
         while !rest.is_empty() && !self.ended {

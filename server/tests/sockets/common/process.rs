@@ -1,0 +1,190 @@
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// So long a start or a stop may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const BINARY: &str = env!("CARGO_BIN_EXE_zabkeeper");
+
+/// The real binary on a directory of its own; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) dir: TempDir,
+}
+
+/// How a process ended and what it said on standard error.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stderr: String,
+}
+
+impl Server {
+    /// Starts with these lines added to a plain `zoo.cfg`.
+    pub(crate) fn start(lines: &str) -> Self {
+        Self::start_with(lines, "")
+    }
+
+    /// Starts with system properties (`-Dname=value`) too.
+    pub(crate) fn start_with(lines: &str, flags: &str) -> Self {
+        let dir = TempDir::with_prefix("zabkeeper-test-").expect("a temporary directory");
+        Self::start_in(dir, lines, flags)
+    }
+
+    /// Starts on a directory that was there before.
+    pub(crate) fn start_in(dir: TempDir, lines: &str, flags: &str) -> Self {
+        let (config, address) = configure(dir.path(), lines);
+        let mut command = Command::new(BINARY);
+        command.arg("server").arg(config);
+        Self::spawn(command, dir, address, flags)
+    }
+
+    /// Starts by a command that ends in our binary.
+    pub(crate) fn spawn(
+        mut command: Command,
+        dir: TempDir,
+        address: SocketAddr,
+        flags: &str,
+    ) -> Self {
+        let log = File::create(dir.path().join("log.txt")).expect("a log file");
+        let stderr = log.try_clone().expect("a second handle");
+        let child = command
+            .env("SERVER_JVMFLAGS", flags)
+            .env_remove("JVMFLAGS")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(stderr)
+            .spawn()
+            .expect("the binary starts");
+        let mut server = Self {
+            child,
+            address,
+            dir,
+        };
+        server.wait_until_serving();
+        server
+    }
+
+    fn wait_until_serving(&mut self) {
+        let start = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                panic!("the server ended, {status}: {}", self.log());
+            }
+            assert!(start.elapsed() < PATIENCE, "not serving: {}", self.log());
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log.txt")).unwrap_or_default()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Is the process still there?
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Resident memory, bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the process is there");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kib.expect("a number of kB") * 1024
+    }
+
+    /// Sends a signal and waits for the end; the directory stays.
+    pub(crate) fn stop(mut self, signal: Signal) -> (ExitStatus, TempDir) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id"), signal).expect("the process is there");
+        let status = wait(&mut self.child);
+        let empty = TempDir::new().expect("a temporary directory");
+        (status, std::mem::replace(&mut self.dir, empty))
+    }
+
+    /// A four-letter word's answer.
+    pub(crate) fn word(&self, word: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.write_all(word).expect("the server takes it");
+        let mut answer = String::new();
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a live socket");
+        stream.read_to_string(&mut answer).expect("text, then the end");
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ends it also when the test has failed; it may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Writes a `zoo.cfg` with a free port; later lines win.
+pub(crate) fn configure(dir: &Path, lines: &str) -> (PathBuf, SocketAddr) {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = free.local_addr().expect("an address");
+    let text = format!(
+        "tickTime=500\ndataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\n\
+         maxClientCnxns=0\n{lines}\n",
+        dir.join("data").display(),
+        address.port(),
+    );
+    let path = dir.join("zoo.cfg");
+    fs::write(&path, text).expect("a configuration file");
+    (path, address)
+}
+
+/// Runs the binary with these arguments, in this directory, until it ends by itself.
+pub(crate) fn run_to_end(arguments: &[&str], dir: &Path) -> Ended {
+    let mut child = Command::new(BINARY)
+        .args(arguments)
+        .current_dir(dir)
+        .env_remove("SERVER_JVMFLAGS")
+        .env_remove("JVMFLAGS")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let status = wait(&mut child);
+    let mut stderr = String::new();
+    let mut pipe = child.stderr.take().expect("piped");
+    pipe.read_to_string(&mut stderr).expect("text");
+    Ended {
+        code: status.code(),
+        stderr,
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if start.elapsed() > PATIENCE {
+            let _ = child.kill();
+            panic!("the server does not end");
+        }
+        sleep(Duration::from_millis(5));
+    }
+}

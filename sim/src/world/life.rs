@@ -1,0 +1,216 @@
+//! Servers start and die.
+
+use replica::Next;
+use storage::sim_disk::{Op, Rng as DiskRng};
+use storage::{Disk, StorageError};
+
+use super::{Event, World, tell};
+use crate::checkers::replay;
+use crate::checkers::start::{self, Excuses, Refusal};
+use crate::scenario::Fault;
+use crate::server;
+use crate::violation::Checked;
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Death {
+    /// The machine loses power.
+    Power,
+    /// The process alone.
+    Process,
+}
+
+/// One start in so many has a crash in it, in percent.
+const CRASH_IN_START_PERCENT: u64 = 12;
+
+impl World {
+    pub(super) fn start(&mut self) -> Checked {
+        self.life += 1;
+        self.rot_something();
+        self.arm_start();
+        let now = self.now();
+        let ops_before = self.disk.ops_total();
+        match server::start(&self.disk, self.settings, self.life, now) {
+            Ok((server, recovery)) => {
+                self.acknowledged
+                    .recovered(&self.history, recovery.last_zxid)?;
+                let state = server.replica.read();
+                replay::recovered(&mut self.history, &recovery, &state)?;
+                self.ephemerals.started(&state, self.now_us);
+                self.ephemerals.owned(&state)?;
+                drop(state);
+                self.count_recovery(&recovery);
+                tell!(
+                    self,
+                    "server: life {} at zxid {:x}, {} replayed, {} fallbacks {:?}",
+                    self.life,
+                    recovery.last_zxid,
+                    recovery.replayed.len(),
+                    recovery.fallbacks,
+                    recovery.warnings
+                );
+                self.server = Some(server);
+                self.unrot();
+                // A crash point behind the start stays armed: it may hit anything.
+                self.schedule_server();
+                Ok(())
+            }
+            Err(error) => self.start_failed(&error, ops_before),
+        }
+    }
+
+    fn start_failed(&mut self, error: &StorageError, ops_before: u64) -> Checked {
+        tell!(self, "server: start failed: {error}");
+        let soon = self.rng.between(50_000..800_000);
+        if self.disk_is_down() {
+            let ops = self.disk.ops_total() - ops_before;
+            tell!(
+                self,
+                "disk: power lost in the start, after {ops} operations"
+            );
+            self.coverage.count("crash in start");
+            self.coverage.count(&crash_point("start", error));
+            let mut rng = DiskRng::new(self.fault_rng.next());
+            self.disk.crash(&mut rng);
+            self.unrot();
+            self.at(soon, Event::Start);
+            return Ok(());
+        }
+        let excuses = Excuses {
+            rotten: self.flip.is_some(),
+            full: self.disk_is_limited,
+            failing: self.disk_fails,
+        };
+        match start::failed(error, excuses)? {
+            Refusal::Damage => self.coverage.count("start refused: damage"),
+            Refusal::NoSpace => self.coverage.count("start refused: no space"),
+            Refusal::DiskError => self.coverage.count("start refused: disk error"),
+        }
+        self.disk_fails = false;
+        self.unrot();
+        self.disk.kill();
+        self.at(soon, Event::Start);
+        Ok(())
+    }
+
+    fn arm_start(&mut self) {
+        let allowed = self.scenario.kinds.contains(&Fault::CrashInside) && self.faults_go_on();
+        if allowed && self.fault_rng.percent(CRASH_IN_START_PERCENT) {
+            let ops = self.fault_rng.between(1..80);
+            self.disk.crash_after(ops);
+        }
+    }
+
+    /// The server can no longer write its log, or the machine is gone.
+    pub(super) fn fatal(&mut self, point: &str, error: &StorageError) -> Checked {
+        tell!(self, "server: stops in {point}: {error}");
+        if self.disk_is_down() {
+            self.coverage.count("crash inside a disk operation");
+            self.coverage.count(&crash_point(point, error));
+            return self.die(Death::Power);
+        }
+        if error.is_storage_full() {
+            self.coverage.count("clean stop: no space");
+        } else {
+            self.coverage.count("clean stop: disk error");
+        }
+        let death = if self.fault_rng.percent(50) {
+            Death::Power
+        } else {
+            Death::Process
+        };
+        self.die(death)
+    }
+
+    /// The server is gone, and what was on its way to clients may be.
+    pub(super) fn die(&mut self, death: Death) -> Checked {
+        let Some(server) = self.server.take() else {
+            return Ok(());
+        };
+        tell!(self, "server: dies ({death:?})");
+        if server.snapshot.is_some() {
+            self.coverage.count("crash while a snapshot is written");
+        }
+        if self.round.is_some() {
+            self.coverage.count("crash between sync and commit");
+        } else {
+            replay::same_tree(&self.history, &server.replica.read())?;
+        }
+        drop(server);
+        self.life += 1;
+        self.disk_fails = false;
+        self.round = None;
+        self.round_due = false;
+        self.timer_us = None;
+        self.snapshot_due = false;
+        self.extend_due = false;
+        match death {
+            Death::Power => {
+                self.coverage.count("power lost");
+                let mut rng = DiskRng::new(self.fault_rng.next());
+                self.disk.crash(&mut rng);
+            }
+            Death::Process => {
+                self.coverage.count("process killed");
+                self.disk.kill();
+            }
+        }
+        let links: Vec<u64> = self.links.keys().copied().collect();
+        for link in links {
+            self.drop_server_end(link);
+        }
+        let after = self.rng.between(1000..2_000_000);
+        self.at(after, Event::Start);
+        Ok(())
+    }
+
+    /// The server's end of a connection vanishes with the server.
+    fn drop_server_end(&mut self, id: u64) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.connection = None;
+        link.input.clear();
+        link.next = Next::Input;
+        if link.down.lose_tail(&mut self.rng) {
+            self.coverage.count("connection lost with bytes under way");
+        }
+        if let Some(at_us) = link.down.end(&mut self.rng, self.now_us, 0) {
+            self.when(at_us, Event::ToClient { link: id });
+        }
+    }
+
+    /// Has a crash point been reached?
+    pub(super) fn disk_is_down(&self) -> bool {
+        self.disk.exists(server::layout().snap_dir()).is_err()
+    }
+
+    pub(super) fn speed_up_disk(&mut self) {
+        for op in [Op::Write, Op::Sync, Op::SyncDir] {
+            self.disk.set_cost(op, 0);
+        }
+    }
+
+    fn count_recovery(&mut self, recovery: &server::Recovery) {
+        self.coverage.count("start");
+        self.coverage.add("snapshot fallback", recovery.fallbacks);
+        self.coverage
+            .add("record replayed", recovery.replayed.len() as u64);
+        for warning in &recovery.warnings {
+            if warning.contains("unfinished record") {
+                self.coverage.count("torn tail cut off");
+            } else if warning.contains("no complete header") {
+                self.coverage.count("log without header removed");
+            } else if warning.contains("is skipped") {
+                self.coverage.count("repeated record skipped");
+            }
+        }
+    }
+}
+
+fn crash_point(point: &str, error: &StorageError) -> String {
+    match error {
+        StorageError::Io { action, .. } => format!("crash point: {point}: {action}"),
+        _ => format!("crash point: {point}"),
+    }
+}
