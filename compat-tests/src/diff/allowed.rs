@@ -98,6 +98,10 @@ pub(crate) const TABLE: &[Allowed] = &[
         "hash order, unspecified; compared as sets",
     ),
     normalised(
+        "order of the identities that an auth entry of an ACL stands for",
+        "hash order in the reference; runs of entries alike but for the id are compared as sets",
+    ),
+    normalised(
         "order of events of one closing or expiring session",
         "the reference deletes ephemerals in hash order; compared as sets",
     ),

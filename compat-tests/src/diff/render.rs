@@ -103,8 +103,16 @@ fn body(cursor: &mut Cursor<'_>, code: i32, names: &Names, out: &mut String) -> 
             write!(out, " data={shown}{}", stat(&cursor.stat()?, names))?;
         }
         op::GET_ACL => {
+            let mut entries = Vec::new();
             for _ in 0..cursor.int()? {
                 let (perms, scheme, id) = (cursor.int()?, cursor.string()?, cursor.string()?);
+                entries.push((perms, scheme, id));
+            }
+            // What `auth` stands for has no order of its own.
+            for run in entries.chunk_by_mut(|one, next| one.0 == next.0 && one.1 == next.1) {
+                run.sort();
+            }
+            for (perms, scheme, id) in entries {
                 write!(out, " acl={perms}:{scheme:?}:{id:?}")?;
             }
             out.push_str(&stat(&cursor.stat()?, names));

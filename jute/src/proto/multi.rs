@@ -134,7 +134,16 @@ impl<'a> Decode<'a> for MultiRequest<'a> {
     /// null fails with [`DecodeErrorKind::InvalidField`] and [`MultiRequest::NULL_ACL`].
     fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let mut ops = Vec::new();
+        // A read is only found out of place when the next operation has been looked at.
+        let mut read = None;
         while let Some(op) = next_op(reader)? {
+            if let Some(kind) = read_kind(reader, op)? {
+                read = Some(kind);
+                if ops.is_empty() {
+                    continue;
+                }
+                break;
+            }
             let op = match op {
                 OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => create(reader, op)?,
                 OpCode::CreateTtl => create_ttl(reader)?,
@@ -145,12 +154,29 @@ impl<'a> Decode<'a> for MultiRequest<'a> {
                     return Err(reader.error(DecodeErrorKind::UnknownType(other.as_i32())));
                 }
             };
+            if read.is_some() {
+                break;
+            }
             if op.path().is_none() {
                 return Err(reader.error(DecodeErrorKind::InvalidField("path")));
             }
             ops.push(op);
         }
-        Ok(Self { ops })
+        match read {
+            None => Ok(Self { ops }),
+            Some(kind) => Err(reader.error(DecodeErrorKind::UnknownType(kind))),
+        }
+    }
+}
+
+/// Decodes a read, which is none of a multi's; its type.
+fn read_kind(reader: &mut Reader<'_>, op: OpCode) -> Result<Option<i32>, DecodeError> {
+    match op {
+        OpCode::GetData | OpCode::GetChildren => {
+            GetDataRequest::decode(reader)?;
+            Ok(Some(op.as_i32()))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -176,13 +202,11 @@ fn create<'a>(reader: &mut Reader<'a>, op: OpCode) -> Result<MultiOp<'a>, Decode
     let request = CreateRequest::decode(reader)?;
     let bad_flags = reader.error(DecodeErrorKind::InvalidField("flags"));
     let mode = CreateMode::from_i32(request.flags).ok_or(bad_flags)?;
-    if mode.is_ttl() {
-        return Err(bad_flags);
-    }
     if request.acl.is_none() {
         return Err(reader.error(MultiRequest::NULL_ACL));
     }
     Ok(match op {
+        _ if mode.is_ttl() => return Err(bad_flags),
         _ if mode == CreateMode::Container => MultiOp::CreateContainer(request),
         OpCode::CreateContainer => MultiOp::CreateContainer(request),
         OpCode::Create2 => MultiOp::Create2(request),
