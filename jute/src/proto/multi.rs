@@ -221,6 +221,9 @@ fn create_ttl<'a>(reader: &mut Reader<'a>) -> Result<MultiOp<'a>, DecodeError> {
     if mode.is_none_or(CreateMode::is_ttl) {
         return Ok(MultiOp::CreateTtl(request));
     }
+    if request.acl.is_none() {
+        return Err(reader.error(MultiRequest::NULL_ACL));
+    }
     let plain = CreateRequest {
         path: request.path,
         data: request.data,
