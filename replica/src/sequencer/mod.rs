@@ -49,10 +49,14 @@ impl Sequencer {
         let orphans = orphans(&replica);
         let server_id = replica.options().server_id;
         let reaper = Reaper::new(replica.options().reaper, now);
+        let mut session_ids = SessionIds::new(server_id, now.wall_ms);
+        for (session, _timeout_ms) in replica.read().sessions().iter() {
+            session_ids.skip_past(session);
+        }
         Self {
             options,
             prep,
-            session_ids: SessionIds::new(server_id, now.wall_ms),
+            session_ids,
             reaper,
             round: Round::default(),
             tickets: 0,

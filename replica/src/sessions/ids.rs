@@ -17,6 +17,14 @@ impl SessionIds {
         }
     }
 
+    /// Continues behind `session` if that is one of this server's: the clock may have been
+    /// set back since it was handed out, and two clients must never share a session.
+    pub fn skip_past(&mut self, session: i64) {
+        if session >> 56 == self.next >> 56 && session >= self.next {
+            self.next = session.wrapping_add(1);
+        }
+    }
+
     /// The next id.
     pub fn allocate(&mut self) -> i64 {
         if self.next == CONTAINER {
@@ -39,6 +47,24 @@ mod tests {
             let first = ids.allocate();
             assert_eq!((first as u64 >> 56) as u8, server);
             assert_eq!(ids.allocate(), first + 1);
+        }
+    }
+
+    #[test]
+    fn no_id_of_a_known_session_comes_again() {
+        let mut ids = SessionIds::new(1, 1_795_437_227_715);
+        let first = ids.clone().allocate();
+        let table = [
+            (first - 1, first),
+            (first, first + 1),
+            (first + 70_000, first + 70_001),
+            (first + 5, first + 70_001),
+            // Another server's.
+            (2 << 56, first + 70_001),
+        ];
+        for (known, next) in table {
+            ids.skip_past(known);
+            assert_eq!(ids.clone().allocate(), next, "{known:#x}");
         }
     }
 

@@ -6,9 +6,17 @@ use jute::{ErrorCode, OpCode};
 use super::{ReadContext, given};
 use crate::state::State;
 
+/// An answer may be so many times as long as what one request may carry. A client with the
+/// same `jute.maxbuffer` refuses far shorter ones; without a bound one frame that names a
+/// large node again and again would ask for gigabytes.
+const ANSWER_LEN_FACTOR: usize = 4;
+
 impl State {
     /// Answers each read for itself: one that fails does not touch the others. None sets a
     /// watch.
+    ///
+    /// # Errors
+    /// `MarshallingError` for the whole when it cannot be read, or its answer is too long.
     pub(super) fn multi_read(
         &self,
         context: &ReadContext<'_>,
@@ -16,6 +24,7 @@ impl State {
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
         let request: MultiReadRequest<'_> = self.decode(body)?;
+        let end_max = out.len() + ANSWER_LEN_FACTOR * self.options().limits.max_len;
         for op in &request.ops {
             let (op, path) = match op {
                 MultiReadOp::GetData(request) => (OpCode::GetData, request.path.as_deref()),
@@ -31,6 +40,9 @@ impl State {
                     self.encode_children(id, out);
                 }
                 Err(error) => encode_error(error.as_i32(), out),
+            }
+            if out.len() > end_max {
+                return Err(ErrorCode::MarshallingError);
             }
         }
         MultiHeader::END.encode(out);
