@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jute::OpCode;
 use jute::txn::{LogEntry, TxnHeader};
 use jute::wire::{Decode, Limits, Reader};
 
@@ -49,6 +50,12 @@ impl History {
         for entry in self.tentative.drain(..count) {
             let header = header(&entry)?;
             let (session, xid) = (header.client_id, header.cxid);
+            if header.kind == OpCode::CreateSession.as_i32() {
+                // The id of a session that is gone may come again after the clock was set
+                // back; its requests count anew.
+                self.last_xid.remove(&session);
+                self.refused.retain(|(refused, _)| *refused != session);
+            }
             if session != 0 && xid != 0 {
                 let last = self.last_xid.insert(session, xid).unwrap_or(0);
                 ensure!(

@@ -133,7 +133,7 @@ impl Model {
         let parent_path = parent(path).ok_or("a node without a parent")?;
         let parent = self.now(parent_path);
         let mut parent = parent
-            .ok_or(format!("{path} created without a parent"))?
+            .ok_or_else(|| format!("{path} created without a parent"))?
             .clone();
         if matches!(owner(&parent), Owner::Session(_)) {
             return Err(format!("{path} created below an ephemeral"));
@@ -166,13 +166,15 @@ impl Model {
 
     fn delete(&mut self, header: &TxnHeader, path: &str) -> Result<(), String> {
         let node = self.now(path);
-        let acl = Rc::clone(&node.ok_or(format!("{path} deleted twice"))?.acl);
+        let acl = Rc::clone(&node.ok_or_else(|| format!("{path} deleted twice"))?.acl);
         if !self.children(path, header.zxid).is_empty() {
             return Err(format!("{path} deleted although it has children"));
         }
         let parent_path = parent(path).ok_or("the root was deleted")?;
         let parent = self.now(parent_path);
-        let mut parent = parent.ok_or(format!("{path} has no parent"))?.clone();
+        let mut parent = parent
+            .ok_or_else(|| format!("{path} has no parent"))?
+            .clone();
         parent.stat.pzxid = header.zxid;
         self.change(header.zxid, EventType::NodeDeleted, path, &acl, &parent.acl);
         self.put(parent_path, header.zxid, Some(parent));
@@ -188,7 +190,9 @@ impl Model {
         version: i32,
     ) -> Result<(), String> {
         let node = self.now(path);
-        let mut node = node.ok_or(format!("{path} written and missing"))?.clone();
+        let mut node = node
+            .ok_or_else(|| format!("{path} written and missing"))?
+            .clone();
         if version != node.stat.version + 1 {
             let before = node.stat.version;
             return Err(format!("{path}: version {version} follows {before}"));
@@ -212,7 +216,7 @@ impl Model {
     ) -> Result<(), String> {
         let node = self.now(path);
         let mut node = node
-            .ok_or(format!("{path} given an ACL and missing"))?
+            .ok_or_else(|| format!("{path} given an ACL and missing"))?
             .clone();
         if version != node.stat.aversion + 1 {
             let before = node.stat.aversion;

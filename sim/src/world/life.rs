@@ -70,9 +70,10 @@ impl World {
             );
             self.coverage.count("crash in start");
             self.coverage.count(&crash_point("start", error));
+            // Repaired first: a crash may bring back the sector as it was before the damage.
+            self.unrot();
             let mut rng = DiskRng::new(self.fault_rng.next());
             self.disk.crash(&mut rng);
-            self.unrot();
             self.at(soon, Event::Start);
             return Ok(());
         }
