@@ -6,9 +6,9 @@ use std::time::Duration;
 use jute::OpCode;
 use jute::data::Stat;
 use jute::proto::{
-    ConnectRequest, ConnectResponse, CreateResponse, ExistsResponse, GetChildrenRequest,
-    GetChildrenResponse, GetDataResponse, ReplyHeader, RequestHeader, SetDataResponse,
-    WatcherEvent,
+    AuthPacket, ConnectRequest, ConnectResponse, CreateResponse, ExistsResponse,
+    GetChildrenRequest, GetChildrenResponse, GetDataResponse, ReplyHeader, RequestHeader,
+    SetDataResponse, WatcherEvent,
 };
 use jute::wire::{Decode, Encode, Limits, Reader};
 
@@ -142,7 +142,6 @@ pub(crate) struct Client {
     pub(crate) wire: Wire,
     pub(crate) session: i64,
     pub(crate) passwd: [u8; 16],
-    pub(crate) timeout_ms: i32,
     /// Events that came before the last answer, oldest first.
     pub(crate) events: VecDeque<Event>,
     xid: i32,
@@ -168,7 +167,6 @@ impl Client {
             wire,
             session: response.session_id,
             passwd: passwd.try_into().expect("16 bytes"),
-            timeout_ms: response.timeout_ms,
             events: VecDeque::new(),
             xid: 0,
         })
@@ -246,6 +244,19 @@ impl Client {
     pub(crate) fn call_raw(&mut self, op: i32, body: &[u8]) -> Option<Reply> {
         self.xid += 1;
         let request = Self::request_as(self.xid, op, body);
+        self.wire.send(&request);
+        self.reply()
+    }
+
+    /// Adds credentials, or tries to.
+    pub(crate) fn auth(&mut self, scheme: &str, auth: Option<&[u8]>) -> Option<Reply> {
+        let packet = AuthPacket {
+            kind: 0,
+            scheme: Some(scheme.into()),
+            auth,
+        };
+        let (xid, op) = (ReplyHeader::AUTH_XID, OpCode::Auth.as_i32());
+        let request = Self::request_as(xid, op, &super::bytes(&packet));
         self.wire.send(&request);
         self.reply()
     }

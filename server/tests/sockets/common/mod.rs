@@ -4,11 +4,18 @@ mod client;
 mod process;
 
 pub(crate) use client::{Client, Event, Reply, Wire, connect_request, frame};
-pub(crate) use process::{Ended, Server, run_to_end};
+pub(crate) use process::{Server, configure, run_to_end};
 
 use jute::data::Acl;
 use jute::proto::{CreateRequest, DeleteRequest, ExistsRequest, GetDataRequest, SetDataRequest};
 use jute::wire::Encode;
+
+/// The body of a request that has none.
+pub(crate) struct Nothing;
+
+impl Encode for Nothing {
+    fn encode(&self, _: &mut Vec<u8>) {}
+}
 
 /// The bytes of a record.
 pub(crate) fn bytes(record: &impl Encode) -> Vec<u8> {

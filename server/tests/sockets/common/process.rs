@@ -125,7 +125,9 @@ impl Server {
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("a live socket");
-        stream.read_to_string(&mut answer).expect("text, then the end");
+        stream
+            .read_to_string(&mut answer)
+            .expect("text, then the end");
         answer
     }
 }

@@ -1,0 +1,11 @@
+//! The real binary over real sockets and on real directories.
+
+mod common;
+mod disk;
+mod edge_cases;
+mod floods;
+mod frames;
+mod handshake;
+mod order;
+mod process;
+mod words;
