@@ -93,7 +93,10 @@ impl Task {
                 Err(error) => return End::Gone(Some(error)),
             };
             let ending = self.connection.outbox().ending();
-            if let (Some(ending), false) = (ending, blocked) {
+            if let Some(ending) = ending
+                && (!blocked || ending == Ending::SlowWatcher)
+            {
+                // Who does not read its events will not read what is left of them either.
                 return End::Ended(ending);
             }
             match self.wait(blocked, stop).await {
