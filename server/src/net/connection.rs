@@ -99,6 +99,11 @@ impl Task {
                 // Who does not read its events will not read what is left of them either.
                 return End::Ended(ending);
             }
+            if self.next == Next::Drain && !blocked {
+                // There is room again, and nobody else would say so.
+                self.resume();
+                continue;
+            }
             match self.wait(blocked, stop).await {
                 Event::Received(Ok(0)) => return End::Gone(None),
                 Event::Received(Err(error)) => return End::Gone(Some(error)),

@@ -1,7 +1,7 @@
 //! Answers and events come in the order that clients rely on.
 
-use jute::OpCode;
 use jute::proto::{GetDataResponse, ReplyHeader};
+use jute::{ErrorCode, OpCode};
 
 use crate::common::{Client, Nothing, Server, get, set};
 
@@ -39,6 +39,33 @@ fn pipelined_reads_see_the_writes_before_them() {
             let pong = client.reply().expect("an answer");
             assert_eq!(pong.xid, ReplyHeader::PING_XID);
             xid += 1;
+        }
+    }
+}
+
+#[test]
+fn answers_larger_than_every_buffer_all_arrive() {
+    const LEN: usize = 300_000;
+    const READS: usize = 60;
+    let server = Server::start("");
+    let mut client = Client::connect(server.address);
+    client.created("/n", 0);
+    client.set("/n", &vec![7; LEN]);
+    let mut all = Vec::new();
+    for at in 0..READS {
+        all.extend(client.request(OpCode::GetData, &get("/n", false)));
+        if at % 7 == 0 {
+            all.extend(client.request(OpCode::SetData, &set("/other", b"", -1)));
+        }
+    }
+    client.wire.send(&all);
+    for at in 0..READS {
+        let read = client.reply().expect("an answer");
+        let response: GetDataResponse<'_> = read.decode();
+        assert_eq!(response.data.map(<[u8]>::len), Some(LEN), "{at}");
+        if at % 7 == 0 {
+            let refused = client.reply().expect("an answer");
+            assert_eq!(refused.err, ErrorCode::NoNode.as_i32(), "{at}");
         }
     }
 }
