@@ -49,7 +49,7 @@ impl Sequencer {
         let orphans = orphans(&replica);
         let server_id = replica.options().server_id;
         let reaper = Reaper::new(replica.options().reaper, now);
-        let mut session_ids = SessionIds::new(server_id, now.wall_ms);
+        let mut session_ids = SessionIds::new(server_id, now.wall_ms, prep.last_zxid());
         for (session, _timeout_ms) in replica.read().sessions().iter() {
             session_ids.skip_past(session);
         }
