@@ -186,6 +186,7 @@ fn start_without_snapshot(
             log_dir: layout.log_dir().to_path_buf(),
         });
     }
+    refuse_damaged_snapshots(disk, layout)?;
     let marker = layout.initialize();
     let marked = disk
         .exists(&marker)
@@ -195,6 +196,26 @@ fn start_without_snapshot(
     } else {
         Start::Blank
     })
+}
+
+/// A file with the name of a snapshot that does not even look like one was one before it was
+/// damaged: the data that it held must not silently become an empty database.
+fn refuse_damaged_snapshots(disk: &dyn Disk, layout: &Layout) -> Result<(), StorageError> {
+    for (_, name) in files_with_prefix(disk, layout.snap_dir(), "snapshot")? {
+        let path = layout.snap_dir().join(name);
+        let size = disk
+            .size(&path)
+            .map_err(StorageError::io("look at", &path))?;
+        if size > 0 {
+            return Err(StorageError::BadSnapshot {
+                path,
+                offset: 0,
+                found: "it is damaged or unfinished, and there is nothing else to start from"
+                    .to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Changes the disk at last: before this, every start sees the same.

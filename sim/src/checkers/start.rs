@@ -45,6 +45,7 @@ pub(crate) fn failed(error: &StorageError, excuses: Excuses) -> Checked<Refusal>
     let found = matches!(
         error,
         StorageError::DamagedLog { .. }
+            | StorageError::BadSnapshot { .. }
             | StorageError::NoUsableSnapshot { .. }
             | StorageError::LogWithoutSnapshot { .. }
             | StorageError::Hole { .. }
