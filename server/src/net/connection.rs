@@ -93,10 +93,7 @@ impl Task {
                 Err(error) => return End::Gone(Some(error)),
             };
             let ending = self.connection.outbox().ending();
-            if let Some(ending) = ending
-                && (!blocked || ending == Ending::SlowWatcher)
-            {
-                // Who does not read its events will not read what is left of them either.
+            if let (Some(ending), false) = (ending, blocked) {
                 return End::Ended(ending);
             }
             if self.next == Next::Drain && !blocked {
