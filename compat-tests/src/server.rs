@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use test_support::ReservedPort;
 
 use crate::install::{Apache, Installed};
 use crate::process::{Kept, POLL, tail};
@@ -166,10 +167,10 @@ impl Launcher {
     ) -> Result<Server> {
         std::fs::create_dir_all(data_dir)?;
         let scratch = tempfile::tempdir()?;
-        let port = free_port()?;
+        let port = ReservedPort::reserve()?;
         let cfg_path = scratch.path().join("zoo.cfg");
         let log_path = scratch.path().join("server.out");
-        std::fs::write(&cfg_path, settings.zoo_cfg(data_dir, port))?;
+        std::fs::write(&cfg_path, settings.zoo_cfg(data_dir, port.address().port()))?;
         let log = File::create(&log_path)?;
         let mut command = self.command(which, settings)?;
         let child = command
@@ -181,7 +182,7 @@ impl Launcher {
             .with_context(|| format!("cannot start {command:?}"))?;
         Ok(Server {
             which,
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            port,
             child: Kept::new(child),
             log_path,
             _scratch: scratch,
@@ -193,17 +194,11 @@ fn define((key, value): &(String, String)) -> String {
     format!("-D{key}={value}")
 }
 
-/// A loopback port that nobody listens on now.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
-}
-
 /// A running server; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     which: Which,
-    address: SocketAddr,
+    port: ReservedPort,
     child: Kept,
     log_path: PathBuf,
     _scratch: tempfile::TempDir,
@@ -212,12 +207,12 @@ pub(crate) struct Server {
 impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Its address as a connect string.
     pub(crate) fn connect_string(&self) -> String {
-        self.address.to_string()
+        self.address().to_string()
     }
 
     /// What it printed so far.
@@ -240,7 +235,7 @@ impl Server {
                     tail(&self.log())
                 );
             }
-            if four_letter_word(self.address, "srvr").is_ok_and(|text| text.contains("Mode:")) {
+            if four_letter_word(self.address(), "srvr").is_ok_and(|text| text.contains("Mode:")) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -264,7 +259,7 @@ impl Server {
             if let Some(status) = self.child.ended()? {
                 return Ok(Some(status));
             }
-            if four_letter_word(self.address, "srvr").is_ok_and(|text| text.contains("Mode:")) {
+            if four_letter_word(self.address(), "srvr").is_ok_and(|text| text.contains("Mode:")) {
                 return Ok(None);
             }
             std::thread::sleep(POLL);

@@ -109,11 +109,11 @@ fn on_a_small_disk(dir: TempDir) -> Result<Server, TempDir> {
         return Err(dir);
     }
     let lines = format!("dataDir={}\npreAllocSize=1024", disk.join("data").display());
-    let (config, address) = configure(dir.path(), &lines);
-    let config = config.to_str().expect("a path in UTF-8");
+    let configuration = configure(dir.path(), &lines);
+    let config = configuration.path.to_str().expect("a path in UTF-8");
     let binary = env!("CARGO_BIN_EXE_zabkeeper");
     let command = unshare(&[&size, &disk_name, binary, "server", config]);
-    Ok(Server::spawn(command, dir, address, ""))
+    Ok(Server::spawn(command, dir, configuration, ""))
 }
 
 #[test]

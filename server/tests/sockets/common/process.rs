@@ -1,6 +1,6 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use test_support::ReservedPort;
 
 /// So long a start or a stop may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +20,14 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
     pub(crate) dir: TempDir,
+    /// Nobody else gets the port, not even after the server has ended.
+    _port: ReservedPort,
+}
+
+/// A `zoo.cfg`, and the port in it.
+pub(crate) struct Configuration {
+    pub(crate) path: PathBuf,
+    port: ReservedPort,
 }
 
 /// How a process ended and what it said on standard error.
@@ -41,17 +50,17 @@ impl Server {
 
     /// Starts on a directory that was there before.
     pub(crate) fn start_in(dir: TempDir, lines: &str, flags: &str) -> Self {
-        let (config, address) = configure(dir.path(), lines);
+        let configuration = configure(dir.path(), lines);
         let mut command = Command::new(BINARY);
-        command.arg("server").arg(config);
-        Self::spawn(command, dir, address, flags)
+        command.arg("server").arg(&configuration.path);
+        Self::spawn(command, dir, configuration, flags)
     }
 
     /// Starts by a command that ends in our binary.
     pub(crate) fn spawn(
         mut command: Command,
         dir: TempDir,
-        address: SocketAddr,
+        configuration: Configuration,
         flags: &str,
     ) -> Self {
         let log = File::create(dir.path().join("log.txt")).expect("a log file");
@@ -67,16 +76,19 @@ impl Server {
             .expect("the binary starts");
         let mut server = Self {
             child,
-            address,
+            address: configuration.port.address(),
             dir,
+            _port: configuration.port,
         };
         server.wait_until_serving();
         server
     }
 
+    /// Its own log says when: whoever answers on the port need not be this server.
     fn wait_until_serving(&mut self) {
         let start = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
+        let serving = format!("serving a standalone ZooKeeper on {},", self.address);
+        while !self.log().contains(&serving) {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 panic!("the server ended, {status}: {}", self.log());
             }
@@ -134,25 +146,27 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what the server logged:\n{}", self.log());
+        }
         // Ends it also when the test has failed; it may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Writes a `zoo.cfg` with a free port; later lines win.
-pub(crate) fn configure(dir: &Path, lines: &str) -> (PathBuf, SocketAddr) {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = free.local_addr().expect("an address");
+/// Writes a `zoo.cfg` with a port of its own; later lines win.
+pub(crate) fn configure(dir: &Path, lines: &str) -> Configuration {
+    let port = ReservedPort::reserve().expect("a free port");
     let text = format!(
         "tickTime=500\ndataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\n\
          maxClientCnxns=0\n{lines}\n",
         dir.join("data").display(),
-        address.port(),
+        port.address().port(),
     );
     let path = dir.join("zoo.cfg");
     fs::write(&path, text).expect("a configuration file");
-    (path, address)
+    Configuration { path, port }
 }
 
 /// Runs the binary with these arguments, in this directory, until it ends by itself.

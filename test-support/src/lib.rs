@@ -1,0 +1,5 @@
+//! What the tests that start real servers share.
+
+mod port;
+
+pub use port::ReservedPort;
