@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use jute::OpCode;
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 use server::RealDisk;
 use storage::Disk;
 use tempfile::TempDir;
@@ -87,41 +87,68 @@ fn a_sudden_end_loses_nothing_that_was_acknowledged() {
     }
 }
 
-/// A server whose data lies on a small file system of its own, in a mount namespace that
-/// ends with it. `None`, with the reason on standard error, where the system does not let
-/// us have one; what the server does then the simulated disk shows as well.
-fn on_a_small_disk(dir: TempDir) -> Result<Server, TempDir> {
-    let script = "mount -t tmpfs -o size=\"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"";
-    let unshare = |tail: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount"]);
-        command.args(["sh", "-c", script, "sh"]).args(tail);
-        command
-    };
-    let disk = dir.path().join("disk");
-    let disk_name = disk.to_str().expect("a path in UTF-8").to_owned();
-    fs::create_dir_all(&disk).expect("a directory");
+/// Arguments of `unshare` for a mount namespace: root's own, or one in a user namespace,
+/// where the system lets everybody be root of a namespace.
+const AS_ROOT: &[&str] = &["--mount"];
+const AS_USER: &[&str] = &["--user", "--map-root-user", "--mount"];
+
+/// Mounts a file system of `$1` bytes on `$2` and goes on as the rest of the arguments.
+const ON_SMALL_DISK: &str = "mount -t tmpfs -o size=\"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"";
+
+/// The command `tail`, in a mount namespace that ends with it and that alone has a small
+/// file system on `disk`.
+fn unshare(namespace: &[&str], disk: &str, tail: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
     let size = SMALL_DISK.to_string();
-    let mut probe = unshare(&[&size, &disk_name, "true"]);
-    let probe = probe.stderr(Stdio::null()).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: `unshare --user --map-root-user --mount` and tmpfs are needed");
-        return Err(dir);
+    command.args(namespace);
+    command.args(["sh", "-c", ON_SMALL_DISK, "sh", &size, disk]);
+    command.args(tail);
+    command
+}
+
+/// The kind of namespace that this machine lets us have.
+///
+/// # Panics
+/// If there is none.
+fn mount_namespace(disk: &str) -> &'static [&'static str] {
+    let mut refused = String::new();
+    let kinds = if geteuid().is_root() {
+        vec![AS_ROOT, AS_USER]
+    } else {
+        vec![AS_USER]
+    };
+    for namespace in kinds {
+        match unshare(namespace, disk, &["true"]).output() {
+            Ok(probe) if probe.status.success() => return namespace,
+            Ok(probe) => refused += &String::from_utf8_lossy(&probe.stderr),
+            Err(error) => refused += &error.to_string(),
+        }
     }
+    panic!(
+        "a disk that fills up needs a file system of its own. Install `unshare` and `mount` \
+         (util-linux), and run this as root, with CAP_SYS_ADMIN in a container, or allow \
+         user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
+         kernel.apparmor_restrict_unprivileged_userns): {refused}"
+    );
+}
+
+/// A server whose data lies on a small file system of its own.
+fn on_a_small_disk() -> Server {
+    let dir = TempDir::with_prefix("zabkeeper-test-").expect("a temporary directory");
+    let disk = dir.path().join("disk");
+    fs::create_dir_all(&disk).expect("a directory");
     let lines = format!("dataDir={}\npreAllocSize=1024", disk.join("data").display());
     let configuration = configure(dir.path(), &lines);
     let config = configuration.path.to_str().expect("a path in UTF-8");
+    let disk = disk.to_str().expect("a path in UTF-8");
     let binary = env!("CARGO_BIN_EXE_zabkeeper");
-    let command = unshare(&[&size, &disk_name, binary, "server", config]);
-    Ok(Server::spawn(command, dir, configuration, ""))
+    let command = unshare(mount_namespace(disk), disk, &[binary, "server", config]);
+    Server::spawn(command, dir, configuration, "")
 }
 
 #[test]
 fn a_full_disk_refuses_writes_and_serves_reads() {
-    let dir = TempDir::with_prefix("zabkeeper-test-").expect("a temporary directory");
-    let Ok(mut server) = on_a_small_disk(dir) else {
-        return;
-    };
+    let mut server = on_a_small_disk();
     // `unshare` and the shell both exec: the process is the server, and its file system is
     // reached through it.
     let disk = PathBuf::from(format!(
