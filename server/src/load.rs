@@ -7,8 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use jute::Zxid;
 use jute::data::{Acl, StatPersisted};
-use jute::txn::LogEntry;
-use state::snapshot::Loader;
+use state::rebuild::Rebuild;
 use state::{Options, State};
 use storage::{
     Disk, Layout, LogWriter, RecoverySink, Rejected, SnapshotSink, Start, StorageError, Trailer,
@@ -46,6 +45,11 @@ pub(crate) fn load(config: &Config, seed: u64) -> Result<Loaded, StorageError> {
         warn!("{warning}");
     }
     let state = sink.finish();
+    let digests = state.digest_check();
+    if let Some(last) = digests.last_mismatch() {
+        let count = digests.mismatches();
+        warn!("the tree's digest differs from the history's in {count} places, last: {last:?}");
+    }
     info!(
         "database loaded in {} ms from {}: {} transactions replayed, highest zxid is 0x{}, \
          digest is {}",
@@ -64,46 +68,33 @@ pub(crate) fn load(config: &Config, seed: u64) -> Result<Loaded, StorageError> {
     })
 }
 
-/// Builds a state from what recovery hands over.
+/// Hands what storage recovers to the state that is rebuilt from it.
 pub struct StateSink {
-    options: Options,
-    seed: u64,
-    loader: Option<Loader>,
-    state: Option<State>,
+    rebuild: Rebuild,
 }
 
 impl StateSink {
-    /// Starts with nothing.
+    /// Starts with nothing. `seed` keys the index of the tree.
     pub fn new(options: Options, seed: u64) -> Self {
         Self {
-            options,
-            seed,
-            loader: None,
-            state: None,
+            rebuild: Rebuild::new(options, seed),
         }
     }
 
     /// The state: of the snapshot and the log, or an empty one if there was neither.
     pub fn finish(self) -> State {
-        let (options, seed) = (self.options, self.seed);
-        self.state.unwrap_or_else(|| State::new(options, seed))
-    }
-
-    fn loader(&mut self) -> &mut Loader {
-        let (options, seed) = (self.options, self.seed);
-        self.loader
-            .get_or_insert_with(|| Loader::new(options, seed))
+        self.rebuild.finish()
     }
 }
 
 impl SnapshotSink for StateSink {
     fn session(&mut self, id: i64, timeout_ms: i32) -> Result<(), Rejected> {
-        self.loader().session(id, timeout_ms);
+        self.rebuild.session(id, timeout_ms);
         Ok(())
     }
 
     fn acl(&mut self, index: i64, acl: Vec<Acl<'_>>) -> Result<(), Rejected> {
-        self.loader().acl(index, &acl);
+        self.rebuild.acl(index, &acl);
         Ok(())
     }
 
@@ -114,38 +105,23 @@ impl SnapshotSink for StateSink {
         acl: i64,
         stat: &StatPersisted,
     ) -> Result<(), Rejected> {
-        let added = self.loader().node(path, data, acl, stat);
-        added.map_err(|error| Rejected(error.to_string()))
+        let taken = self.rebuild.node(path, data, acl, stat);
+        taken.map_err(Rejected::new)
     }
 }
 
 impl RecoverySink for StateSink {
     fn reset(&mut self) {
-        self.loader = None;
-        self.state = None;
+        self.rebuild.reset();
     }
 
     fn snapshot_done(&mut self, zxid: Zxid, trailer: Trailer) -> Result<(), Rejected> {
-        let loader = self.loader.take();
-        let loader = loader.ok_or_else(|| Rejected("the snapshot is empty".to_owned()))?;
-        let digest = trailer
-            .digest
-            .map(|seal| (seal.zxid, seal.tree_digest as u64));
-        let state = loader.finish(zxid, digest);
-        self.state = Some(state.map_err(|error| Rejected(error.to_string()))?);
-        Ok(())
+        let done = self.rebuild.snapshot_done(zxid, trailer.tree_digest());
+        done.map_err(Rejected::new)
     }
 
     fn entry(&mut self, _zxid: Zxid, bytes: &[u8]) -> Result<(), Rejected> {
-        let (options, seed) = (self.options, self.seed);
-        let state = self.state.get_or_insert_with(|| State::new(options, seed));
-        let rejected = |error: jute::wire::DecodeError| Rejected(error.to_string());
-        let entry = LogEntry::from_bytes(bytes, options.limits).map_err(rejected)?;
-        let applied = state.replay(entry).map_err(rejected)?;
-        if let Some(mismatch) = applied.digest_mismatch {
-            warn!("{mismatch:?}");
-        }
-        Ok(())
+        self.rebuild.entry(bytes).map_err(Rejected::new)
     }
 }
 

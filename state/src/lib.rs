@@ -7,6 +7,7 @@
 //! * [`apply`]: from a transaction to a changed [`State`], watch events and a reply
 //! * [`read`]: requests that change nothing
 //! * [`snapshot`]: the state to a file's parts and back
+//! * [`rebuild`]: a state from a snapshot and the log behind it
 
 pub mod acl;
 pub mod apply;
@@ -14,6 +15,7 @@ pub mod digest;
 pub mod prep;
 pub mod quota;
 pub mod read;
+pub mod rebuild;
 pub mod session;
 pub mod snapshot;
 mod state;

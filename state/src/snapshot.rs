@@ -79,6 +79,9 @@ fn encode_text(text: &str, out: &mut Vec<u8>) {
 /// Why a snapshot cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LoadError {
+    /// No root: there are no nodes at all, because every other one comes below it.
+    #[error("there is no node in it")]
+    NoRoot,
     /// A node without a parent before it.
     #[error("node {0:?} comes before its parent")]
     NoParent(String),
@@ -157,7 +160,7 @@ impl Loader {
     /// trailer says: at which zxid the tree must have which digest.
     pub fn finish(mut self, zxid: Zxid, digest: Option<(Zxid, u64)>) -> Result<State, LoadError> {
         if self.roots == 0 {
-            return Err(LoadError::NoParent("/".to_owned()));
+            return Err(LoadError::NoRoot);
         }
         self.index()?;
         // The loader's own references to the lists go; those without users vanish.

@@ -10,6 +10,13 @@ use jute::Zxid;
 #[error("{0}")]
 pub struct Rejected(pub String);
 
+impl Rejected {
+    /// A refusal for this reason.
+    pub fn new(reason: impl std::fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
 /// A storage failure. Every message names the file and, where there is one, the offset, and says what can be done.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {

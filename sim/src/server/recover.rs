@@ -1,10 +1,8 @@
-//! From the data directory to a state, as the shell's loader does it, with notes for the
-//! checkers.
+//! From the data directory to a state, with notes for the checkers.
 
 use jute::Zxid;
 use jute::data::{Acl, StatPersisted};
-use jute::txn::LogEntry;
-use state::snapshot::Loader;
+use state::rebuild::Rebuild;
 use state::{Options, State};
 use storage::{Recovered, RecoverySink, Rejected, SnapshotSink, Start, Trailer};
 
@@ -24,59 +22,45 @@ pub(crate) struct Recovery {
     pub(crate) digest_mismatch: Option<String>,
 }
 
-/// Builds a state from what recovery hands over.
+/// Hands what storage recovers to the state that is rebuilt from it, and takes notes.
 pub(crate) struct StateSink {
-    options: Options,
-    seed: u64,
-    loader: Option<Loader>,
-    state: Option<State>,
+    rebuild: Rebuild,
     replayed: Vec<Vec<u8>>,
     resets: u64,
-    digest_mismatch: Option<String>,
 }
 
 impl StateSink {
     pub(crate) fn new(options: Options, seed: u64) -> Self {
         Self {
-            options,
-            seed,
-            loader: None,
-            state: None,
+            rebuild: Rebuild::new(options, seed),
             replayed: Vec::new(),
             resets: 0,
-            digest_mismatch: None,
         }
     }
 
     pub(crate) fn finish(self, recovered: &Recovered) -> (State, Recovery) {
+        let state = self.rebuild.finish();
+        let mismatch = state.digest_check().last_mismatch();
         let recovery = Recovery {
             is_new: recovered.start == Start::Empty,
             last_zxid: recovered.last_zxid.0,
             replayed: self.replayed,
             fallbacks: self.resets.saturating_sub(1),
             warnings: recovered.warnings.clone(),
-            digest_mismatch: self.digest_mismatch,
+            digest_mismatch: mismatch.map(|mismatch| format!("{mismatch:?}")),
         };
-        let (options, seed) = (self.options, self.seed);
-        let state = self.state.unwrap_or_else(|| State::new(options, seed));
         (state, recovery)
-    }
-
-    fn loader(&mut self) -> &mut Loader {
-        let (options, seed) = (self.options, self.seed);
-        self.loader
-            .get_or_insert_with(|| Loader::new(options, seed))
     }
 }
 
 impl SnapshotSink for StateSink {
     fn session(&mut self, id: i64, timeout_ms: i32) -> Result<(), Rejected> {
-        self.loader().session(id, timeout_ms);
+        self.rebuild.session(id, timeout_ms);
         Ok(())
     }
 
     fn acl(&mut self, index: i64, acl: Vec<Acl<'_>>) -> Result<(), Rejected> {
-        self.loader().acl(index, &acl);
+        self.rebuild.acl(index, &acl);
         Ok(())
     }
 
@@ -87,43 +71,24 @@ impl SnapshotSink for StateSink {
         acl: i64,
         stat: &StatPersisted,
     ) -> Result<(), Rejected> {
-        let added = self.loader().node(path, data, acl, stat);
-        added.map_err(|error| Rejected(error.to_string()))
+        let taken = self.rebuild.node(path, data, acl, stat);
+        taken.map_err(Rejected::new)
     }
 }
 
 impl RecoverySink for StateSink {
     fn reset(&mut self) {
-        self.loader = None;
-        self.state = None;
+        self.rebuild.reset();
         self.resets += 1;
     }
 
     fn snapshot_done(&mut self, zxid: Zxid, trailer: Trailer) -> Result<(), Rejected> {
-        let loader = self.loader.take();
-        let loader = loader.ok_or_else(|| Rejected("the snapshot is empty".to_owned()))?;
-        let digest = trailer
-            .digest
-            .map(|seal| (seal.zxid, seal.tree_digest as u64));
-        let state = loader.finish(zxid, digest);
-        let state = state.map_err(|error| Rejected(error.to_string()))?;
-        if let Some(mismatch) = state.digest_check().last_mismatch() {
-            self.digest_mismatch = Some(format!("{mismatch:?}"));
-        }
-        self.state = Some(state);
-        Ok(())
+        let done = self.rebuild.snapshot_done(zxid, trailer.tree_digest());
+        done.map_err(Rejected::new)
     }
 
     fn entry(&mut self, _zxid: Zxid, bytes: &[u8]) -> Result<(), Rejected> {
-        let (options, seed) = (self.options, self.seed);
-        let state = self.state.get_or_insert_with(|| State::new(options, seed));
-        let rejected = |error: jute::wire::DecodeError| Rejected(error.to_string());
-        let entry = LogEntry::from_bytes(bytes, options.limits).map_err(rejected)?;
-        let applied = state.replay(entry).map_err(rejected)?;
-        if let Some(mismatch) = applied.digest_mismatch {
-            self.digest_mismatch = Some(format!("{mismatch:?}"));
-        }
         self.replayed.push(bytes.to_vec());
-        Ok(())
+        self.rebuild.entry(bytes).map_err(Rejected::new)
     }
 }

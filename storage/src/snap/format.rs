@@ -4,6 +4,7 @@
 //! followed by the string `/`. The trailers between the seals do not say what they are; their total length does.
 
 use jute::Zxid;
+use jute::txn::TxnDigest;
 use simd_adler32::Adler32;
 
 /// `ZKSN`, version 2, database id -1.
@@ -45,6 +46,13 @@ pub struct Trailer {
 }
 
 impl Trailer {
+    /// At which zxid the tree must have which digest. A digest of another version than ours
+    /// tells nothing.
+    pub fn tree_digest(&self) -> Option<(Zxid, u64)> {
+        let seal = self.digest?;
+        (seal.version == TxnDigest::VERSION).then_some((seal.zxid, seal.tree_digest as u64))
+    }
+
     /// Appends seal and trailers for a stream whose running sum is `sum`.
     pub(crate) fn encode(&self, sum: &mut Adler32, out: &mut Vec<u8>) {
         push_seal(sum, out);
