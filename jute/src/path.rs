@@ -93,6 +93,15 @@ pub fn split(path: &str) -> Option<(&str, &str)> {
     path.rfind('/').map(|at| (&path[..at], &path[at + 1..]))
 }
 
+/// Splits the path of a node below the root as [`split`] does; `None` for what no such node is
+/// called. Two slashes in front are refused although there is a parent: "//x" would be a second
+/// path of the root's child "/x".
+pub fn split_child(path: &str) -> Option<(&str, &str)> {
+    let (parent, name) = split(path)?;
+    let absolute = parent.is_empty() || parent.starts_with('/');
+    (absolute && parent != ROOT && !name.is_empty()).then_some((parent, name))
+}
+
 /// Is this one of the nodes that cannot be deleted?
 pub fn is_special(path: &str) -> bool {
     matches!(path, "" | ROOT | ZOOKEEPER | QUOTA | CONFIG)
@@ -101,6 +110,15 @@ pub fn is_special(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_node_has_one_path() {
+        assert_eq!(split_child("/x"), Some(("", "x")));
+        assert_eq!(split_child("/x/y"), Some(("/x", "y")));
+        for path in ["", "/", "//", "//x", "x", "x/y", "/x/"] {
+            assert_eq!(split_child(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn table_of_paths() {

@@ -140,10 +140,7 @@ impl Loader {
             return self.root(data, acl, stat);
         }
         let bad = || LoadError::BadPath(path.to_owned());
-        let (parent_path, name) = jute::path::split(path).ok_or_else(bad)?;
-        if name.is_empty() || !path.starts_with('/') {
-            return Err(bad());
-        }
+        let (parent_path, name) = jute::path::split_child(path).ok_or_else(bad)?;
         let parent = self.parent(parent_path)?;
         let parent = parent.ok_or_else(|| LoadError::NoParent(path.to_owned()))?;
         self.state.acls.retain(acl);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jute::data::Acl;
 use jute::txn::{
-    CloseSessionTxn, CreateContainerTxn, CreateTtlTxn, CreateTxn, DeleteTxn, LogEntry, Txn,
-    TxnDigest, TxnHeader,
+    CloseSessionTxn, CreateContainerTxn, CreateTtlTxn, CreateTxn, DeleteTxn, LogEntry, SetAclTxn,
+    SetDataTxn, Txn, TxnDigest, TxnHeader,
 };
 use storage::Compression;
 use storage::log::format::{RECORD_HEAD_LEN, RECORD_OVERHEAD};
@@ -128,18 +128,39 @@ pub(super) fn apply() -> Vec<Seed> {
     .into()
 }
 
-/// One node under two names.
+/// One node under two names: all that can be done to it.
 fn two_slashes() -> Vec<u8> {
-    let created = ["//x", "/x"].map(|path| {
-        entry(Txn::Create(CreateTxn {
+    let create = |path: &'static str| {
+        Txn::Create(CreateTxn {
             path: Some(path.into()),
             data: Some(b"1"),
             acl: Some(vec![Acl::open()]),
             ephemeral: false,
             parent_cversion: 1,
-        }))
-    });
-    script(created.iter().map(|entry| &entry[..]))
+        })
+    };
+    let twin = || Some("//x".into());
+    let txns = [
+        create("//x"),
+        create("/x"),
+        Txn::SetData(SetDataTxn {
+            path: twin(),
+            data: Some(b"22"),
+            version: 1,
+        }),
+        Txn::SetAcl(SetAclTxn {
+            path: twin(),
+            acl: None,
+            version: 1,
+        }),
+        create("//x/y"),
+        Txn::CloseSession(Some(CloseSessionTxn {
+            paths_to_delete: Some(vec![twin()]),
+        })),
+        Txn::Delete(DeleteTxn { path: twin() }),
+    ];
+    let entries = txns.map(entry);
+    script(entries.iter().map(|entry| &entry[..]))
 }
 
 pub(super) fn log_file() -> Vec<Seed> {

@@ -64,11 +64,8 @@ impl State {
         sink: &mut impl EventSink,
     ) -> Result<Outcome<'a>, ErrorCode> {
         let path = node.path.ok_or(ErrorCode::BadArguments)?;
-        let (parent_path, name) = path::split(&path).ok_or(ErrorCode::BadArguments)?;
-        // No server makes such a path; in a damaged log "//x" would name the root twice.
-        if name.is_empty() || parent_path == path::ROOT {
-            return Err(ErrorCode::BadArguments);
-        }
+        // No server logs a path that is none; a damaged log may hold one.
+        let (parent_path, name) = path::split_child(&path).ok_or(ErrorCode::BadArguments)?;
         let parent = self.tree.lookup(parent_path).ok_or(ErrorCode::NoNode)?;
         let acl = match &node.acl {
             Some(acl) => self.acls.intern(acl),

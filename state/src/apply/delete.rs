@@ -12,7 +12,7 @@ impl State {
         zxid: i64,
         sink: &mut impl EventSink,
     ) -> Result<(), ErrorCode> {
-        let (parent_path, name) = path::split(path).ok_or(ErrorCode::BadArguments)?;
+        let (parent_path, name) = path::split_child(path).ok_or(ErrorCode::BadArguments)?;
         let parent = self.tree.lookup(parent_path).ok_or(ErrorCode::NoNode)?;
         // Even if the node is gone: then the snapshot took the node's absence but not yet
         // the parent's new pzxid, or one from before a later create.

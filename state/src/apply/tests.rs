@@ -384,21 +384,31 @@ fn what_no_server_writes_fails_without_effect() {
         (create("no-slash", None, 1), ErrorCode::BadArguments),
         (create("/a/", None, 1), ErrorCode::BadArguments),
         (create("/", None, 1), ErrorCode::BadArguments),
-        (delete("/"), ErrorCode::NoNode),
+        (create("//a", None, 1), ErrorCode::BadArguments),
+        (create("//a/b", None, 1), ErrorCode::NoNode),
+        (delete("/"), ErrorCode::BadArguments),
+        (delete("/a/"), ErrorCode::BadArguments),
+        (delete("//a"), ErrorCode::BadArguments),
         (delete(""), ErrorCode::BadArguments),
         (delete("/a/b/c"), ErrorCode::NoNode),
         (set_data("/b", None, 1), ErrorCode::NoNode),
+        (set_data("//a", None, 1), ErrorCode::NoNode),
         (set_acl("/b", Acl::open(), 1), ErrorCode::NoNode),
         (
             Txn::Delete(jute::txn::DeleteTxn { path: None }),
             ErrorCode::BadArguments,
         ),
     ];
-    let nodes = history.state.tree.len();
+    let (nodes, digest) = (history.state.tree.len(), history.state.tree.digest());
     for (txn, code) in table {
         let shown = format!("{txn:?}");
         assert_eq!(history.run(txn), failed(code), "{shown}");
+        if code == ErrorCode::BadArguments {
+            // A missing node moves its parent's pzxid all the same.
+            assert_eq!(history.state.tree.digest(), digest, "{shown}");
+        }
     }
+    history.run(close_session(&["//a", "/a/"]));
     assert_eq!(history.state.tree.len(), nodes);
 }
 
