@@ -3,14 +3,20 @@
 mod common;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use common::{Kept, empty_disk, entry, layout, open, put, take_snapshot};
 use jute::Zxid;
+use jute::data::StatPersisted;
 use storage::log::writer::record_len;
 use storage::purge::purge;
 use storage::sim_disk::{Op, Rng};
-use storage::{Disk, Layout, LogOptions, Options, Preallocation, SimDisk, Start, StorageError};
+use storage::snap::writer::encode_node;
+use storage::{
+    Compression, Disk, Layout, LogOptions, Options, Preallocation, SimDisk, SnapshotOptions,
+    SnapshotWriter, Start, StorageError, Trailer,
+};
 
 fn options(preallocation: Preallocation) -> Options {
     Options {
@@ -101,6 +107,79 @@ fn a_start_on_a_full_disk_loses_nothing() {
     assert!(take_snapshot(&disk, Zxid(10)).is_err_and(|error| error.is_storage_full()));
     disk.set_capacity(None);
     append(&mut again, 100).expect("there is space");
+}
+
+/// Starts a snapshot of many sessions.
+fn begin_snapshot(
+    disk: &SimDisk,
+    compression: Compression,
+) -> Result<SnapshotWriter, StorageError> {
+    let options = SnapshotOptions {
+        compression,
+        sync_every_bytes: 10_000,
+    };
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let sessions = (0..1000_i32).map(|session| (i64::from(session), 4000));
+    let none = [].into_iter();
+    SnapshotWriter::begin(disk, layout().snap_dir(), Zxid(7), options, sessions, none)
+}
+
+/// Writes a snapshot with nodes that do not compress, each in a piece of its own.
+fn big_snapshot(disk: &SimDisk, compression: Compression) -> Result<PathBuf, StorageError> {
+    let mut writer = begin_snapshot(disk, compression)?;
+    let (mut rng, stat) = (Rng::new(8), StatPersisted::default());
+    for node in 0..50 {
+        let path = if node == 0 {
+            String::new()
+        } else {
+            format!("/n{node}")
+        };
+        let data: Vec<u8> = (0..1000).map(|_| rng.next_u64() as u8).collect();
+        let mut piece = Vec::new();
+        encode_node(&path, Some(&data), -1, &stat, &mut piece);
+        writer.nodes_raw(&piece)?;
+    }
+    writer.finish(Trailer::default())
+}
+
+#[test]
+fn a_snapshot_that_finds_no_space_leaves_none_taken() {
+    for compression in [Compression::None, Compression::Gz, Compression::Snappy] {
+        let (disk, _) = started(&Options::default());
+        let used = disk.used();
+        let path = big_snapshot(&disk, compression).expect("there is space");
+        let needed = disk.used() - used;
+        disk.remove(&path).expect("it is there");
+        // Full at the start, among the nodes, at the very end.
+        for missing in (1..needed).step_by(997) {
+            disk.set_capacity(Some(used + needed - missing));
+            let refused = big_snapshot(&disk, compression);
+            assert!(
+                refused.is_err_and(|error| error.is_storage_full()),
+                "{compression:?}, {missing} bytes missing"
+            );
+            assert_eq!(
+                disk.used(),
+                used,
+                "{compression:?}, {missing} bytes missing"
+            );
+        }
+        disk.set_capacity(Some(used + needed));
+        big_snapshot(&disk, compression).expect("there is space again");
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_synced_or_named_is_removed() {
+    for op in [Op::Sync, Op::Name] {
+        let (disk, _) = started(&Options::default());
+        let used = disk.used();
+        let writer = begin_snapshot(&disk, Compression::None).expect("memory takes it");
+        disk.fail_next(op, io::ErrorKind::Other);
+        let failed = writer.finish(Trailer::default());
+        assert!(matches!(failed, Err(StorageError::Io { .. })), "{failed:?}");
+        assert_eq!(disk.used(), used, "{op:?}");
+    }
 }
 
 #[test]

@@ -168,10 +168,7 @@ impl Worker {
             while piece.len() < PIECE_BYTES && end.is_none() {
                 end = walk.step(&self.replica.read(), NODES_PER_STEP, &mut piece);
             }
-            if let Err(error) = writer.nodes_raw(&piece) {
-                let _ = writer.abandon();
-                return Err(error);
-            }
+            writer.nodes_raw(&piece)?;
             piece.clear();
             if let Some(end) = end {
                 break end;

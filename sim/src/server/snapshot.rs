@@ -91,10 +91,7 @@ impl Server {
         let mut piece = Vec::new();
         let nodes = self.settings.nodes_per_step;
         let end = job.walk.step(&self.replica.read(), nodes, &mut piece);
-        if let Err(error) = writer.nodes_raw(&piece) {
-            let _ = writer.abandon();
-            return Err(error);
-        }
+        writer.nodes_raw(&piece)?;
         let Some(end) = end else {
             job.writer = Some(writer);
             return Ok(false);

@@ -1,4 +1,6 @@
 //! Writes a snapshot under a name that no reader looks at, and gives it its own name once every byte is durable.
+//!
+//! What fails removes its file: on a full disk an unfinished snapshot would keep the space that writes wait for until the next start.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -36,7 +38,8 @@ impl Default for SnapshotOptions {
     }
 }
 
-/// A snapshot being written: made with its sessions and ACLs, then fed with nodes, then finished.
+/// A snapshot being written: made with its sessions and ACLs, then fed with nodes, then finished. After an error it is gone, and
+/// nothing more can come of it.
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
@@ -134,20 +137,17 @@ impl SnapshotWriter {
             encoder.write_all(&seals)?;
             encoder.finish()?.file.sync_data()
         };
-        write().map_err(StorageError::io("write snapshot", &unfinished))?;
         let path = dir.join(name);
-        disk.rename(&unfinished, &path)
-            .map_err(StorageError::io("name", &path))?;
+        write()
+            .map_err(StorageError::io("write snapshot", &unfinished))
+            .and_then(|()| {
+                let named = disk.rename(&unfinished, &path);
+                named.map_err(StorageError::io("name", &path))
+            })
+            .inspect_err(|_| discard(disk.as_ref(), &unfinished))?;
         disk.sync_dir(&dir)
             .map_err(StorageError::io("sync", &dir))?;
         Ok(path)
-    }
-
-    /// Gives up and removes what was written.
-    pub fn abandon(self) -> Result<(), StorageError> {
-        self.disk
-            .remove(&self.unfinished)
-            .map_err(StorageError::io("remove", &self.unfinished))
     }
 
     fn drain_if_full(&mut self) -> Result<(), StorageError> {
@@ -168,9 +168,19 @@ impl SnapshotWriter {
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         self.sum.write(bytes);
-        self.encoder
-            .write_all(bytes)
+        let written = self.encoder.write_all(bytes);
+        written
             .map_err(StorageError::io("write snapshot", &self.unfinished))
+            .inspect_err(|_| discard(self.disk.as_ref(), &self.unfinished))
+    }
+}
+
+/// Removes the file, for good: a file system may keep the space until a removal is durable. Best effort: the next start removes it
+/// as well.
+fn discard(disk: &dyn Disk, unfinished: &Path) {
+    if disk.remove(unfinished).is_ok() {
+        let dir = unfinished.parent().expect("it is in a directory");
+        let _ = disk.sync_dir(dir);
     }
 }
 
