@@ -50,6 +50,10 @@ pub struct ReplicaOptions {
     pub seed: u64,
 }
 
+/// A connection that goes may leave a hundred thousand watches; the guard is given up after
+/// so many of them, some tens of microseconds, so that nobody waits for all.
+const WATCHES_PER_GUARD: usize = 256;
+
 /// Digests of the tree are kept for every so many transactions, for the word `hash`.
 const DIGEST_INTERVAL: i64 = 128;
 /// So many of them are kept.
@@ -141,10 +145,15 @@ impl Replica {
     }
 
     /// Forgets a connection that is gone, and its watches. Its session lives on until it
-    /// expires.
+    /// expires. What fires between two steps goes to a connection that is listed no more,
+    /// and so to nobody.
     pub fn disconnect(&self, connection: &Connection) {
         self.connections.remove(connection.id());
-        self.read().watches().remove_watcher(connection.id());
+        while self
+            .read()
+            .watches()
+            .remove_some(connection.id(), WATCHES_PER_GUARD)
+        {}
     }
 
     /// The share of new connections dropped at random by the connection throttle.

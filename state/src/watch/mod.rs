@@ -166,14 +166,26 @@ impl Watches {
 
     /// Removes all watches of a connection that ended.
     pub fn remove_watcher(&mut self, watcher: WatcherId) {
-        let Some(paths) = self.of_watcher.remove(&watcher) else {
-            return;
+        self.remove_some(watcher, usize::MAX);
+    }
+
+    /// Removes up to `max` paths' watches of a connection that ended; true if there are more. A
+    /// watch that is left meanwhile is as good as any: it may fire, and is gone then.
+    pub fn remove_some(&mut self, watcher: WatcherId, max: usize) -> bool {
+        let Some(paths) = self.of_watcher.get_mut(&watcher) else {
+            return false;
         };
-        for id in paths.iter() {
+        let taken = paths.take(max);
+        let more = !paths.is_empty();
+        if !more {
+            self.of_watcher.remove(&watcher);
+        }
+        for id in taken {
             let old = self.paths.modes(id, watcher);
             self.paths.set_modes(id, watcher, Modes::NONE);
             self.counts.change(old, Modes::NONE);
         }
+        more
     }
 
     fn modes(&self, watcher: WatcherId, path: &str) -> Modes {

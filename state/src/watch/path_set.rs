@@ -58,6 +58,14 @@ impl PathSet {
         self.len() == 0
     }
 
+    /// Takes up to `max` paths out, in no order.
+    pub(super) fn take(&mut self, max: usize) -> Vec<PathId> {
+        match self {
+            Self::Few(paths) => paths.drain(..max.min(paths.len())).collect(),
+            Self::Many(paths) => paths.extract_if(|_| true).take(max).collect(),
+        }
+    }
+
     /// In no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = PathId> + '_ {
         let (few, many) = match self {

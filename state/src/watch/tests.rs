@@ -248,7 +248,16 @@ fn all_watches_of_a_connection_go_with_it() {
     watches.add(A, "/", WatchKind::PersistentRecursive);
     watches.add(B, "/shared", WatchKind::Child);
     assert_eq!(watches.count(), 2003);
-    watches.remove_watcher(A);
+    // 1002 paths, the first of which is gone before the others.
+    assert!(watches.remove_some(A, 1));
+    for left in [701, 401, 101] {
+        assert!(watches.remove_some(A, 300));
+        let listed = watches.of_watcher.get(&A).map(PathSet::len);
+        assert_eq!(listed, Some(left));
+    }
+    // A step between two others meets changes, and what they leave.
+    change(&mut watches, "set", "/shared");
+    assert!(!watches.remove_some(A, 300));
     watches.remove_watcher(A);
     assert_eq!(watches.count(), 1);
     assert_eq!(
@@ -336,7 +345,7 @@ fn agrees_with_a_plain_list_under_random_changes() {
                 model.retain(|(_, other, kind)| !(at(other) && *kind == Data));
             }
             _ => {
-                watches.remove_watcher(watcher);
+                while watches.remove_some(watcher, 2) {}
                 model.retain(|(other, _, _)| *other != watcher);
             }
         }
