@@ -103,7 +103,8 @@ impl State {
         let path = given(request.path.as_deref())?;
         let id = self.permitted(context, path, perms::READ)?;
         // Under its empty name Apache counts the root among its own descendants.
-        let total_number = self.tree.descendant_count(id) + usize::from(path.is_empty());
+        let itself = u32::from(path.is_empty());
+        let total_number = self.tree.descendant_count(id).saturating_add(itself);
         GetAllChildrenNumberResponse {
             total_number: i32::try_from(total_number).unwrap_or(i32::MAX),
         }

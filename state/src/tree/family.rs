@@ -11,8 +11,16 @@ pub(super) struct Family {
     pub(super) pzxid: i64,
     pub(super) first_child: NodeId,
     pub(super) child_count: u32,
+    /// Nodes below: the children and everything below them. Not kept for the root, whose
+    /// number is that of the tree.
+    pub(super) descendants: u32,
     pub(super) cversion: i32,
 }
+
+const _: () = assert!(
+    size_of::<Family>() == 24,
+    "the memory target counts on this"
+);
 
 #[derive(Default)]
 pub(super) struct Families {
@@ -31,6 +39,7 @@ impl Families {
                 pzxid: node.czxid,
                 first_child: NodeId::NONE,
                 child_count: 0,
+                descendants: 0,
                 cversion: 0,
             });
         }

@@ -21,7 +21,7 @@ use jute::data::{Stat, StatPersisted};
 
 use crate::acl::AclId;
 use crate::digest;
-use family::Families;
+use family::{Families, Family};
 use index::Index;
 use node::Node;
 use slab::Slab;
@@ -196,21 +196,13 @@ impl Tree {
     }
 
     /// Number of nodes below this one.
-    pub fn descendant_count(&self, id: NodeId) -> usize {
+    pub fn descendant_count(&self, id: NodeId) -> u32 {
         if id == NodeId::ROOT {
-            return self.len() - 1;
+            return u32::try_from(self.len() - 1).expect("ids have 32 bits");
         }
-        let mut count = 0;
-        let mut open = vec![id];
-        while let Some(parent) = open.pop() {
-            for child in self.children(parent) {
-                count += 1;
-                if self.child_count(child) > 0 {
-                    open.push(child);
-                }
-            }
-        }
-        count
+        self.families
+            .get(self.node(id))
+            .map_or(0, |family| family.descendants)
     }
 
     /// Number of nodes, the root included.
@@ -279,6 +271,7 @@ impl Tree {
         let family = self.families.of(self.nodes.get_mut(parent.0));
         family.first_child = id;
         family.child_count += 1;
+        self.for_ancestors(parent, |family| family.descendants += 1);
         self.families
             .set(self.nodes.get_mut(id.0), stat.cversion, stat.pzxid);
         self.add_to_digest(id);
@@ -330,6 +323,7 @@ impl Tree {
             family.first_child = next;
         }
         family.child_count -= 1;
+        self.for_ancestors(parent, |family| family.descendants -= 1);
         self.families.release(self.nodes.get_mut(id.0));
         if self.walks > 0 {
             self.nodes.get_mut(id.0).bury();
@@ -377,6 +371,16 @@ impl Tree {
         node.aversion = stat.aversion;
         node.owner = stat.ephemeral_owner;
         self.families.set(node, stat.cversion, stat.pzxid);
+    }
+
+    /// Changes the families of this node and of all above it, but for the root's.
+    fn for_ancestors(&mut self, id: NodeId, change: impl Fn(&mut Family)) {
+        let mut at = id;
+        while at != NodeId::ROOT {
+            let node = self.nodes.get_mut(at.0);
+            at = node.parent;
+            change(self.families.of(node));
+        }
     }
 
     fn path_len(&self, id: NodeId) -> usize {

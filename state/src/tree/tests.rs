@@ -146,7 +146,12 @@ fn check(tree: &Tree, model: &BTreeMap<String, Option<Vec<u8>>>) {
             .keys()
             .filter(|other| jute::path::split(other).is_some_and(|(parent, _)| parent == path));
         assert_eq!(tree.child_count(id) as usize, children.count(), "{path}");
+        let below = model
+            .keys()
+            .filter(|other| other.strip_prefix(path).is_some_and(|r| r.starts_with('/')));
+        assert_eq!(tree.descendant_count(id) as usize, below.count(), "{path}");
     }
+    assert_eq!(tree.descendant_count(NodeId::ROOT) as usize, model.len());
     assert_eq!(tree.digest(), sum);
     assert_eq!(tree.approximate_data_size(), size as u64);
 }
@@ -200,7 +205,7 @@ fn a_walk_sees_what_stays_while_the_tree_changes_around_it() {
                 "{path} before its parent"
             );
         }
-        let removed_nodes = tree.len();
-        assert_eq!(tree.descendant_count(NodeId::ROOT) + 1, removed_nodes);
+        let below_root = tree.descendant_count(NodeId::ROOT) as usize;
+        assert_eq!(below_root + 1, tree.len());
     }
 }
