@@ -13,6 +13,7 @@ mod metrics;
 mod net;
 mod options;
 mod pipeline;
+mod quota_log;
 mod serve;
 
 pub use disk::RealDisk;

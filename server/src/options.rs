@@ -10,6 +10,7 @@ use storage::{Compression, LogOptions, Preallocation, RollLimits, SnapshotOption
 
 use crate::config::{Config, DigestAlg, SnapshotCompression};
 use crate::pipeline::SnapshotSettings;
+use crate::quota_log::QuotaLog;
 
 /// The id of a server without an ensemble, in the top byte of its session ids.
 const STANDALONE_SERVER_ID: u8 = 1;
@@ -63,6 +64,7 @@ fn auth(config: &Config) -> AuthConfig {
 pub(crate) fn prep(config: &Config) -> PrepOptions {
     PrepOptions {
         enforce_quota: config.features.enforce_quota,
+        quota_sink: Some(QuotaLog::sink()),
         close_session_txn: config.storage.close_session_txn_enabled,
         reconfig_enabled: config.reconfig_enabled,
         auth: auth(config),

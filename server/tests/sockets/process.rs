@@ -118,3 +118,24 @@ fn a_port_that_is_taken_is_named() {
     assert!(first.contains(&port) && first.contains("clientPort"));
     assert!(!dir.path().join("d").exists(), "nothing was created");
 }
+
+#[test]
+fn an_exceeded_soft_quota_is_logged_and_not_refused() {
+    let server = Server::start("enforceQuota=true");
+    let mut client = Client::connect(server.address);
+    let quota = [
+        ("/q", ""),
+        ("/zookeeper/quota/q", ""),
+        ("/zookeeper/quota/q/zookeeper_limits", "count=2,bytes=-1"),
+        ("/zookeeper/quota/q/zookeeper_stats", ""),
+        ("/q/within", ""),
+    ];
+    for (path, data) in quota {
+        assert_eq!(client.create(path, data.as_bytes(), 0).err, 0, "{path}");
+    }
+    let line = "Quota exceeded: /q [current count=3, softCountLimit=2]";
+    assert!(!server.log().contains("Quota exceeded"));
+    client.created("/q/beyond", 0);
+    assert!(server.log().contains(line), "{}", server.log());
+    client.close();
+}

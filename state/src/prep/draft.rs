@@ -76,7 +76,11 @@ impl Draft<'_> {
             return Ok(());
         }
         let State { quotas, tree, .. } = self.state;
-        quota::check(quotas, tree, path, count, bytes)
+        quota::check(quotas, tree, path, (count, bytes), |exceeded| {
+            if let Some(sink) = &self.options.quota_sink {
+                sink.exceeded(exceeded);
+            }
+        })
     }
 
     /// Turns the node into what `change` makes of it.

@@ -16,6 +16,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use jute::data::Id;
 use jute::proto::{MultiOp, MultiRequest, ReconfigRequest, SetAclRequest};
 use jute::txn::{ErrorTxn, LogEntry, Txn, TxnDigest, TxnHeader};
@@ -23,6 +25,7 @@ use jute::wire::{Decode, DecodeError, Encode, Limits, Reader};
 use jute::{ErrorCode, OpCode, Zxid};
 
 use crate::acl::{AuthConfig, Identities};
+use crate::quota::QuotaSink;
 use crate::state::State;
 use draft::Draft;
 use pending::Pending;
@@ -35,6 +38,8 @@ pub use session::Closing;
 pub struct PrepOptions {
     /// `zookeeper.enforceQuota`: refuse what exceeds a hard quota.
     pub enforce_quota: bool,
+    /// Hears of quotas that are exceeded, if they are enforced.
+    pub quota_sink: Option<Arc<dyn QuotaSink>>,
     /// `zookeeper.closeSessionTxn.enabled`: list the ephemerals in closeSession
     /// transactions; the same on all servers.
     pub close_session_txn: bool,
@@ -48,6 +53,7 @@ impl Default for PrepOptions {
     fn default() -> Self {
         Self {
             enforce_quota: false,
+            quota_sink: None,
             close_session_txn: true,
             reconfig_enabled: false,
             auth: AuthConfig::default(),

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use jute::path;
 
 pub(crate) use check::check;
+pub use check::{Exceeded, Measure, QuotaSink};
 pub use text::{QuotaText, QuotaTextError, render_stats};
 
 const LIMITS_NAME: &str = "zookeeper_limits";

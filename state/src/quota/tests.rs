@@ -169,6 +169,20 @@ fn limited(limits: &str) -> (Quotas, Tree) {
     (quotas, state.tree)
 }
 
+/// What a write at `path` would exceed, and whether it may be.
+fn reports(
+    quotas: &Quotas,
+    tree: &Tree,
+    path: &str,
+    growth: (i64, i64),
+) -> (Vec<String>, Result<(), ErrorCode>) {
+    let mut reports = Vec::new();
+    let checked = check(quotas, tree, path, growth, |exceeded| {
+        reports.push(exceeded.to_string());
+    });
+    (reports, checked)
+}
+
 #[test]
 fn only_hard_limits_refuse() {
     let exceeded = Err(ErrorCode::QuotaExceeded);
@@ -187,12 +201,41 @@ fn only_hard_limits_refuse() {
     ];
     for (limits, count, bytes, expected) in table {
         let (quotas, tree) = limited(limits);
+        let growth = (count, bytes);
         assert_eq!(
-            check(&quotas, &tree, "/a/x", count, bytes),
+            reports(&quotas, &tree, "/a/x", growth).1,
             expected,
             "{limits}"
         );
-        assert_eq!(check(&quotas, &tree, "/b", count, bytes), Ok(()));
+        assert_eq!(reports(&quotas, &tree, "/b", growth), (vec![], Ok(())));
+    }
+}
+
+#[test]
+fn what_is_exceeded_is_reported_whether_it_is_refused_or_not() {
+    let soft_count = "Quota exceeded: /a [current count=3, softCountLimit=2]";
+    let soft_bytes = "Quota exceeded: /a [current bytes=15, softByteLimit=12]";
+    let hard_count = "Quota exceeded: /a [current count=3, hardCountLimit=2]";
+    let hard_bytes = "Quota exceeded: /a [current bytes=15, hardByteLimit=12]";
+    let table = [
+        ("count=3,bytes=15", vec![]),
+        ("count=-1,bytes=-1", vec![]),
+        ("count=2,bytes=12", vec![soft_count, soft_bytes]),
+        ("count=2,bytes=12=;byteHardLimit=20", vec![soft_count]),
+        (
+            "count=2,bytes=-1=;byteHardLimit=12",
+            vec![soft_count, hard_bytes],
+        ),
+        // What is refused is not looked at any further.
+        ("count=-1,bytes=12=;countHardLimit=2", vec![hard_count]),
+    ];
+    for (limits, expected) in table {
+        let (quotas, tree) = limited(limits);
+        assert_eq!(
+            reports(&quotas, &tree, "/a/x", (1, 5)).0,
+            expected,
+            "{limits}"
+        );
     }
 }
 
@@ -200,10 +243,11 @@ fn only_hard_limits_refuse() {
 fn without_stats_or_limits_nothing_is_refused() {
     let (mut quotas, tree) = limited("count=1,bytes=1=;countHardLimit=0");
     assert_eq!(
-        check(&quotas, &tree, "/a", 1, 0),
+        reports(&quotas, &tree, "/a", (1, 0)).1,
         Err(ErrorCode::QuotaExceeded)
     );
     quotas.set_usage("/a", None);
-    assert_eq!(check(&quotas, &tree, "/a", 1, 0), Ok(()));
-    assert_eq!(check(&quotas, &Tree::new(1), "/a", 1, 0), Ok(()));
+    let nothing = (vec![], Ok(()));
+    assert_eq!(reports(&quotas, &tree, "/a", (1, 0)), nothing);
+    assert_eq!(reports(&quotas, &Tree::new(1), "/a", (1, 0)), nothing);
 }
