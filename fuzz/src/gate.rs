@@ -264,14 +264,14 @@ impl Server {
     /// A round of the sequencer: durable, or refused for want of space.
     fn round(&mut self, durable: bool) {
         let submissions = std::mem::take(&mut self.submissions);
-        let ticket = self.sequencer.prepare(self.now, submissions);
+        let batch = self.sequencer.prepare(self.now, submissions);
         if durable {
-            for bytes in self.sequencer.entries() {
+            for bytes in batch.entries.iter() {
                 mirror(&mut self.mirror, bytes);
             }
-            self.sequencer.commit(ticket, self.now);
+            self.sequencer.commit(batch.ticket, self.now);
         } else {
-            self.sequencer.refuse(ticket, self.now);
+            self.sequencer.refuse(batch.ticket, self.now);
         }
         for number in 0..CLIENTS {
             self.receive(number);

@@ -27,6 +27,6 @@ pub use connection::{Connection, Ending, Transport};
 pub use gate::{Next, Received, Submission};
 pub use reaper::ReaperOptions;
 pub use replica::{Replica, ReplicaOptions};
-pub use sequencer::{Sequencer, Ticket};
+pub use sequencer::{Batch, Entries, Sequencer, Ticket};
 pub use stats::{Latency, ServerStats};
 pub use time::Now;

@@ -92,8 +92,8 @@ impl Bench {
 
     /// Everything durable at once.
     fn round(&mut self, submissions: Vec<Submission>) {
-        let ticket = self.sequencer.prepare(self.now, submissions);
-        self.sequencer.commit(ticket, self.now);
+        let batch = self.sequencer.prepare(self.now, submissions);
+        self.sequencer.commit(batch.ticket, self.now);
     }
 
     fn advance(&mut self, ms: u64) {
@@ -229,8 +229,8 @@ fn a_refused_round_answers_with_an_error_and_leaves_no_trace() {
     create(&mut input, 1, "/a", 0);
     let received = bench.replica.receive(&client.connection, &input, bench.now);
     let submissions = received.submission.into_iter().collect();
-    let ticket = bench.sequencer.prepare(bench.now, submissions);
-    bench.sequencer.refuse(ticket, bench.now);
+    let batch = bench.sequencer.prepare(bench.now, submissions);
+    bench.sequencer.refuse(batch.ticket, bench.now);
     assert_eq!(client.replies(), [(1, ErrorCode::SystemError.as_i32())]);
     assert_eq!(bench.replica.read().last_zxid(), before);
 
@@ -317,13 +317,65 @@ fn a_frame_longer_than_the_limit_ends_the_connection_without_a_word() {
 }
 
 #[test]
-#[should_panic(expected = "each ticket once")]
-fn a_ticket_of_another_round_is_no_proof() {
+#[should_panic(expected = "rounds end in order, each once")]
+fn a_ticket_of_a_later_round_is_no_proof_for_the_oldest() {
     let mut bench = Bench::new(options());
-    let first = bench.sequencer.prepare(bench.now, Vec::new());
-    bench.sequencer.commit(first, bench.now);
-    let _second = bench.sequencer.prepare(bench.now, Vec::new());
+    let _oldest = bench.sequencer.prepare(bench.now, Vec::new());
+    let later = bench.sequencer.prepare(bench.now, Vec::new());
+    bench.sequencer.commit(later.ticket, bench.now);
+}
+
+#[test]
+#[should_panic(expected = "a ticket stands for a round")]
+fn a_ticket_is_good_once() {
+    let mut bench = Bench::new(options());
+    let round = bench.sequencer.prepare(bench.now, Vec::new());
+    bench.sequencer.refuse(round.ticket, bench.now);
     let mut other = Bench::new(options());
     let stray = other.sequencer.prepare(other.now, Vec::new());
-    bench.sequencer.commit(stray, bench.now);
+    bench.sequencer.commit(stray.ticket, bench.now);
+}
+
+/// Two rounds with a create each: the second is below the first.
+fn two_rounds(bench: &mut Bench, client: &Client) -> [crate::Batch; 2] {
+    [(1, "/a"), (2, "/a/b")].map(|(xid, path)| {
+        let mut input = Vec::new();
+        create(&mut input, xid, path, 0);
+        let received = bench.replica.receive(&client.connection, &input, bench.now);
+        let submissions = received.submission.into_iter().collect();
+        bench.sequencer.prepare(bench.now, submissions)
+    })
+}
+
+#[test]
+fn a_round_is_validated_on_top_of_those_that_are_not_durable_yet() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let [first, second] = two_rounds(&mut bench, &client);
+    assert_eq!(client.replies(), [], "nothing is durable");
+    bench.sequencer.commit(first.ticket, bench.now);
+    assert_eq!(client.replies(), [(1, 0)]);
+    assert!(bench.replica.read().tree().lookup("/a/b").is_none());
+    bench.sequencer.commit(second.ticket, bench.now);
+    assert_eq!(client.replies(), [(2, 0)]);
+    assert!(bench.replica.read().tree().lookup("/a/b").is_some());
+}
+
+#[test]
+fn a_refused_round_takes_those_behind_it_along() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let before = bench.replica.read().last_zxid();
+    let [first, _second] = two_rounds(&mut bench, &client);
+    bench.sequencer.refuse(first.ticket, bench.now);
+    let refused = ErrorCode::SystemError.as_i32();
+    assert_eq!(client.replies(), [(1, refused), (2, refused)]);
+    assert_eq!(bench.sequencer.outstanding(), 0);
+    let [first, second] = two_rounds(&mut bench, &client);
+    bench.sequencer.commit(first.ticket, bench.now);
+    bench.sequencer.commit(second.ticket, bench.now);
+    assert_eq!(client.replies(), [(1, 0), (2, 0)]);
+    assert_eq!(bench.replica.read().last_zxid().0, before.0 + 2);
 }

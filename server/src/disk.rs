@@ -1,11 +1,12 @@
 //! The real disk under the storage crate.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use storage::{Disk, DiskFile};
 
 /// The operating system's file system.
@@ -74,7 +75,7 @@ impl DiskFile for RealFile {
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         match fallocate(&self.0, FallocateFlags::empty(), offset, len) {
             // File systems without it still keep the promise that bytes read as zeros.
-            Err(rustix::io::Errno::OPNOTSUPP) => {
+            Err(Errno::OPNOTSUPP) => {
                 let end = offset + len;
                 if self.0.metadata()?.len() < end {
                     self.0.set_len(end)?;
@@ -87,6 +88,24 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn write_durable_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = [IoSlice::new(&bytes[done..])];
+            match pwritev2(&self.0, &rest, offset + done as u64, ReadWriteFlags::DSYNC) {
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                // A file system without it.
+                Err(Errno::OPNOTSUPP) => {
+                    self.write_at(offset, bytes)?;
+                    return self.sync_data();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

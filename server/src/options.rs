@@ -144,7 +144,7 @@ pub(crate) fn recovery(config: &Config) -> storage::Options {
 }
 
 /// `preAllocSize` in bytes; 0 is off.
-pub(crate) fn pre_alloc_bytes(config: &Config) -> u64 {
+fn pre_alloc_bytes(config: &Config) -> u64 {
     u64::try_from(config.storage.pre_alloc_size_kb).unwrap_or(0) << 10
 }
 
@@ -154,6 +154,7 @@ fn log(config: &Config) -> LogOptions {
             0 => Preallocation::Off,
             step => Preallocation::ZeroFill { step },
         },
+        prepared_len_max: pre_alloc_bytes(config),
         force_sync: config.storage.force_sync,
         entry_len_max: limits(config).max_len,
     }

@@ -18,7 +18,9 @@ use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
 use crate::net::{ConnectionLimits, Listener, Stop};
 use crate::options;
-use crate::pipeline::{Extender, FatalError, Pipeline, Purge, Snapshots, Writer};
+use crate::pipeline::{
+    Core, FatalError, LogEnd, Pipeline, Preparer, Purge, SnapshotPace, Snapshots,
+};
 
 /// Threads that move bytes. More than two pay only on larger machines.
 const IO_THREADS_MIN: usize = 2;
@@ -78,32 +80,37 @@ fn assemble(config: Config) -> Result<(Arc<Server>, Purge)> {
     let replica_options = options::replica(&config, seed);
     let replica = Arc::new(Replica::new(state, replica_options, clock.now()));
     let sequencer = Sequencer::new(Arc::clone(&replica), options::prep(&config), clock.now());
-    let mut snapshots = Snapshots::new(
+    let pace = SnapshotPace::new(seed);
+    let snapshots = Snapshots::new(
         Arc::clone(&replica),
         Arc::clone(&disk),
         layout.clone(),
         options::snapshots(&config),
+        Arc::clone(&pace),
         Arc::clone(&metrics),
-        seed,
     );
     if is_new {
         // Logs without a snapshot before them would be refused at the next start.
         snapshots.take_now()?;
     }
     let purge = Purge::start(disk, layout.clone(), config.autopurge);
-    let writer = Writer {
-        sequencer,
-        log,
-        extender: Extender::start(options::pre_alloc_bytes(&config))?,
-        roll: RollPolicy::new(options::roll(&config), snapshots.random()),
-        snapshots,
-        clock,
+    let log = LogEnd {
+        writer: log,
+        preparer: Preparer::start()?,
+        roll: RollPolicy::new(options::roll(&config), pace.random()),
+        pace,
+        metrics: Arc::clone(&metrics),
         fsync_warning: config.storage.fsync_warning_threshold,
         space_left: true,
     };
+    let core = Core {
+        sequencer,
+        snapshots,
+        clock,
+    };
     let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
     let server = Server {
-        pipeline: Pipeline::new(Arc::clone(&replica), writer),
+        pipeline: Pipeline::new(Arc::clone(&replica), core, log),
         replica,
         layout,
         clock,

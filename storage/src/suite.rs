@@ -94,7 +94,8 @@ fn reading_and_writing(disk: &Arc<dyn Disk>, dir: &Path) {
     let file = disk.create(&path).expect("create");
     assert!(file.is_empty().expect("size"));
     file.write_at(4, b"efgh").expect("write behind a gap");
-    file.write_at(6, b"GHIJ").expect("write over");
+    file.write_durable_at(6, b"GHIJ")
+        .expect("write over, durably");
     file.sync_data().expect("sync");
     assert_eq!(disk.read_all(&path).expect("read"), b"\0\0\0\0efGHIJ");
     let mut buffer = [9; 8];

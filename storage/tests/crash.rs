@@ -83,8 +83,8 @@ fn run(
             }
             1 => recovered.log.roll()?,
             2 => {
-                if let Some(extension) = recovered.log.extension(8 << 10) {
-                    recovered.log.extended(extension.run())?;
+                if let Some(preparation) = recovered.log.preparation() {
+                    recovered.log.prepared(preparation.run())?;
                 }
             }
             3 => recovered.log.prepare_next()?,

@@ -14,18 +14,23 @@ use state::apply::Applied;
 use state::session::password;
 use state::watch::{EventSink, WatcherId};
 
-use super::round::{Entry, Round, Step};
+use super::round::{Entries, Entry, Round, Step};
 use crate::connection::{Connection, Ending};
 use crate::{Now, Replica};
 
 /// The guard is given up after so many steps, so that reads never wait long.
 const STEPS_PER_GUARD: usize = 256;
 
-pub(super) fn commit(replica: &Replica, round: &mut Round, now: Now) -> Vec<Arc<Connection>> {
-    let (steps, touched) = round.take_steps();
+pub(super) fn commit(
+    replica: &Replica,
+    steps: Vec<Step>,
+    touched: Vec<Arc<Connection>>,
+    entries: &Entries,
+    now: Now,
+) -> Vec<Arc<Connection>> {
     let mut committer = Committer {
         replica,
-        round,
+        entries,
         now,
         touched: Touched(touched),
         applied: 0,
@@ -44,17 +49,19 @@ pub(super) fn commit(replica: &Replica, round: &mut Round, now: Now) -> Vec<Arc<
     committer.touched.into_inner()
 }
 
-pub(super) fn refuse(replica: &Replica, round: &mut Round, now: Now) -> Vec<Arc<Connection>> {
-    let (steps, touched) = round.take_steps();
+pub(super) fn refuse(replica: &Replica, rounds: Vec<Round>, now: Now) -> Vec<Arc<Connection>> {
     let zxid = replica.read().last_zxid().0;
     let mut refuser = Refuser {
         replica,
         now,
         zxid,
-        touched: Touched(touched),
+        touched: Touched(Vec::new()),
     };
-    for step in steps {
-        refuser.step(step);
+    for round in rounds {
+        refuser.touched.0.extend(round.touched);
+        for step in round.steps {
+            refuser.step(step);
+        }
     }
     refuser.touched.into_inner()
 }
@@ -82,7 +89,7 @@ impl Touched {
 
 struct Committer<'a> {
     replica: &'a Replica,
-    round: &'a Round,
+    entries: &'a Entries,
     now: Now,
     touched: Touched,
     applied: u64,
@@ -140,7 +147,7 @@ impl<'a> Committer<'a> {
             replica: self.replica,
             touched: &mut self.touched,
         };
-        let entry = LogEntry::from_bytes(self.round.entry(entry), state.options().limits);
+        let entry = LogEntry::from_bytes(self.entries.get(entry), state.options().limits);
         let entry = entry.expect("a transaction of our own can be read back");
         let applied = state.apply(entry, &mut sink);
         let applied = applied.expect("a multi of our own can be read back");

@@ -1,14 +1,19 @@
 //! The standalone sequencer: one history, made by one server alone.
 //!
 //! Works in rounds: [`Sequencer::prepare`] turns what came in into transactions and hands
-//! out their entries under a [`Ticket`]; when the entries are durable,
-//! [`Sequencer::commit`] takes the ticket back, applies them and queues the answers.
-//! Nothing is applied, and no client hears of it, before its entry is on stable storage:
-//! the ticket is the proof, and it is good once.
+//! out their entries as a [`Batch`]; when the entries are durable, [`Sequencer::commit`]
+//! takes the batch's ticket back, applies them and queues the answers. Nothing is applied,
+//! and no client hears of it, before its entry is on stable storage: the ticket is the
+//! proof, and it is good once.
+//!
+//! Several rounds may be with the log at a time. They become durable in the order in which
+//! they were prepared, because the log is one, and they are committed in that order: a
+//! round was validated on top of the rounds before it.
 
 mod answer;
 mod round;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jute::Zxid;
@@ -20,12 +25,24 @@ use crate::gate::{Ask, Submission};
 use crate::reaper::Reaper;
 use crate::sessions::{SessionIds, SessionState};
 use crate::{Now, Replica};
-use round::{Round, Step};
+pub use round::Entries;
+use round::{Draft, Round, Step};
 
-/// Stands for the entries of one round until they are durable.
+/// Stands for the entries of one round until they are durable. No two are the same.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a round ends by commit or refuse"]
 pub struct Ticket(u64);
+
+/// What a round needs of the log.
+#[derive(Debug)]
+pub struct Batch {
+    /// To be given back when all entries are durable, those of earlier batches included.
+    pub ticket: Ticket,
+    /// In order; there may be none.
+    pub entries: Arc<Entries>,
+    /// Number of submissions it came from.
+    pub submissions: usize,
+}
 
 /// Orders writes, validates them, and applies them when they are durable.
 pub struct Sequencer {
@@ -34,9 +51,12 @@ pub struct Sequencer {
     prep: Prep,
     session_ids: SessionIds,
     reaper: Reaper,
-    round: Round,
+    /// The round in the making; between rounds, memory for the next.
+    draft: Draft,
+    /// Rounds whose entries are with the log, oldest first.
+    outstanding: VecDeque<Round>,
+    /// Number of the last ticket.
     tickets: u64,
-    outstanding: Option<u64>,
     /// Sessions that own ephemerals and are not known: a snapshot of Apache's can hold
     /// such. They are closed in the first round.
     orphans: Vec<i64>,
@@ -58,9 +78,9 @@ impl Sequencer {
             prep,
             session_ids,
             reaper,
-            round: Round::default(),
+            draft: Draft::default(),
+            outstanding: VecDeque::new(),
             tickets: 0,
-            outstanding: None,
             orphans,
             replica,
         }
@@ -74,59 +94,75 @@ impl Sequencer {
         expiry.map_or(reaper, |expiry| expiry.min(reaper))
     }
 
-    /// Starts a round with what came in, in this order, and with what is due.
-    ///
-    /// # Panics
-    /// If the last round has not ended.
-    pub fn prepare(&mut self, now: Now, submissions: Vec<Submission>) -> Ticket {
-        assert!(self.outstanding.is_none(), "one round at a time");
+    /// Starts a round with what came in, in this order, and with what is due. Its entries
+    /// are to be appended behind those of the rounds before it.
+    pub fn prepare(&mut self, now: Now, submissions: Vec<Submission>) -> Batch {
         let replica = Arc::clone(&self.replica);
         let state = replica.read();
-        self.round.clear();
+        let count = submissions.len();
         for submission in submissions {
             self.take(&state, now, submission);
         }
         self.take_due(&state, now);
         self.tickets += 1;
-        self.outstanding = Some(self.tickets);
-        Ticket(self.tickets)
+        let round = std::mem::take(&mut self.draft).finish(self.tickets);
+        let batch = Batch {
+            ticket: Ticket(round.number),
+            entries: Arc::clone(&round.entries),
+            submissions: count,
+        };
+        self.outstanding.push_back(round);
+        batch
     }
 
-    /// The entries of the round, in order: to be made durable before [`Sequencer::commit`].
-    pub fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        self.round.entries()
+    /// Number of rounds that are neither committed nor refused.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.len()
     }
 
-    /// Bytes of all entries of the round.
-    pub fn entries_len(&self) -> usize {
-        self.round.entries_len()
-    }
-
-    /// Ends the round: its entries are durable. Applies them under one guard, and queues
-    /// events and answers under it, so that an event always precedes an answer that shows
-    /// the change. Returns the connections that have something to send.
+    /// Ends the oldest round: its entries are durable. Applies them under one guard, and
+    /// queues events and answers under it, so that an event always precedes an answer that
+    /// shows the change. Returns the connections that have something to send.
     ///
     /// # Panics
-    /// If the ticket is not that of the round.
+    /// If the ticket is not that of the oldest round.
     pub fn commit(&mut self, ticket: Ticket, now: Now) -> Vec<Arc<Connection>> {
-        assert_eq!(self.outstanding.take(), Some(ticket.0), "each ticket once");
-        let touched = answer::commit(&self.replica, &mut self.round, now);
-        if let Some(last) = self.round.last_zxid() {
+        let round = self.oldest(&ticket);
+        let touched = answer::commit(
+            &self.replica,
+            round.steps,
+            round.touched,
+            &round.entries,
+            now,
+        );
+        if let Some(last) = round.last_zxid {
             self.prep.applied(last);
         }
+        self.draft = Draft::reuse(round.entries);
         touched
     }
 
-    /// Ends the round without its entries: there is no space for them, and none was
-    /// written. Writes are answered with an error; their zxids are used again.
+    /// Ends the oldest round without its entries, and every round behind it: there is no
+    /// space for them, and none was written. Writes are answered with an error; their zxids
+    /// are used again. The tickets of the later rounds are void: the log must take nothing
+    /// of them.
     ///
     /// # Panics
-    /// If the ticket is not that of the round.
+    /// If the ticket is not that of the oldest round.
     pub fn refuse(&mut self, ticket: Ticket, now: Now) -> Vec<Arc<Connection>> {
-        assert_eq!(self.outstanding.take(), Some(ticket.0), "each ticket once");
+        let oldest = self.oldest(&ticket);
         self.prep = new_prep(&self.options, &self.replica);
         self.orphans = orphans(&self.replica);
-        answer::refuse(&self.replica, &mut self.round, now)
+        let mut refused = vec![oldest];
+        refused.extend(self.outstanding.drain(..));
+        answer::refuse(&self.replica, refused, now)
+    }
+
+    fn oldest(&mut self, ticket: &Ticket) -> Round {
+        let round = self.outstanding.pop_front();
+        let round = round.expect("a ticket stands for a round");
+        assert_eq!(round.number, ticket.0, "rounds end in order, each once");
+        round
     }
 
     fn take(&mut self, state: &State, now: Now, submission: Submission) {
@@ -163,12 +199,12 @@ impl Sequencer {
     fn open(&mut self, state: &State, now: Now, connection: Arc<Connection>) {
         let session = self.session_ids.allocate();
         let timeout_ms = connection.timeout_ms();
-        let entry = self.round.begin_entry();
+        let entry = self.draft.begin_entry();
         let zxid =
             self.prep
-                .create_session(state, now.wall_ms, session, timeout_ms, self.round.buffer());
-        self.round.end_entry(entry, zxid);
-        self.round.push(Step::Open {
+                .create_session(state, now.wall_ms, session, timeout_ms, self.draft.buffer());
+        self.draft.end_entry(entry, zxid);
+        self.draft.push(Step::Open {
             connection,
             session,
             entry,
@@ -187,7 +223,7 @@ impl Sequencer {
         let mut sessions = self.replica.sessions.lock();
         if let Some(old) = sessions.connection(session) {
             old.end(Ending::Replaced);
-            self.round.touch(&old);
+            self.draft.touch(&old);
         }
         let timeout_ms = connection.timeout_ms();
         let valid = password_matches
@@ -198,7 +234,7 @@ impl Sequencer {
                 now.monotonic_ms(),
             );
         drop(sessions);
-        self.round.push(Step::Renewed {
+        self.draft.push(Step::Renewed {
             connection,
             session: valid.then_some(session),
         });
@@ -217,13 +253,13 @@ impl Sequencer {
         let session = request.session;
         if self.replica.sessions.lock().state(session) != SessionState::Alive {
             // Dropped without an answer; the connection ends when the session does.
-            self.round.push(Step::Dropped { connection });
+            self.draft.push(Step::Dropped { connection });
             return;
         }
         let (xid, op) = (request.cxid, request.op);
         let throttle_ms = self.replica.options().throttled_op_wait_ms;
         if throttle_ms > 0 && waited_ms > throttle_ms && op != jute::OpCode::CloseSession {
-            self.round.push(Step::Rejected {
+            self.draft.push(Step::Rejected {
                 connection,
                 xid,
                 op,
@@ -234,20 +270,20 @@ impl Sequencer {
         }
         if op == jute::OpCode::CloseSession {
             let entry = self.close(state, now, session, xid);
-            self.round.push(Step::Closed {
+            self.draft.push(Step::Closed {
                 connection: Some((connection, xid, received_us)),
                 session,
                 entry,
             });
             return;
         }
-        let entry = self.round.begin_entry();
+        let entry = self.draft.begin_entry();
         let outcome = self
             .prep
-            .prepare(state, now.wall_ms, request, self.round.buffer());
+            .prepare(state, now.wall_ms, request, self.draft.buffer());
         let step = match outcome {
             Prepared::Txn { zxid, .. } => {
-                self.round.end_entry(entry, zxid);
+                self.draft.end_entry(entry, zxid);
                 Step::Written {
                     connection,
                     xid,
@@ -264,7 +300,7 @@ impl Sequencer {
                 received_us,
             },
         };
-        self.round.push(step);
+        self.draft.push(step);
     }
 
     /// Prepares the end of a session; too many ephemerals go in transactions of their own
@@ -272,19 +308,19 @@ impl Sequencer {
     fn close(&mut self, state: &State, now: Now, session: i64, cxid: i32) -> round::Entry {
         self.replica.sessions.lock().closing(session);
         loop {
-            let entry = self.round.begin_entry();
-            let buffer = self.round.buffer();
+            let entry = self.draft.begin_entry();
+            let buffer = self.draft.buffer();
             let closing = self
                 .prep
                 .close_session(state, now.wall_ms, session, cxid, buffer);
             match closing {
                 Closing::Closed(zxid) => {
-                    self.round.end_entry(entry, zxid);
+                    self.draft.end_entry(entry, zxid);
                     return entry;
                 }
                 Closing::Shed(zxid) => {
-                    self.round.end_entry(entry, zxid);
-                    self.round.push(Step::Own { entry });
+                    self.draft.end_entry(entry, zxid);
+                    self.draft.push(Step::Own { entry });
                 }
             }
         }
@@ -296,21 +332,21 @@ impl Sequencer {
         let expired = expired.into_iter().map(|(session, _timeout_ms)| session);
         for session in self.orphans.split_off(0).into_iter().chain(expired) {
             let entry = self.close(state, now, session, 0);
-            self.round.push(Step::Closed {
+            self.draft.push(Step::Closed {
                 connection: None,
                 session,
                 entry,
             });
         }
         while let Some(path) = self.reaper.due(state, now) {
-            let entry = self.round.begin_entry();
-            let buffer = self.round.buffer();
+            let entry = self.draft.begin_entry();
+            let buffer = self.draft.buffer();
             let prepared = self
                 .prep
                 .delete_container(state, now.wall_ms, &path, buffer);
             if let Prepared::Txn { zxid, .. } = prepared {
-                self.round.end_entry(entry, zxid);
-                self.round.push(Step::Own { entry });
+                self.draft.end_entry(entry, zxid);
+                self.draft.push(Step::Own { entry });
             }
         }
     }

@@ -50,42 +50,90 @@ pub(super) enum Step {
     Own { entry: Entry },
 }
 
-/// The steps of a round and the entries they wait for.
-#[derive(Default)]
-pub(super) struct Round {
-    buffer: Vec<u8>,
-    /// Ends of the entries in the buffer.
+/// The log entries of one round, encoded, in order. Shared: the log writes them while the
+/// sequencer keeps them to apply.
+#[derive(Debug, Default)]
+pub struct Entries {
+    bytes: Vec<u8>,
+    /// Ends of the entries in `bytes`.
     ends: Vec<usize>,
+}
+
+impl Entries {
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The entries, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len()).map(|at| self.get(Entry(at)))
+    }
+
+    pub(super) fn get(&self, entry: Entry) -> &[u8] {
+        let start = match entry.0 {
+            0 => 0,
+            at => self.ends[at - 1],
+        };
+        &self.bytes[start..self.ends[entry.0]]
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEEP_BUFFER);
+        self.ends.clear();
+    }
+}
+
+/// A round in the making: its steps and the entries they wait for.
+#[derive(Default)]
+pub(super) struct Draft {
+    entries: Entries,
     steps: Vec<Step>,
     last_zxid: Option<Zxid>,
     touched: Vec<Arc<Connection>>,
 }
 
+/// A round whose entries are with the log.
+pub(super) struct Round {
+    pub(super) number: u64,
+    pub(super) entries: Arc<Entries>,
+    pub(super) steps: Vec<Step>,
+    pub(super) touched: Vec<Arc<Connection>>,
+    pub(super) last_zxid: Option<Zxid>,
+}
+
 /// A buffer larger than this is given back after its round.
 const KEEP_BUFFER: usize = 1 << 20;
 
-impl Round {
-    pub(super) fn clear(&mut self) {
-        self.buffer.clear();
-        self.buffer.shrink_to(KEEP_BUFFER);
-        self.ends.clear();
-        self.steps.clear();
-        self.touched.clear();
-        self.last_zxid = None;
+impl Draft {
+    /// Starts with the memory of entries that are done with, if nobody else holds them.
+    pub(super) fn reuse(entries: Arc<Entries>) -> Self {
+        let mut entries = Arc::try_unwrap(entries).unwrap_or_default();
+        entries.clear();
+        Self {
+            entries,
+            ..Self::default()
+        }
     }
 
     pub(super) fn begin_entry(&self) -> Entry {
-        Entry(self.ends.len())
+        Entry(self.entries.ends.len())
     }
 
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
+        &mut self.entries.bytes
     }
 
     pub(super) fn end_entry(&mut self, entry: Entry, zxid: Zxid) {
-        assert_eq!(entry.0, self.ends.len(), "entries end in order");
+        assert_eq!(entry.0, self.entries.ends.len(), "entries end in order");
         assert!(self.last_zxid.is_none_or(|last| last < zxid), "zxids grow");
-        self.ends.push(self.buffer.len());
+        self.entries.ends.push(self.entries.bytes.len());
         self.last_zxid = Some(zxid);
     }
 
@@ -97,30 +145,13 @@ impl Round {
         self.touched.push(Arc::clone(connection));
     }
 
-    pub(super) fn take_steps(&mut self) -> (Vec<Step>, Vec<Arc<Connection>>) {
-        (
-            std::mem::take(&mut self.steps),
-            std::mem::take(&mut self.touched),
-        )
-    }
-
-    pub(super) fn entry(&self, entry: Entry) -> &[u8] {
-        let start = match entry.0 {
-            0 => 0,
-            at => self.ends[at - 1],
-        };
-        &self.buffer[start..self.ends[entry.0]]
-    }
-
-    pub(super) fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        (0..self.ends.len()).map(|at| self.entry(Entry(at)))
-    }
-
-    pub(super) fn entries_len(&self) -> usize {
-        self.buffer.len()
-    }
-
-    pub(super) fn last_zxid(&self) -> Option<Zxid> {
-        self.last_zxid
+    pub(super) fn finish(self, number: u64) -> Round {
+        Round {
+            number,
+            entries: Arc::new(self.entries),
+            steps: self.steps,
+            touched: self.touched,
+            last_zxid: self.last_zxid,
+        }
     }
 }

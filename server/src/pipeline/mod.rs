@@ -1,26 +1,29 @@
-//! The write path's threads: one that orders, logs, applies and answers; one that writes
-//! snapshots; one that extends the log; one that purges.
+//! The write path's threads: one that decides, one that writes the log, one that writes
+//! snapshots, one that prepares log files, one that purges.
 
-mod extender;
+mod core;
+mod log;
+mod preparer;
 mod purge;
 mod queue;
 mod snapshots;
-mod writer;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use replica::{Replica, Submission};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use replica::{Batch, Replica, Submission};
 use storage::StorageError;
 use thiserror::Error;
 
-pub(crate) use extender::Extender;
+pub(crate) use self::core::Core;
+pub(crate) use log::LogEnd;
+use log::{Log, Written};
+pub(crate) use preparer::Preparer;
 pub(crate) use purge::Purge;
-use queue::{Queue, Waited};
-pub(crate) use snapshots::{SnapshotSettings, Snapshots};
-pub(crate) use writer::Writer;
+use queue::{Queue, Work};
+pub(crate) use snapshots::{SnapshotPace, SnapshotSettings, Snapshots};
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -28,33 +31,47 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// A server that received no more than this between two writes is quiet.
 const QUIET_REQUESTS: u64 = 3;
 
+/// A round of so many entries is left to the log's thread: preparing the next one while it
+/// syncs is worth the two wake-ups.
+const OVERLAPPED_ENTRIES: usize = 32;
+
+/// While the log's thread writes, so many submissions wake the core to prepare them; fewer
+/// wait until it has written.
+const PREPARED_AHEAD: usize = 1;
+
+/// A thread that moves bytes runs no more rounds than this at a time.
+const HELPED_ROUNDS: usize = 4;
+
 /// The log can no longer be trusted to be written: what reached the disk is unknown until
 /// the next start.
 #[derive(Debug, Error)]
 #[error("{0}; the server stops, nothing acknowledged is lost")]
 pub(crate) struct FatalError(#[from] StorageError);
 
-/// Brings submissions to the writer, in rounds.
+/// Brings submissions through the core and the log, in rounds.
 ///
-/// Under load the write thread runs the rounds: everything that came in during a sync makes
-/// the next one. A lone write is run by the thread that received it, if the writer is free:
-/// to wake another one would cost the client more than half of what the sync does. The
-/// lock on the writer keeps the rounds one at a time, and the queue keeps their order.
+/// Under load the write thread runs the core and the log's thread the log, each on what the
+/// other left in the meantime. A small round goes through both in one thread: the write
+/// thread, or, if the server is quiet, the one that received a lone write: to wake another
+/// one would cost its client more than half of what the sync does. Lock order: core, log's
+/// end; the core is one, and so the rounds keep their order.
 pub(crate) struct Pipeline {
     replica: Arc<Replica>,
     queue: Queue,
-    writer: Mutex<Writer>,
+    core: Mutex<Core>,
+    log: Log,
     failure: Mutex<Option<FatalError>>,
     /// Requests received when the last write was submitted.
     received: AtomicU64,
 }
 
 impl Pipeline {
-    pub(crate) fn new(replica: Arc<Replica>, writer: Writer) -> Self {
+    pub(crate) fn new(replica: Arc<Replica>, core: Core, log: LogEnd) -> Self {
         Self {
             replica,
             queue: Queue::default(),
-            writer: Mutex::new(writer),
+            core: Mutex::new(core),
+            log: Log::new(log),
             failure: Mutex::new(None),
             received: AtomicU64::new(0),
         }
@@ -64,33 +81,76 @@ impl Pipeline {
     /// may be held.
     pub(crate) fn submit(&self, submission: Submission) {
         let quiet = self.is_quiet(&submission);
-        let alone = self.queue.push(submission);
-        if alone
-            && quiet
-            && let Some(mut writer) = self.writer.try_lock()
-        {
-            self.round(&mut writer);
-        }
-        // What came in meanwhile, or was not lone, is the write thread's.
-        if !self.queue.is_empty() || self.has_failed() {
-            self.queue.wake();
+        if self.queue.push(submission, quiet) {
+            self.help();
         }
     }
 
-    /// The write thread: runs until it is told to stop and nothing is queued.
-    pub(crate) fn run(&self) -> Result<(), FatalError> {
-        self.writer.lock().prepare()?;
-        loop {
-            let patience = self.writer.lock().patience().min(IDLE_WAIT);
-            if self.queue.wait(patience) == Waited::Stop {
+    /// Runs the round that a lone write makes, and those of writes that come in meanwhile:
+    /// their clients wait for no other thread to wake up.
+    fn help(&self) {
+        for _round in 0..HELPED_ROUNDS {
+            let Some(mut core) = self.core.try_lock() else {
+                break;
+            };
+            if core.sequencer.outstanding() > 0 {
                 break;
             }
-            self.round(&mut self.writer.lock());
+            let work = self.queue.take();
+            self.work(&mut core, work);
+            if self.queue.leave_if_empty() {
+                return;
+            }
+        }
+        self.queue.leave();
+    }
+
+    /// The write thread: runs until it is told to stop and nothing is under way.
+    pub(crate) fn run(&self) -> Result<(), FatalError> {
+        self.log.end().prepare()?;
+        std::thread::scope(|scope| {
+            let log = std::thread::Builder::new().name("zk-log".to_owned());
+            let log = log.spawn_scoped(scope, || {
+                self.log.run(|written| self.queue.written(written))
+            });
+            let log = log.map_err(|source| StorageError::Io {
+                action: "start the thread for",
+                path: "the transaction log".into(),
+                source,
+            })?;
+            let ran = self.run_core();
+            self.log.stop();
+            log.join().expect("the log's thread reports its errors");
+            ran
+        })?;
+        self.log.end().finish()?;
+        self.core.lock().snapshots.wait();
+        Ok(())
+    }
+
+    fn run_core(&self) -> Result<(), FatalError> {
+        loop {
+            let core = self.core.lock();
+            let patience = core.patience().min(IDLE_WAIT);
+            let log_is_writing = core.sequencer.outstanding() > 0;
+            drop(core);
+            let stopping = match log_is_writing {
+                true => self.queue.wait(IDLE_WAIT, PREPARED_AHEAD),
+                false => self.queue.wait(patience, 1),
+            };
+            let mut core = self.core.lock();
+            let work = self.queue.take();
+            let idle = work.is_empty();
+            self.work(&mut core, work);
+            let at_rest = core.sequencer.outstanding() == 0;
+            drop(core);
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
             }
+            if stopping && idle && at_rest {
+                return Ok(());
+            }
         }
-        self.writer.lock().finish()
     }
 
     /// Lets the write thread finish what is queued; nothing more is taken.
@@ -108,17 +168,50 @@ impl Pipeline {
         stats.outstanding.load(Relaxed) <= own && received.wrapping_sub(before) <= QUIET_REQUESTS
     }
 
-    fn round(&self, writer: &mut Writer) {
+    /// Prepares what came in, so that the log has something to do, and then commits what it
+    /// has written.
+    fn work(&self, core: &mut Core, work: Work) {
         // After a failure the log takes nothing more; the server is about to stop.
-        if self.has_failed() {
+        if self.failure.lock().is_some() {
             return;
         }
-        if let Err(failure) = writer.round(self.queue.take()) {
-            *self.failure.lock() = Some(failure);
+        let batch = core.prepare(work.submissions);
+        let mut alone = None;
+        if let Some(batch) = batch {
+            if core.sequencer.outstanding() == 1 && batch.entries.len() < OVERLAPPED_ENTRIES {
+                alone = Some(batch);
+            } else {
+                self.log.push(batch);
+            }
+        }
+        for written in work.written {
+            self.finish(core, written);
+        }
+        if let Some(batch) = alone {
+            self.write_alone(core, batch);
         }
     }
 
-    fn has_failed(&self) -> bool {
-        self.failure.lock().is_some()
+    /// Nothing else is under way, so this thread writes the log.
+    fn write_alone(&self, core: &mut Core, batch: Batch) {
+        let written = self.log.end().write(vec![batch]);
+        self.finish(core, written);
+    }
+
+    fn finish(&self, core: &mut Core, written: Written) {
+        for ticket in written.durable {
+            core.commit(ticket);
+        }
+        if let Some(ticket) = written.refused {
+            core.refuse(ticket);
+            self.log.refusal_taken();
+        }
+        if written.snapshot_due {
+            core.snapshots.start();
+        }
+        if let Some(error) = written.failed {
+            *self.failure.lock() = Some(error.into());
+            self.queue.interrupt();
+        }
     }
 }

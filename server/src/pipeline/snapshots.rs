@@ -5,12 +5,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jute::txn::TxnDigest;
+use parking_lot::Mutex;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use replica::Replica;
 use state::snapshot::SnapshotWalk;
 use storage::{DigestSeal, Disk, Layout, SnapshotOptions, SnapshotWriter, StorageError, Trailer};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::metrics::Metrics;
 
@@ -35,11 +36,57 @@ pub(crate) struct SnapshotSettings {
     pub(crate) last_processed: bool,
 }
 
+/// After a snapshot the next one rests for so many times as long as it took. A large tree
+/// under a heavy load of writes would else be written out all the time, for every
+/// `snapCount` transactions; a restart replays so much more of the log instead, which is
+/// the faster of the two.
+const REST_FACTOR: u32 = 4;
+
+/// Says when the next snapshot may start, and how it is scattered.
+pub(crate) struct SnapshotPace(Mutex<Pacing>);
+
+struct Pacing {
+    running: bool,
+    not_before: Instant,
+    random: ChaCha8Rng,
+}
+
+impl SnapshotPace {
+    pub(crate) fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Pacing {
+            running: false,
+            not_before: Instant::now(),
+            random: ChaCha8Rng::seed_from_u64(seed),
+        })))
+    }
+
+    /// Two random numbers that scatter the next snapshot.
+    pub(crate) fn random(&self) -> [u64; 2] {
+        let random = &mut self.0.lock().random;
+        [random.next_u64(), random.next_u64()]
+    }
+
+    /// May a snapshot that is due start?
+    pub(super) fn allows(&self) -> bool {
+        let pacing = self.0.lock();
+        !pacing.running && Instant::now() >= pacing.not_before
+    }
+
+    fn started(&self) {
+        self.0.lock().running = true;
+    }
+
+    fn ended(&self, took: Duration) {
+        let mut pacing = self.0.lock();
+        pacing.running = false;
+        pacing.not_before = Instant::now() + took * REST_FACTOR;
+    }
+}
+
 /// Starts snapshots, one at a time.
 pub(crate) struct Snapshots {
     worker: Worker,
     running: Option<JoinHandle<()>>,
-    random: ChaCha8Rng,
 }
 
 #[derive(Clone)]
@@ -48,6 +95,7 @@ struct Worker {
     disk: Arc<dyn Disk>,
     layout: Layout,
     settings: SnapshotSettings,
+    pace: Arc<SnapshotPace>,
     metrics: Arc<Metrics>,
 }
 
@@ -57,50 +105,40 @@ impl Snapshots {
         disk: Arc<dyn Disk>,
         layout: Layout,
         settings: SnapshotSettings,
+        pace: Arc<SnapshotPace>,
         metrics: Arc<Metrics>,
-        seed: u64,
     ) -> Self {
         let worker = Worker {
             replica,
             disk,
             layout,
             settings,
+            pace,
             metrics,
         };
         Self {
             worker,
             running: None,
-            random: ChaCha8Rng::seed_from_u64(seed),
         }
     }
 
-    /// Two random numbers that scatter the next snapshot.
-    pub(crate) fn random(&mut self) -> [u64; 2] {
-        [self.random.next_u64(), self.random.next_u64()]
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.worker.metrics
-    }
-
-    /// Starts a snapshot unless one is still being written. To be called between rounds:
-    /// everything applied is durable then, and later changes are in the log behind.
-    pub(crate) fn start(&mut self) {
-        if self
-            .running
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished())
-        {
-            warn!("Too busy to snap, skipping");
-            return;
-        }
+    /// Starts a snapshot. Everything applied is durable, and what is applied during the walk
+    /// is in the log when it is applied. The last one has ended: [`SnapshotPace::allows`]
+    /// said so when this one became due.
+    pub(super) fn start(&mut self) {
+        self.wait();
         let worker = self.worker.clone();
+        let pace = Arc::clone(&worker.pace);
+        pace.started();
         let spawned = std::thread::Builder::new()
             .name("zk-snapshot".to_owned())
-            .spawn(move || worker.run(Pace::Gentle));
+            .spawn(move || worker.run());
         match spawned {
             Ok(thread) => self.running = Some(thread),
-            Err(error) => error!("cannot start a snapshot: {error}"),
+            Err(error) => {
+                error!("cannot start a snapshot: {error}");
+                pace.ended(Duration::ZERO);
+            }
         }
     }
 
@@ -126,11 +164,13 @@ enum Pace {
 }
 
 impl Worker {
-    fn run(&self, pace: Pace) {
-        if let Err(error) = self.write(pace) {
+    fn run(&self) {
+        let start = Instant::now();
+        if let Err(error) = self.write(Pace::Gentle) {
             // The log still holds everything; the next trigger tries again.
             error!("snapshot failed: {error}");
         }
+        self.pace.ended(start.elapsed());
     }
 
     fn write(&self, pace: Pace) -> Result<(), StorageError> {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jute::OpCode;
+use replica::Entries;
 use state::State;
 
 use super::history::{History, header};
@@ -37,8 +38,13 @@ impl Ephemerals {
     }
 
     /// Entries were prepared at `now_us`.
-    pub(crate) fn prepared(&mut self, history: &History, now_us: u64) -> Checked {
-        for entry in &history.tentative {
+    pub(crate) fn prepared(
+        &mut self,
+        history: &History,
+        entries: &Entries,
+        now_us: u64,
+    ) -> Checked {
+        for entry in entries.iter() {
             let header = header(entry)?;
             let session = header.client_id;
             if header.kind == OpCode::CreateSession.as_i32() {

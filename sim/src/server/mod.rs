@@ -1,14 +1,14 @@
 //! One life of a server: the shipped cores, driven as the shell drives them.
 //!
 //! What the shell does in threads is done here in steps, so that everything else can
-//! happen between them: a round is split between its sync and its commit, a snapshot is
-//! written some nodes at a time, space is reserved some time after it was asked for.
+//! happen between them: rounds are prepared, written and committed apart, a snapshot is
+//! written some nodes at a time, a log file is prepared some time after it was asked for.
 
 mod recover;
 mod round;
 mod snapshot;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use jute::wire::Limits;
 use parking_lot::Mutex;
 use replica::Now;
 use replica::throttle::ConnectionThrottleOptions;
-use replica::{ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission, Transport};
+use replica::{Batch, ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission, Transport};
 use state::acl::AuthConfig;
 use state::prep::PrepOptions;
 use state::tree::OwnerRules;
-use storage::log::{Extended, Extension};
+use storage::log::{Preparation, Prepared};
 use storage::{
     Disk, Layout, LogOptions, LogWriter, Preallocation, RollLimits, RollPolicy, SimDisk,
 };
 
 pub(crate) use recover::{Recovery, StateSink};
-pub(crate) use round::Round;
+pub(crate) use round::Written;
 pub(crate) use snapshot::{SnapshotJob, SnapshotStep};
 
 use crate::rng::Rng;
@@ -36,7 +36,7 @@ use crate::rng::Rng;
 pub(crate) struct Settings {
     pub(crate) tick_ms: u32,
     pub(crate) preallocation: Preallocation,
-    pub(crate) ahead: u64,
+    pub(crate) prepared_len_max: u64,
     pub(crate) roll: RollLimits,
     pub(crate) compression: storage::Compression,
     pub(crate) nodes_per_step: usize,
@@ -64,7 +64,7 @@ impl Settings {
         Self {
             tick_ms: rng.between(200..1000) as u32,
             preallocation,
-            ahead: if rng.percent(50) { step * 4 } else { step },
+            prepared_len_max: if rng.percent(50) { step * 4 } else { step },
             roll,
             compression,
             nodes_per_step: rng.between(1..12) as usize,
@@ -111,6 +111,7 @@ impl Settings {
         storage::Options {
             log: LogOptions {
                 preallocation: self.preallocation,
+                prepared_len_max: self.prepared_len_max,
                 ..LogOptions::default()
             },
             ..storage::Options::default()
@@ -156,11 +157,17 @@ pub(crate) struct Server {
     pub(crate) woken: Woken,
     pub(crate) submissions: Vec<Submission>,
     pub(crate) snapshot: Option<SnapshotJob>,
-    pub(crate) extension: Option<Extension>,
+    pub(crate) preparation: Option<Preparation>,
+    /// Rounds whose entries the log has not written.
+    pub(crate) with_log: Vec<Batch>,
+    /// What it has written, and is not committed, oldest first.
+    pub(crate) written: VecDeque<Written>,
+    /// A round was refused: what comes was prepared on top of it, until that is taken back.
+    refusing: bool,
     sequencer: Sequencer,
     log: LogWriter,
     roll: RollPolicy,
-    extended: Option<Extended>,
+    prepared: Option<Prepared>,
     disk: Arc<dyn Disk>,
     layout: Layout,
     settings: Settings,
@@ -209,11 +216,14 @@ pub(crate) fn start(
         woken: Woken::default(),
         submissions: Vec::new(),
         snapshot: None,
-        extension: None,
+        preparation: None,
+        with_log: Vec::new(),
+        written: VecDeque::new(),
+        refusing: false,
         sequencer,
         log: recovered.log,
         roll,
-        extended: None,
+        prepared: None,
         disk: shared,
         layout,
         settings,

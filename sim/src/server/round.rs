@@ -1,121 +1,141 @@
-//! A round of writes in the order of the shell's writer, in two steps: up to the sync, and
-//! from there.
+//! Rounds of writes in the order of the shell's pipeline, in three steps between which
+//! anything may happen: prepare, write and sync, commit.
 
 use std::sync::Arc;
 
-use replica::{Connection, Now, Ticket};
+use replica::{Connection, Entries, Now, Ticket};
 use storage::StorageError;
 use storage::log::writer::record_len;
 
 use super::Server;
 
-/// A round between its sync and its commit.
-#[derive(Debug)]
-pub(crate) struct Round {
-    ticket: Ticket,
-    /// The disk had no space: nothing was written.
-    pub(crate) refused: bool,
+/// What one sync of the log has made durable.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    rounds: Vec<Ticket>,
+    /// The disk had no space for this round: nothing of it, nor of those behind, was written.
+    refused: Option<Ticket>,
     snapshot_due: bool,
     /// Number of entries that are durable.
     pub(crate) entries: usize,
 }
 
+impl Written {
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds.len()
+    }
+}
+
 impl Server {
-    /// Prepares what came in and what is due, and makes the entries durable. `entries`
-    /// gets them before anything is written.
+    /// Is every round that was prepared committed?
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.sequencer.outstanding() == 0
+    }
+
+    /// Number of rounds that are neither committed nor refused.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.sequencer.outstanding()
+    }
+
+    /// Prepares a round of what came in and what is due, and leaves it to the log.
+    pub(crate) fn prepare_round(&mut self, now: Now) -> Arc<Entries> {
+        let submissions = std::mem::take(&mut self.submissions);
+        let batch = self.sequencer.prepare(now, submissions);
+        let entries = Arc::clone(&batch.entries);
+        if !self.refusing {
+            self.with_log.push(batch);
+        }
+        entries
+    }
+
+    /// Writes what is with the log, and syncs once. `entries` gets it before anything is
+    /// written.
     ///
     /// # Errors
     /// The log can no longer be written; the server must stop.
-    pub(crate) fn begin_round(
+    pub(crate) fn write_log(
         &mut self,
-        now: Now,
         entries: &mut Vec<Vec<u8>>,
-    ) -> Result<Round, StorageError> {
-        let submissions = std::mem::take(&mut self.submissions);
-        let ticket = self.sequencer.prepare(now, submissions);
-        let lens = self
-            .sequencer
-            .entries()
-            .map(|entry| record_len(entry.len()));
-        let bytes: u64 = lens.sum();
-        let mut round = Round {
-            ticket,
-            refused: false,
-            snapshot_due: false,
-            entries: 0,
-        };
-        if bytes == 0 {
-            return Ok(round);
-        }
-        match self.ensure_room(bytes) {
-            Ok(()) => {}
-            Err(full) if full.is_storage_full() => {
-                round.refused = true;
-                return Ok(round);
+    ) -> Result<Written, StorageError> {
+        let mut written = Written::default();
+        for batch in std::mem::take(&mut self.with_log) {
+            let lens = batch.entries.iter().map(|entry| record_len(entry.len()));
+            let bytes: u64 = lens.sum();
+            if bytes > 0 && !self.has_space(bytes)? {
+                written.refused = Some(batch.ticket);
+                self.refusing = true;
+                break;
             }
-            Err(error) => return Err(error),
-        }
-        entries.extend(self.sequencer.entries().map(<[u8]>::to_vec));
-        for entry in self.sequencer.entries() {
-            self.log.append(entry)?;
-            round.snapshot_due |= self.roll.appended(record_len(entry.len()));
-            round.entries += 1;
+            entries.extend(batch.entries.iter().map(<[u8]>::to_vec));
+            for entry in batch.entries.iter() {
+                self.log.append(entry)?;
+                written.snapshot_due |= self.roll.appended(record_len(entry.len()));
+                written.entries += 1;
+            }
+            written.rounds.push(batch.ticket);
         }
         self.log.commit()?;
-        Ok(round)
-    }
-
-    /// Applies and answers; returns the connections that have something to send.
-    ///
-    /// # Errors
-    /// As [`Server::begin_round`].
-    pub(crate) fn finish_round(
-        &mut self,
-        round: Round,
-        now: Now,
-    ) -> Result<Vec<Arc<Connection>>, StorageError> {
-        let touched = if round.refused {
-            self.sequencer.refuse(round.ticket, now)
-        } else {
-            self.sequencer.commit(round.ticket, now)
-        };
-        if round.snapshot_due {
+        if written.snapshot_due && self.snapshot.is_none() {
             self.log.roll()?;
             let random = self.random();
             self.roll.restart(random);
-            self.start_snapshot();
-        }
-        if self.roll.file_is_full(self.log.segment_len()) {
-            self.log.roll()?;
+        } else {
+            written.snapshot_due = false;
+            if self.roll.file_is_full(self.log.segment_len()) {
+                self.log.roll()?;
+            }
         }
         self.keep_ahead()?;
-        Ok(touched)
+        Ok(written)
     }
 
-    /// Does the extension that was asked for.
-    pub(crate) fn extend(&mut self) {
-        if let Some(extension) = self.extension.take() {
-            self.extended = Some(extension.run());
+    /// Applies and answers; returns the connections that have something to send.
+    pub(crate) fn finish_rounds(&mut self, written: Written, now: Now) -> Vec<Arc<Connection>> {
+        let mut touched = Vec::new();
+        for ticket in written.rounds {
+            touched.extend(self.sequencer.commit(ticket, now));
+        }
+        if let Some(ticket) = written.refused {
+            touched.extend(self.sequencer.refuse(ticket, now));
+            self.refusing = false;
+        }
+        if written.snapshot_due {
+            self.start_snapshot();
+        }
+        touched
+    }
+
+    /// Prepares the log file that was asked for.
+    pub(crate) fn prepare_file(&mut self) {
+        if let Some(preparation) = self.preparation.take() {
+            self.prepared = Some(preparation.run());
         }
     }
 
     fn keep_ahead(&mut self) -> Result<(), StorageError> {
-        if let Some(extended) = self.extended.take() {
-            self.log.extended(extended)?;
+        if let Some(prepared) = self.prepared.take() {
+            self.log.prepared(prepared)?;
         }
-        if let Some(extension) = self.log.extension(self.settings.ahead) {
-            assert!(self.extension.is_none(), "one extension at a time");
-            self.extension = Some(extension);
+        if let Some(preparation) = self.log.preparation() {
+            assert!(self.preparation.is_none(), "one preparation at a time");
+            self.preparation = Some(preparation);
         }
         Ok(())
     }
 
-    fn ensure_room(&mut self, bytes: u64) -> Result<(), StorageError> {
-        if !self.log.has_room(bytes) && self.log.is_extending() {
-            self.extend();
-            let extended = self.extended.take();
-            self.log.extended(extended.expect("it was under way"))?;
+    fn has_space(&mut self, bytes: u64) -> Result<bool, StorageError> {
+        if self.log.awaits_preparation() {
+            self.prepare_file();
+            let prepared = self.prepared.take();
+            self.log.prepared(prepared.expect("it was under way"))?;
         }
-        self.log.ensure_reserved(bytes)
+        match self.log.ensure_reserved(bytes) {
+            Err(full) if full.is_storage_full() => Ok(false),
+            other => other.map(|()| true),
+        }
     }
 }

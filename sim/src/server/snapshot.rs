@@ -27,8 +27,7 @@ pub(crate) enum SnapshotStep {
 }
 
 impl Server {
-    /// Begins a snapshot unless one is being written. To be called between rounds:
-    /// everything applied is durable then.
+    /// Begins a snapshot unless one is being written. Everything applied is durable.
     pub(super) fn start_snapshot(&mut self) {
         if self.snapshot.is_none() {
             let walk = self.replica.write().begin_snapshot();

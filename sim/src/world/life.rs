@@ -132,19 +132,21 @@ impl World {
         if server.snapshot.is_some() {
             self.coverage.count("crash while a snapshot is written");
         }
-        if self.round.is_some() {
+        if !server.written.is_empty() {
             self.coverage.count("crash between sync and commit");
-        } else {
-            replay::same_tree(&self.history, &server.replica.read())?;
+        } else if !server.with_log.is_empty() {
+            self.coverage.count("crash between preparation and sync");
         }
+        // What is prepared or written is not applied.
+        replay::same_tree(&self.history, &server.replica.read())?;
         drop(server);
         self.life += 1;
         self.disk_fails = false;
-        self.round = None;
         self.round_due = false;
+        self.log_due = false;
         self.timer_us = None;
         self.snapshot_due = false;
-        self.extend_due = false;
+        self.file_due = false;
         match death {
             Death::Power => {
                 self.coverage.count("power lost");

@@ -21,7 +21,7 @@ use crate::clients::{Shared, SimClient};
 use crate::coverage::Coverage;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
-use crate::server::{Round, Server, Settings};
+use crate::server::{Server, Settings};
 use crate::violation::{Checked, Violation};
 use network::Link;
 use rot::Flip;
@@ -41,14 +41,16 @@ enum Event {
     Start,
     /// A round begins.
     Round { life: u64 },
-    /// Its entries are durable.
+    /// The log writes what it has.
+    Log { life: u64 },
+    /// What the log wrote first is to be committed.
     Commit { life: u64 },
     /// Something is due in the server.
     Timer { life: u64 },
     /// The snapshot goes on.
     Snapshot { life: u64 },
-    /// Space is reserved.
-    Extend { life: u64 },
+    /// A log file is prepared.
+    File { life: u64 },
     /// A connection reaches the server.
     Accept { link: u64 },
     /// Something arrives at the server.
@@ -93,11 +95,11 @@ pub(crate) struct World {
     disk: SimDisk,
     server: Option<Server>,
     life: u64,
-    round: Option<Round>,
     round_due: bool,
+    log_due: bool,
     timer_us: Option<u64>,
     snapshot_due: bool,
-    extend_due: bool,
+    file_due: bool,
     flip: Option<Flip>,
     /// Is there, or was there lately, a limit on the disk?
     disk_is_limited: bool,
@@ -150,11 +152,11 @@ impl World {
             disk: SimDisk::new(),
             server: None,
             life: 0,
-            round: None,
             round_due: false,
+            log_due: false,
             timer_us: None,
             snapshot_due: false,
-            extend_due: false,
+            file_due: false,
             flip: None,
             disk_is_limited: false,
             disk_fails: false,
@@ -234,15 +236,17 @@ impl World {
         match event {
             Event::Start => self.start(),
             Event::Round { life } if life == self.life => self.begin_round(),
+            Event::Log { life } if life == self.life => self.write_log(),
             Event::Commit { life } if life == self.life => self.commit(),
             Event::Timer { life } if life == self.life => self.timer(),
             Event::Snapshot { life } if life == self.life => self.step_snapshot(),
-            Event::Extend { life } if life == self.life => self.extend(),
+            Event::File { life } if life == self.life => self.prepare_file(),
             Event::Round { .. }
+            | Event::Log { .. }
             | Event::Commit { .. }
             | Event::Timer { .. }
             | Event::Snapshot { .. }
-            | Event::Extend { .. } => Ok(()),
+            | Event::File { .. } => Ok(()),
             Event::Accept { link } => self.accept(link),
             Event::ToServer { link } => self.reach_server(link),
             Event::ToClient { link } => self.reach_client(link),

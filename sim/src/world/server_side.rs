@@ -6,8 +6,11 @@ use replica::{Ending, Next};
 
 use super::life::Death;
 use super::{Event, World, tell};
-use crate::server::{SimTransport, SnapshotStep};
+use crate::server::{Server, SimTransport, SnapshotStep};
 use crate::violation::Checked;
+
+/// So many rounds are prepared, written or committed at a time.
+const ROUNDS_MAX: usize = 4;
 
 impl World {
     pub(super) fn accept(&mut self, id: u64) -> Checked {
@@ -154,13 +157,20 @@ impl World {
         let life = self.life;
         let deadline_us = server.next_deadline_us().max(self.now_us);
         let work = !server.submissions.is_empty();
-        let (snapshot, extension) = (server.snapshot.is_some(), server.extension.is_some());
-        if work && self.round.is_none() && !self.round_due {
+        let (snapshot, file) = (server.snapshot.is_some(), server.preparation.is_some());
+        let log = !server.with_log.is_empty();
+        let outstanding = server.outstanding();
+        if work && outstanding < ROUNDS_MAX && !self.round_due {
             self.round_due = true;
             let after = self.rng.between(1..400);
             self.at(after, Event::Round { life });
         }
-        let idle = self.round.is_none() && !self.round_due;
+        if log && !self.log_due {
+            self.log_due = true;
+            let after = self.rng.between(1..300);
+            self.at(after, Event::Log { life });
+        }
+        let idle = outstanding == 0 && !self.round_due;
         if idle && self.timer_us.is_none_or(|at_us| at_us > deadline_us) {
             self.timer_us = Some(deadline_us);
             self.when(deadline_us, Event::Timer { life });
@@ -170,10 +180,10 @@ impl World {
             let after = self.rng.between(50..20_000);
             self.at(after, Event::Snapshot { life });
         }
-        if extension && !self.extend_due {
-            self.extend_due = true;
+        if file && !self.file_due {
+            self.file_due = true;
             let after = self.rng.between(50..20_000);
-            self.at(after, Event::Extend { life });
+            self.at(after, Event::File { life });
         }
     }
 
@@ -183,7 +193,8 @@ impl World {
             return Ok(());
         }
         self.timer_us = None;
-        if self.round.is_none() && !self.round_due {
+        let at_rest = self.server.as_ref().is_some_and(Server::is_at_rest);
+        if at_rest && !self.round_due {
             self.begin_round()?;
         }
         self.schedule_server();
@@ -196,40 +207,60 @@ impl World {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        assert!(self.round.is_none(), "one round at a time");
-        let begun = server.begin_round(now, &mut self.history.tentative);
-        let written = self.history.tentative.len();
-        self.ephemerals.prepared(&self.history, self.now_us)?;
-        let round = match begun {
-            Ok(round) => round,
+        if !server.is_at_rest() {
+            self.coverage.count("round prepared behind another");
+        }
+        let entries = server.prepare_round(now);
+        if entries.len() > 1 {
+            self.coverage.count("round with several transactions");
+        }
+        self.ephemerals
+            .prepared(&self.history, &entries, self.now_us)?;
+        self.schedule_server();
+        Ok(())
+    }
+
+    pub(super) fn write_log(&mut self) -> Checked {
+        self.log_due = false;
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let before = self.history.tentative.len();
+        let written = match server.write_log(&mut self.history.tentative) {
+            Ok(written) => written,
             Err(error) => return self.fatal("append", &error),
         };
         assert_eq!(
-            round.entries, written,
+            written.entries,
+            self.history.tentative.len() - before,
             "a round is durable or refused as a whole"
         );
-        if round.refused {
+        if written.is_refused() {
             self.coverage.count("round refused for lack of space");
         }
-        if written > 1 {
-            self.coverage.count("round with several transactions");
+        if written.rounds() > 1 {
+            self.coverage.count("several rounds made durable at once");
         }
-        self.round = Some(round);
+        server.written.push_back(written);
         let spent_us = self.disk.take_spent_us();
         let after = spent_us + self.rng.between(20..1500);
         let life = self.life;
         self.at(after, Event::Commit { life });
+        self.schedule_server();
         Ok(())
     }
 
     pub(super) fn commit(&mut self) -> Checked {
         let now = self.now();
-        let (Some(server), Some(round)) = (&mut self.server, self.round.take()) else {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let Some(written) = server.written.pop_front() else {
             return Ok(());
         };
         let from = self.history.last_zxid() + 1;
-        self.history.apply(round.entries)?;
-        let finished = server.finish_round(round, now);
+        self.history.apply(written.entries)?;
+        let touched = server.finish_rounds(written, now);
         for zxid in from..=self.history.last_zxid() {
             if self.transcript.is_some()
                 && let Some(entry) = self.history.entry(zxid)
@@ -242,13 +273,8 @@ impl World {
                 self.tell(&line);
             }
         }
-        match finished {
-            Ok(touched) => {
-                for connection in touched {
-                    connection.send_now();
-                }
-            }
-            Err(error) => return self.fatal("roll", &error),
+        for connection in touched {
+            connection.send_now();
         }
         self.serve_woken()?;
         self.schedule_server();
@@ -260,7 +286,7 @@ impl World {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        // The shell begins a snapshot between rounds, and goes on with it at any time.
+        // The shell begins a snapshot after a commit, and goes on with it at any time.
         let step = server.step_snapshot();
         match step {
             SnapshotStep::Going => {}
@@ -280,16 +306,16 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn extend(&mut self) -> Checked {
-        self.extend_due = false;
+    pub(super) fn prepare_file(&mut self) -> Checked {
+        self.file_due = false;
         if let Some(server) = &mut self.server {
-            server.extend();
-            self.coverage.count("log extended ahead");
+            server.prepare_file();
+            self.coverage.count("log file prepared ahead");
         }
         if self.server.is_some() && self.disk_is_down() {
-            tell!(self, "server: dies while it extends the log");
+            tell!(self, "server: dies while it prepares a log file");
             self.coverage.count("crash inside a disk operation");
-            self.coverage.count("crash point: extend");
+            self.coverage.count("crash point: prepare a log file ahead");
             return self.die(Death::Power);
         }
         self.schedule_server();

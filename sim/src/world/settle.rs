@@ -7,6 +7,7 @@ use client::Request;
 use super::life::Death;
 use super::{Event, World, tell};
 use crate::checkers::{liveness, replay};
+use crate::server::Server;
 use crate::violation::{Checked, Violation};
 
 /// Where a run stands.
@@ -63,7 +64,7 @@ impl World {
             liveness::settled(&unanswered, &living, &state)
         });
         match settled {
-            Some(Ok(())) if self.round.is_none() && probed => return self.last_crash(),
+            Some(Ok(())) if self.is_at_rest() && probed => return self.last_crash(),
             Some(Err(violation)) if self.now_us > until_us => return Err(violation),
             None if self.now_us > until_us => {
                 return Err(Violation::new("liveness", "no server"));
@@ -100,13 +101,17 @@ impl World {
             self.at(LOOK_US, Event::Settle);
             return Ok(());
         };
-        if self.round.is_none() {
+        if server.is_at_rest() {
             replay::same_tree(&self.history, &server.replica.read())?;
             self.phase = Phase::Done;
         } else {
             self.at(LOOK_US, Event::Settle);
         }
         Ok(())
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.server.as_ref().is_some_and(Server::is_at_rest)
     }
 
     fn unanswered(&self) -> Vec<String> {

@@ -7,14 +7,14 @@
 //! * `replay` walks the whole history
 //! * [`roll`] decides when a new file starts
 
-mod extension;
 pub mod format;
+mod preparation;
 pub(crate) mod reader;
 pub(crate) mod replay;
 pub mod roll;
 pub(crate) mod tail;
 pub mod writer;
 
-pub use extension::{Extended, Extension};
+pub use preparation::{Preparation, Prepared};
 pub use roll::{RollLimits, RollPolicy};
 pub use writer::{LogOptions, LogWriter, Preallocation};

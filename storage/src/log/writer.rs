@@ -13,8 +13,8 @@ use jute::Zxid;
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::layout::{NEXT_LOG, log_name};
-use crate::log::extension::{Extended, Extension, reserve};
-use crate::log::format::{self, HEADER, RECORD_OVERHEAD};
+use crate::log::format::{self, RECORD_OVERHEAD};
+use crate::log::preparation::{Preparation, Prepared, reserve};
 
 /// Most bytes in one batch, not counting the record that makes it full. Recovery relies on it: whole records farther than this
 /// behind a broken one belong to a later batch, so the broken one was committed and must not be passed over.
@@ -52,6 +52,8 @@ impl Preallocation {
 pub struct LogOptions {
     /// How space is prepared.
     pub preallocation: Preallocation,
+    /// Longest file to prepare for what comes next, in bytes.
+    pub prepared_len_max: u64,
     /// `forceSync`: when false, a commit returns before the bytes are durable, and a power failure loses acknowledged writes.
     pub force_sync: bool,
     /// Longest entry in bytes: `jute.maxbuffer` plus the extra size.
@@ -62,6 +64,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             preallocation: Preallocation::ZeroFill { step: 4 << 20 },
+            prepared_len_max: 64 << 20,
             force_sync: true,
             entry_len_max: 0xf_ffff * 2,
         }
@@ -83,18 +86,22 @@ pub struct LogWriter {
     buffered_first: Option<Zxid>,
     last_zxid: Zxid,
     poisoned: bool,
-    /// The file that an [`Extension`] is under way for. Until it is handed back nothing may
-    /// be put behind that file's reserved space: the extension writes zeros there.
-    extending: Option<PathBuf>,
+    /// A [`Preparation`] is under way: until it is handed back nobody else may touch the
+    /// file under that name.
+    preparing: bool,
+    /// There was no space for the last preparation, and none was found since.
+    prepared_in_vain: bool,
+    /// Length of the next file to prepare, bytes.
+    prepared_len: u64,
 }
 
-struct Segment {
-    path: PathBuf,
-    file: Arc<dyn DiskFile>,
+pub(super) struct Segment {
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<dyn DiskFile>,
     /// End of the records written so far.
-    position: u64,
+    pub(super) position: u64,
     /// End of the space known to be there.
-    reserved: u64,
+    pub(super) reserved: u64,
 }
 
 impl LogWriter {
@@ -110,7 +117,9 @@ impl LogWriter {
             buffered_first: None,
             last_zxid,
             poisoned: false,
-            extending: None,
+            preparing: false,
+            prepared_in_vain: false,
+            prepared_len: 0,
         }
     }
 
@@ -166,7 +175,10 @@ impl LogWriter {
     /// Commits what is pending and lets the next record start a new file.
     pub fn roll(&mut self) -> Result<(), StorageError> {
         self.commit()?;
-        self.segment = None;
+        if let Some(segment) = self.segment.take() {
+            // The next file will probably take about as much.
+            self.prepared_len = segment.position / 4 * 5;
+        }
         Ok(())
     }
 
@@ -174,13 +186,20 @@ impl LogWriter {
     ///
     /// Called before a write is accepted. An error for which [`StorageError::is_storage_full`] holds means: refuse the write and
     /// carry on, the log is intact. Any other error is fatal. Without preallocation there is nothing to promise.
+    ///
+    /// A file that is full is followed by the prepared one, where there is one, rather than extended.
+    ///
+    /// # Panics
+    /// While [`LogWriter::awaits_preparation`].
     pub fn ensure_reserved(&mut self, bytes: u64) -> Result<(), StorageError> {
         self.check_alive()?;
-        if self.options.preallocation.step().is_none() {
+        if self.options.preallocation.step().is_none() || self.has_room(bytes) {
             return Ok(());
         }
-        let wanted = self.buffer.len() as u64 + bytes;
-        let result = self.reserve_for(wanted);
+        if self.segment.is_some() && self.prepared.is_some() {
+            self.follow()?;
+        }
+        let result = self.reserve_for(self.buffer.len() as u64 + bytes);
         if let Err(error) = &result
             && !error.is_storage_full()
         {
@@ -192,65 +211,51 @@ impl LogWriter {
     /// Whether `bytes` more of records fit into space that is there already.
     pub fn has_room(&self, bytes: u64) -> bool {
         let segment = self.segment.as_ref().or(self.prepared.as_ref());
-        segment.is_some_and(|segment| {
-            segment.position + self.buffer.len() as u64 + bytes <= segment.reserved
-        })
+        segment.is_some_and(|segment| segment.has_room(self.buffer.len() as u64 + bytes))
     }
 
-    /// An extension of the current file, when less than half of `ahead` bytes are left in
-    /// it. To be run on another thread and handed back by [`LogWriter::extended`]; while one
-    /// is under way [`LogWriter::ensure_reserved`] must not be asked for more than
-    /// [`LogWriter::has_room`] says is there.
-    pub fn extension(&mut self, ahead: u64) -> Option<Extension> {
-        let preallocation = self.options.preallocation;
-        preallocation.step()?;
-        let segment = self.segment.as_ref()?;
-        if self.extending.is_some()
-            || self.poisoned
-            || segment.reserved - segment.position > ahead / 2
-        {
+    /// A next file to prepare, if there is none. To be run on another thread and handed
+    /// back by [`LogWriter::prepared`].
+    pub fn preparation(&mut self) -> Option<Preparation> {
+        let step = self.options.preallocation.step()?;
+        let ready = self.segment.is_none() || self.prepared.is_some();
+        if ready || self.preparing || self.prepared_in_vain || self.poisoned {
             return None;
         }
-        self.extending = Some(segment.path.clone());
-        Some(Extension {
-            path: segment.path.clone(),
-            file: Arc::clone(&segment.file),
-            preallocation,
-            from: segment.reserved,
-            until: segment.position + ahead,
-        })
+        self.preparing = true;
+        let len_max = self.options.prepared_len_max.max(step);
+        Some(self.new_file(self.prepared_len.clamp(step, len_max)))
     }
 
-    /// Takes an extension's outcome. Space that could not be had is found missing again, and
-    /// reported, when it is needed; any other failure is fatal.
-    pub fn extended(&mut self, extended: Extended) -> Result<(), StorageError> {
-        self.extending = None;
-        let until = match extended.outcome {
-            Ok(until) => until,
-            Err(error) if error.is_storage_full() => return Ok(()),
+    /// Takes a preparation's outcome. If there was no space it is tried again after some
+    /// was found for the current file; any other failure is fatal.
+    pub fn prepared(&mut self, prepared: Prepared) -> Result<(), StorageError> {
+        assert!(self.preparing, "each preparation comes back once");
+        self.preparing = false;
+        match prepared.0 {
+            Ok(segment) => self.prepared = Some(segment),
+            Err(error) if error.is_storage_full() => self.prepared_in_vain = true,
             Err(error) => {
                 self.poisoned = true;
                 return Err(error);
             }
-        };
-        // After a roll it was for a file that takes no more records.
-        let segment = self.segment.as_mut();
-        if let Some(segment) = segment.filter(|segment| segment.path == extended.path) {
-            segment.reserved = segment.reserved.max(until);
         }
         Ok(())
     }
 
-    /// Is an extension under way?
-    pub fn is_extending(&self) -> bool {
-        self.extending.is_some()
+    /// Must a preparation that is under way come back before the next record can be
+    /// written?
+    pub fn awaits_preparation(&self) -> bool {
+        self.preparing && self.segment.is_none()
     }
 
     /// Prepares the next file, so that [`LogWriter::roll`] costs no more than a rename.
     pub fn prepare_next(&mut self) -> Result<(), StorageError> {
         self.check_alive()?;
         if self.prepared.is_none() {
-            self.prepared = Some(self.prepare_segment()?);
+            assert!(!self.preparing, "the name belongs to a preparation");
+            let step = self.options.preallocation.step().unwrap_or(0);
+            self.prepared = Some(self.new_file(step).run().0?);
         }
         Ok(())
     }
@@ -282,18 +287,14 @@ impl LogWriter {
     fn write_batch(&mut self, first: Zxid) -> Result<(), StorageError> {
         self.open_segment(first)?;
         self.reserve_for(self.buffer.len() as u64)?;
-        let force_sync = self.options.force_sync;
         let segment = self.segment.as_mut().expect("opened above");
-        segment
-            .file
-            .write_at(segment.position, &self.buffer)
-            .map_err(StorageError::io("write to", &segment.path))?;
-        if force_sync {
-            segment
+        let written = match self.options.force_sync {
+            true => segment
                 .file
-                .sync_data()
-                .map_err(StorageError::io("sync", &segment.path))?;
-        }
+                .write_durable_at(segment.position, &self.buffer),
+            false => segment.file.write_at(segment.position, &self.buffer),
+        };
+        written.map_err(StorageError::io("write to", &segment.path))?;
         segment.position += self.buffer.len() as u64;
         segment.reserved = segment.reserved.max(segment.position);
         Ok(())
@@ -319,66 +320,53 @@ impl LogWriter {
         Ok(())
     }
 
-    fn prepare_segment(&self) -> Result<Segment, StorageError> {
-        let path = self.dir.join(NEXT_LOG);
-        let create = || -> io::Result<Segment> {
-            let file: Arc<dyn DiskFile> = self.disk.create(&path)?.into();
-            file.write_at(0, &HEADER)?;
-            let mut segment = Segment {
-                path: path.clone(),
-                file,
-                position: HEADER.len() as u64,
-                reserved: HEADER.len() as u64,
-            };
-            if let Some(step) = self.options.preallocation.step() {
-                segment.extend(self.options.preallocation, step)?;
-            }
-            // The header must be there before the name is: half a header stops an Apache server.
-            segment.file.sync_data()?;
-            Ok(segment)
-        };
-        create().map_err(|source| {
-            // Best effort: a leftover is removed at the next start as well.
-            let _ = self.disk.remove(&path);
-            StorageError::Io {
-                action: "prepare a log file at",
-                path: path.clone(),
-                source,
-            }
-        })
+    fn new_file(&self, len: u64) -> Preparation {
+        Preparation {
+            disk: Arc::clone(&self.disk),
+            path: self.dir.join(NEXT_LOG),
+            preallocation: self.options.preallocation,
+            len,
+        }
     }
 
     fn reserve_for(&mut self, bytes: u64) -> Result<(), StorageError> {
-        let Some(step) = self.options.preallocation.step() else {
+        let preallocation = self.options.preallocation;
+        let Some(step) = preallocation.step() else {
             return Ok(());
         };
         if self.segment.is_none() {
             self.prepare_next()?;
         }
-        let preallocation = self.options.preallocation;
-        let segment = self
-            .segment
-            .as_mut()
-            .or(self.prepared.as_mut())
-            .expect("prepared above");
-        let end = segment.position + bytes;
-        if end <= segment.reserved {
+        let segment = self.segment.as_mut().or(self.prepared.as_mut());
+        let segment = segment.expect("prepared above");
+        if segment.has_room(bytes) {
             return Ok(());
         }
-        let extending = self.extending.as_ref();
-        let free = extending.is_none_or(|path| *path != segment.path);
-        assert!(free, "the space behind belongs to an extension");
-        let missing = (end - segment.reserved).next_multiple_of(step);
+        let missing = segment.position + bytes - segment.reserved;
         segment
-            .extend(preallocation, missing)
-            .map_err(StorageError::io("reserve space in", &segment.path))
+            .extend(preallocation, missing.next_multiple_of(step))
+            .map_err(StorageError::io("reserve space in", &segment.path))?;
+        self.prepared_in_vain = false;
+        Ok(())
+    }
+
+    /// Leaves a full file for the prepared one, and prepares longer ones from now on.
+    fn follow(&mut self) -> Result<(), StorageError> {
+        let len = self.segment.as_ref().map_or(0, |segment| segment.reserved);
+        self.roll()?;
+        self.prepared_len = len * 2;
+        Ok(())
     }
 }
 
 impl Segment {
+    fn has_room(&self, bytes: u64) -> bool {
+        self.position + bytes <= self.reserved
+    }
+
     /// Adds `len` bytes of space. On failure the space known before stays known: zeros
     /// behind the records harm nobody.
-    fn extend(&mut self, preallocation: Preallocation, len: u64) -> io::Result<()> {
+    pub(super) fn extend(&mut self, preallocation: Preallocation, len: u64) -> io::Result<()> {
         let until = self.reserved + len;
         reserve(self.file.as_ref(), preallocation, self.reserved, until)?;
         self.reserved = until;
