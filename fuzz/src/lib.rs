@@ -11,6 +11,7 @@ pub mod apply;
 pub mod disk;
 pub mod gate;
 mod pieces;
+pub mod quorum;
 pub mod replay;
 pub mod seeds;
 pub mod text;
@@ -25,8 +26,12 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("client_frame", wire::client_frame),
     ("connect", wire::connect),
     ("gate", gate::gate),
+    ("initial_message", quorum::initial_message),
     ("log_file", disk::log_file),
     ("multi", wire::multi),
+    ("notification", quorum::notification),
+    ("quorum_config", quorum::quorum_config),
+    ("quorum_packet", quorum::quorum_packet),
     ("snapshot", disk::snapshot),
     ("text", text::text),
     ("txn_entry", wire::txn_entry),
