@@ -14,6 +14,7 @@ mod pieces;
 pub mod quorum;
 pub mod replay;
 pub mod seeds;
+pub mod stream;
 pub mod text;
 pub mod wire;
 
@@ -32,6 +33,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("notification", quorum::notification),
     ("quorum_config", quorum::quorum_config),
     ("quorum_packet", quorum::quorum_packet),
+    ("snap_stream", stream::snap_stream),
     ("snapshot", disk::snapshot),
     ("text", text::text),
     ("txn_entry", wire::txn_entry),

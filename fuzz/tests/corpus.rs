@@ -59,6 +59,7 @@ replays!(
     notification,
     quorum_config,
     quorum_packet,
+    snap_stream,
     snapshot,
     text,
     txn_entry,

@@ -25,6 +25,7 @@ pub fn all() -> Vec<(&'static str, Vec<Seed>)> {
         ("notification", quorum::notification()),
         ("quorum_config", quorum::quorum_config()),
         ("quorum_packet", quorum::quorum_packet()),
+        ("snap_stream", stored::snap_stream()),
         ("snapshot", stored::snapshot()),
         ("text", text()),
         ("txn_entry", stored::txn_entry()),

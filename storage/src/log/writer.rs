@@ -97,6 +97,13 @@ struct Segment {
     reserved: u64,
 }
 
+/// What is left of a writer.
+pub(crate) struct Dismantled {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: LogOptions,
+    pub(crate) last_zxid: Zxid,
+}
+
 impl LogWriter {
     /// A writer behind the record `last_zxid`; its first commit starts a new file.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path, options: LogOptions, last_zxid: Zxid) -> Self {
@@ -253,6 +260,19 @@ impl LogWriter {
             self.prepared = Some(self.prepare_segment()?);
         }
         Ok(())
+    }
+
+    /// Ends the writer, so that its files may be cut or removed. Nothing may wait for a commit.
+    ///
+    /// An [`Extension`] that is under way does no harm: what it writes are zeros behind the records.
+    pub(crate) fn dismantle(self) -> Result<Dismantled, StorageError> {
+        self.check_alive()?;
+        assert!(!self.is_dirty(), "records wait for a commit");
+        Ok(Dismantled {
+            disk: self.disk,
+            options: self.options,
+            last_zxid: self.last_zxid,
+        })
     }
 
     /// The zxid appended last.
