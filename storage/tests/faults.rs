@@ -7,6 +7,7 @@ use std::path::Path;
 
 use common::{Kept, empty_disk, entry, layout, open, put, take_snapshot};
 use jute::Zxid;
+use storage::log::LogHolds;
 use storage::log::writer::record_len;
 use storage::purge::purge;
 use storage::sim_disk::{Op, Rng};
@@ -186,7 +187,7 @@ fn purging_keeps_what_the_kept_snapshots_need() {
     ] {
         put(&disk, &layout().snap_dir().join(name), b"bytes");
     }
-    let removed = purge(&disk, &layout(), 1).expect("memory takes it");
+    let removed = purge(&disk, &layout(), 1, &LogHolds::default()).expect("memory takes it");
     assert_eq!(removed.len(), 3, "{removed:?}");
     assert_eq!(
         names(&disk),
@@ -203,7 +204,7 @@ fn purging_keeps_what_the_kept_snapshots_need() {
         ]
     );
     assert!(
-        purge(&disk, &layout(), 4)
+        purge(&disk, &layout(), 4, &LogHolds::default())
             .expect("nothing to do")
             .is_empty(),
         "too few good snapshots"

@@ -6,15 +6,22 @@
 //! * `tail` tells what a crash left behind from what must not be passed over
 //! * `replay` walks the whole history
 //! * [`roll`] decides when a new file starts
+//! * [`cursor`] reads it for learners, [`holds`] keeps what they need, [`size_factor`] says when that is worth it
 
+pub mod cursor;
 mod extension;
 pub mod format;
+pub mod holds;
 pub(crate) mod reader;
 pub(crate) mod replay;
 pub mod roll;
+pub mod size_factor;
 pub(crate) mod tail;
 pub mod writer;
 
+pub use cursor::{CursorStep, LogCursor};
 pub use extension::{Extended, Extension};
+pub use holds::{LogHold, LogHolds};
 pub use roll::{RollLimits, RollPolicy};
+pub use size_factor::SizeFactor;
 pub use writer::{LogOptions, LogWriter, Preallocation};
