@@ -1,6 +1,6 @@
 //! The transaction log: `log.<zxid>` files of framed records.
 //!
-//! * [`format`] is the layout of bytes
+//! * [`mod@format`] is the layout of bytes
 //! * [`writer`] appends with one sync per batch
 //! * `reader` walks one file
 //! * `tail` tells what a crash left behind from what must not be passed over

@@ -1,6 +1,6 @@
 //! Snapshots: `snapshot.<zxid>` files.
 //!
-//! * [`format`] is the layout and the seals, [`body`] what stands between header and seals, [`compress`] the three forms of the
+//! * [`mod@format`] is the layout and the seals, [`body`] what stands between header and seals, [`compress`] the three forms of the
 //!   byte stream
 //! * [`writer`] makes a snapshot visible only when it is durable
 //! * [`reader`] verifies before it hands anything out
