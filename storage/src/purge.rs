@@ -1,6 +1,6 @@
 //! Removes snapshots and logs that no start needs any more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jute::Zxid;
 
@@ -23,41 +23,39 @@ pub fn purge(
     keep: usize,
     holds: &LogHolds,
 ) -> Result<Vec<PathBuf>, StorageError> {
-    holds.while_fixed(|lowest_held| purge_below(disk, layout, keep, lowest_held))
-}
-
-fn purge_below(
-    disk: &dyn Disk,
-    layout: &Layout,
-    keep: usize,
-    lowest_held: Option<Zxid>,
-) -> Result<Vec<PathBuf>, StorageError> {
     let keep = keep.max(SNAPSHOTS_KEPT_MIN);
     let kept = candidates(disk, layout.snap_dir(), keep)?;
     let oldest_kept = match kept.last() {
         Some(oldest) if kept.len() == keep => oldest.zxid,
         _ => return Ok(Vec::new()),
     };
-    let mut removed = Vec::new();
-    for (zxid, name) in files_with_prefix(disk, layout.snap_dir(), "snapshot")? {
-        if zxid < oldest_kept {
-            removed.push(layout.snap_dir().join(name));
-        }
-    }
+    let snapshots = files_with_prefix(disk, layout.snap_dir(), "snapshot")?;
+    let mut removed = remove_below(disk, layout.snap_dir(), snapshots, oldest_kept)?;
+    // Snapshots go first, durably: whatever a crash leaves, every snapshot that is left still has its logs.
+    disk.sync_dir(layout.snap_dir())
+        .map_err(StorageError::io("sync", layout.snap_dir()))?;
     let logs = files_with_prefix(disk, layout.log_dir(), "log")?;
-    let oldest_needed = lowest_held.map_or(oldest_kept, |held| held.min(oldest_kept));
-    let first_needed = first_log_needed(logs.iter().map(|(zxid, _)| *zxid), oldest_needed);
-    for (zxid, name) in logs {
-        if zxid < first_needed {
-            removed.push(layout.log_dir().join(name));
-        }
-    }
-    // Snapshots go first: should it end half-way, every snapshot that is left still has its logs.
-    for path in &removed {
+    let removal = holds.remove_below(|held| {
+        let oldest_needed = held.map_or(oldest_kept, |held| held.min(oldest_kept));
+        first_log_needed(logs.iter().map(|(zxid, _)| *zxid), oldest_needed)
+    });
+    removed.extend(remove_below(disk, layout.log_dir(), logs, removal.floor)?);
+    Ok(removed)
+}
+
+fn remove_below(
+    disk: &dyn Disk,
+    dir: &Path,
+    files: Vec<(Zxid, String)>,
+    floor: Zxid,
+) -> Result<Vec<PathBuf>, StorageError> {
+    let below = files.into_iter().filter(|(zxid, _)| *zxid < floor);
+    let paths: Vec<_> = below.map(|(_, name)| dir.join(name)).collect();
+    for path in &paths {
         disk.remove(path)
             .map_err(StorageError::io("remove", path))?;
     }
-    Ok(removed)
+    Ok(paths)
 }
 
 /// The last log that starts at or before `oldest_needed` may hold records behind it.

@@ -62,7 +62,9 @@ impl LogCursor {
         from: Zxid,
     ) -> Result<Option<Self>, StorageError> {
         let dir = layout.log_dir();
-        let hold = holds.hold(from);
+        let Some(hold) = holds.hold(from) else {
+            return Ok(None);
+        };
         let files = files_with_prefix(disk.as_ref(), dir, "log")?;
         let Some((zxid, name)) = files.into_iter().rfind(|(zxid, _)| *zxid <= from) else {
             return Ok(None);

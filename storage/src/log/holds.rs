@@ -18,6 +18,8 @@ pub struct LogHolds(Arc<Mutex<Held>>);
 struct Held {
     by_reader: BTreeMap<u64, Zxid>,
     next_reader: u64,
+    /// What lies below is being removed, and cannot be claimed.
+    floor: Option<Zxid>,
 }
 
 /// One reader's claim; given up when dropped.
@@ -27,16 +29,21 @@ pub struct LogHold {
 }
 
 impl LogHolds {
-    /// Claims the log from `zxid` on.
-    pub fn hold(&self, zxid: Zxid) -> LogHold {
+    /// Claims the log from `zxid` on. `None` while that is being removed.
+    ///
+    /// A claim is made before the reader looks for its files: so either they stay, or it does not get them.
+    pub fn hold(&self, zxid: Zxid) -> Option<LogHold> {
         let mut held = self.lock();
+        if held.floor.is_some_and(|floor| zxid < floor) {
+            return None;
+        }
         let reader = held.next_reader;
         held.next_reader += 1;
         held.by_reader.insert(reader, zxid);
-        LogHold {
+        Some(LogHold {
             holds: self.clone(),
             reader,
-        }
+        })
     }
 
     /// The lowest zxid that is claimed, if any is.
@@ -44,11 +51,12 @@ impl LogHolds {
         self.lock().lowest()
     }
 
-    /// Runs `remove` with the lowest zxid that is claimed. Nothing can be claimed meanwhile: a claim is made before the reader looks for its
-    /// files, so it either is respected or finds them gone.
-    pub(crate) fn while_fixed<T>(&self, remove: impl FnOnce(Option<Zxid>) -> T) -> T {
-        let held = self.lock();
-        remove(held.lowest())
+    /// Begins to remove what lies below the zxid that `floor` makes of the lowest one claimed. Readers are not held up meanwhile.
+    pub(crate) fn remove_below(&self, floor: impl FnOnce(Option<Zxid>) -> Zxid) -> Removal<'_> {
+        let mut held = self.lock();
+        let floor = floor(held.lowest());
+        held.floor = held.floor.max(Some(floor));
+        Removal { holds: self, floor }
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -60,6 +68,18 @@ impl LogHolds {
 impl Held {
     fn lowest(&self) -> Option<Zxid> {
         self.by_reader.values().min().copied()
+    }
+}
+
+/// A removal that is under way; ends when dropped.
+pub(crate) struct Removal<'a> {
+    holds: &'a LogHolds,
+    pub(crate) floor: Zxid,
+}
+
+impl Drop for Removal<'_> {
+    fn drop(&mut self) {
+        self.holds.lock().floor = None;
     }
 }
 
@@ -76,5 +96,30 @@ impl LogHold {
 impl Drop for LogHold {
     fn drop(&mut self) {
         self.holds.lock().by_reader.remove(&self.reader);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_being_removed_cannot_be_claimed() {
+        let holds = LogHolds::default();
+        let nine = holds.hold(Zxid(9)).expect("nothing is being removed");
+        let removal = holds.remove_below(|lowest| {
+            assert_eq!(lowest, Some(Zxid(9)));
+            Zxid(7)
+        });
+        assert_eq!(removal.floor, Zxid(7));
+        assert!(holds.hold(Zxid(6)).is_none());
+        let seven = holds.hold(Zxid(7)).expect("it stays");
+        assert_eq!(holds.lowest(), Some(Zxid(7)));
+        seven.advance(Zxid(8));
+        seven.advance(Zxid(3));
+        assert_eq!(holds.lowest(), Some(Zxid(8)), "a claim does not go back");
+        drop((removal, nine, seven));
+        assert_eq!(holds.lowest(), None);
+        assert!(holds.hold(Zxid(6)).is_some());
     }
 }
