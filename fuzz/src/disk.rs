@@ -19,7 +19,7 @@ use storage::{
 use crate::pieces;
 
 /// What the server's options are in these targets.
-const STATE_OPTIONS: state::Options = state::Options {
+pub(crate) const STATE_OPTIONS: state::Options = state::Options {
     owner_rules: OwnerRules {
         extended_types: true,
         emulate_353_ttl: false,
@@ -35,7 +35,7 @@ const SNAPSHOT_ZXID: Zxid = Zxid(5);
 /// Zeros behind the records, as preallocation leaves them.
 const PADDING: usize = 700;
 
-fn layout() -> Layout {
+pub(crate) fn layout() -> Layout {
     Layout::new(Path::new("data"), Path::new("data"))
 }
 
@@ -45,13 +45,13 @@ fn put(disk: &SimDisk, path: &Path, bytes: &[u8]) {
 }
 
 /// A disk with the server's directories, and the snapshots' one.
-fn empty_disk() -> (SimDisk, PathBuf) {
+pub(crate) fn empty_disk() -> (SimDisk, PathBuf) {
     let (disk, layout) = (SimDisk::new(), layout());
     layout.prepare(&disk, true).expect("memory takes it");
     (disk, layout.snap_dir().to_path_buf())
 }
 
-fn open(disk: &SimDisk, trust_empty: bool) -> Result<(Recovered, State), StorageError> {
+pub(crate) fn open(disk: &SimDisk, trust_empty: bool) -> Result<(Recovered, State), StorageError> {
     let options = Options {
         trust_empty_snapshot: trust_empty,
         log: LogOptions {
@@ -230,7 +230,7 @@ fn put_log(disk: &SimDisk, dir: &Path, entries: &[&[u8]], padding: usize) {
 }
 
 /// The snapshot that a new server writes.
-fn put_empty_snapshot(disk: &SimDisk, dir: &Path) {
+pub(crate) fn put_empty_snapshot(disk: &SimDisk, dir: &Path) {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let (sessions, acls) = ([].into_iter(), [(1, EMPTY_ACL)].into_iter());
     let options = SnapshotOptions::default();

@@ -11,8 +11,10 @@ pub mod apply;
 pub mod disk;
 pub mod gate;
 mod pieces;
+pub mod quorum;
 pub mod replay;
 pub mod seeds;
+pub mod stream;
 pub mod text;
 pub mod wire;
 
@@ -25,8 +27,13 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("client_frame", wire::client_frame),
     ("connect", wire::connect),
     ("gate", gate::gate),
+    ("initial_message", quorum::initial_message),
     ("log_file", disk::log_file),
     ("multi", wire::multi),
+    ("notification", quorum::notification),
+    ("quorum_config", quorum::quorum_config),
+    ("quorum_packet", quorum::quorum_packet),
+    ("snap_stream", stream::snap_stream),
     ("snapshot", disk::snapshot),
     ("text", text::text),
     ("txn_entry", wire::txn_entry),

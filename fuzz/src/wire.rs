@@ -79,7 +79,7 @@ pub fn client_frame(input: &[u8]) {
 }
 
 /// Limits that the short inputs of a fuzzer reach.
-const SMALL: Limits = Limits {
+pub(crate) const SMALL: Limits = Limits {
     max_len: 16,
     max_depth: 1,
 };
@@ -109,7 +109,7 @@ fn multi_request(bytes: &[u8]) -> Option<MultiRequest<'_>> {
     MultiRequest::decode(&mut Reader::new(bytes, Limits::default())).ok()
 }
 
-fn encoded(record: &impl Encode) -> Vec<u8> {
+pub(crate) fn encoded(record: &impl Encode) -> Vec<u8> {
     let mut out = Vec::new();
     record.encode(&mut out);
     out

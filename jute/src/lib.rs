@@ -8,6 +8,8 @@
 //! * [`data`]: the small records that appear everywhere (`Id`, `Acl`, `Stat`)
 //! * [`proto`]: requests, replies and events of the client port
 //! * [`txn`]: transactions, as logged and as proposed
+//! * [`quorum`]: what servers of an ensemble say to each other
+//! * [`properties`]: the text format of configurations
 //! * [`frame`]: the length prefix around every packet
 
 pub mod data;
@@ -15,7 +17,9 @@ mod error_code;
 pub mod frame;
 mod op;
 pub mod path;
+pub mod properties;
 pub mod proto;
+pub mod quorum;
 pub mod txn;
 pub mod wire;
 mod zxid;

@@ -1,4 +1,10 @@
 //! `currentEpoch` and `acceptedEpoch`: a decimal number each, replaced atomically.
+//!
+//! A learner writes them in this order, each step durable before the next: **acceptedEpoch** when it has the new epoch from
+//! LEADERINFO, then **the history** that NEWLEADER ends (entries of the log, a truncation, a received snapshot), then
+//! **currentEpoch**; only then may it acknowledge NEWLEADER. So currentEpoch never stands for a history that is not there, and a start
+//! never finds transactions of an epoch that was not accepted: [`start_up`] takes what a crash leaves between any two steps, and refuses
+//! what none can. `tests/sync_order.rs` crashes at every operation of the whole.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -17,6 +17,10 @@ pub(crate) const NEXT_LOG: &str = "next-log.tmp";
 /// Prefix of a snapshot being written. Not `snapshot.*`, for the same reason.
 pub(crate) const UNFINISHED_SNAPSHOT: &str = "unfinished-snapshot.";
 
+/// What stands before the zxid of a snapshot that came from a leader and is about to replace everything else. Not `snapshot.*`:
+/// it counts before it has that name, but only for us.
+pub(crate) const RECEIVED_SNAPSHOT: &str = "received-snapshot";
+
 /// The two `version-2` directories; they may be the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -108,6 +112,11 @@ pub fn log_name(zxid: Zxid) -> String {
 /// The name of the snapshot taken at `zxid`.
 pub fn snapshot_name(zxid: Zxid, compression: Compression) -> String {
     format!("snapshot.{}{}", hex(zxid), compression.suffix())
+}
+
+/// The name of a received snapshot before it has replaced everything else.
+pub(crate) fn received_snapshot_name(zxid: Zxid, compression: Compression) -> String {
+    format!("{RECEIVED_SNAPSHOT}.{}{}", hex(zxid), compression.suffix())
 }
 
 /// The zxid in a file name such as `log.1f` or `snapshot.1f.gz`, when the part before the first dot is `prefix`.

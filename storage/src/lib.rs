@@ -6,12 +6,15 @@
 //! * [`recovery`]: from whatever a crash left to a loaded state and a writer that continues
 //! * [`log`]: records, group commit, what counts as an unfinished end
 //! * [`snap`]: snapshots, their seals and compressions
+//! * [`truncate`]: takes back the end of the history
+//! * [`adopt`]: replaces the history by what a leader sent
 //! * [`purge`]: removes what no start needs
 //! * [`epochs`]: `currentEpoch` and `acceptedEpoch`
 //! * [`layout`]: names and directories
 //! * [`sim_disk`]: a disk in memory that loses, tears and rots
 //! * [`suite`]: what every [`disk::Disk`] must do
 
+pub mod adopt;
 pub mod disk;
 pub mod epochs;
 mod error;
@@ -22,6 +25,7 @@ pub mod recovery;
 pub mod sim_disk;
 pub mod snap;
 pub mod suite;
+pub mod truncate;
 
 pub use disk::{Disk, DiskFile};
 pub use error::{Rejected, StorageError};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jute::Zxid;
 use jute::wire::Limits;
 
+use crate::adopt::recover_adoption;
 use crate::disk::Disk;
 use crate::error::{Rejected, StorageError};
 use crate::layout::{Layout, NEXT_LOG, UNFINISHED_SNAPSHOT, files_with_prefix};
@@ -88,7 +89,8 @@ pub struct Recovered {
 
 /// Loads the newest state from `layout` into `sink`.
 ///
-/// Nothing is changed on disk unless all of it succeeds, except that missing directories are made.
+/// Nothing is changed on disk unless all of it succeeds, except that missing directories are made and that the replacement by a
+/// received snapshot, decided before a crash, is completed (see [`crate::adopt`]).
 pub fn open<S: RecoverySink>(
     disk: Arc<dyn Disk>,
     layout: &Layout,
@@ -96,6 +98,7 @@ pub fn open<S: RecoverySink>(
     sink: &mut S,
 ) -> Result<Recovered, StorageError> {
     layout.prepare(disk.as_ref(), options.datadir_autocreate)?;
+    let adopted = recover_adoption(disk.as_ref(), layout, options.limits)?;
     let mut warnings = Vec::new();
     let files = files_with_prefix(disk.as_ref(), layout.log_dir(), "log")?;
     let loaded = load_newest(disk.as_ref(), layout, options, sink, &mut warnings)?;
@@ -121,6 +124,12 @@ pub fn open<S: RecoverySink>(
         Start::Blank => Zxid(-1),
         _ => replayed.last_zxid.unwrap_or(replay.after),
     };
+    warnings.extend(adopted.map(|zxid| {
+        format!(
+            "a snapshot received from a leader, up to zxid {:#x}, replaced everything else, as was decided before the crash",
+            zxid.0
+        )
+    }));
     warnings.extend(replayed.warnings);
     let log = LogWriter::new(Arc::clone(&disk), layout.log_dir(), options.log, last_zxid);
     Ok(Recovered {

@@ -8,14 +8,22 @@ use std::sync::Arc;
 
 use jute::Zxid;
 use jute::data::{Acl, StatPersisted};
+use jute::quorum::snap::encode_signature;
+use jute::wire::Limits;
 
+use crate::adopt::adopt;
 use crate::disk::{Disk, read_full};
 use crate::epochs::{self, EpochFile};
 use crate::error::Rejected;
 use crate::layout::Layout;
 use crate::log::{LogOptions, Preallocation};
 use crate::recovery::{Options, RecoverySink, Start, open};
-use crate::snap::{Compression, SnapshotOptions, SnapshotSink, SnapshotWriter, Trailer};
+use crate::snap::body::{encode_end, encode_front, encode_node};
+use crate::snap::{
+    Compression, ReceivedTrailer, SnapshotOptions, SnapshotReceiver, SnapshotSink, SnapshotWriter,
+    Trailer,
+};
+use crate::truncate::{Outcome, truncate};
 
 type Check = fn(&Arc<dyn Disk>, &Path);
 
@@ -24,7 +32,7 @@ type Check = fn(&Arc<dyn Disk>, &Path);
 /// # Panics
 /// At the first check that fails.
 pub fn run<'p>(mut fresh: impl FnMut() -> (Arc<dyn Disk>, &'p Path)) {
-    let checks: [Check; 7] = [
+    let checks: [Check; 8] = [
         names,
         replacing,
         missing,
@@ -32,6 +40,7 @@ pub fn run<'p>(mut fresh: impl FnMut() -> (Arc<dyn Disk>, &'p Path)) {
         allocating,
         sizes,
         whole_recovery,
+        taking_back_and_replacing,
     ];
     for check in checks {
         let (disk, dir) = fresh();
@@ -245,6 +254,59 @@ fn whole_recovery(disk: &Arc<dyn Disk>, dir: &Path) {
     );
 }
 
+/// What a leader may ask for: the end of the history goes, or all of it for a tree.
+fn taking_back_and_replacing(disk: &Arc<dyn Disk>, dir: &Path) {
+    let layout = Layout::new(dir, &dir.join("log"));
+    let (options, limits) = (Options::default(), Limits::default());
+    let start = || {
+        let mut counts = Counts::default();
+        let recovered = open(Arc::clone(disk), &layout, &options, &mut counts).expect("open");
+        (recovered, counts.entries)
+    };
+    let (mut recovered, _) = start();
+    small_snapshot(disk, &layout, Zxid::ZERO, Compression::None);
+    for zxid in 1..=9_i64 {
+        let mut entry = vec![0; 300];
+        entry[12..20].copy_from_slice(&zxid.to_be_bytes());
+        recovered.log.append(&entry).expect("append");
+        recovered.log.commit().expect("commit");
+        if zxid % 4 == 0 {
+            recovered.log.roll().expect("roll");
+        }
+    }
+    small_snapshot(disk, &layout, Zxid(7), Compression::None);
+    let truncated = truncate(recovered.log, &layout, limits, Zxid(6)).expect("truncate");
+    assert_eq!(truncated.outcome, Outcome::Cut);
+    let (recovered, entries) = start();
+    assert_eq!(
+        (recovered.last_zxid.0, entries),
+        (6, (1..=6).collect::<Vec<_>>())
+    );
+
+    let mut tree = Vec::new();
+    let front = encode_front([].into_iter(), [].into_iter(), &mut tree, |_| {
+        Ok::<_, ()>(())
+    });
+    front.expect("memory takes it");
+    encode_node("", Some(&[]), -1, &StatPersisted::default(), &mut tree);
+    encode_end(&mut tree);
+    encode_signature(&mut tree);
+    let (zxid, form) = (Zxid(1 << 32), SnapshotOptions::default());
+    let mut received =
+        SnapshotReceiver::begin(Arc::clone(disk), &layout, zxid, form, limits).expect("begin");
+    let taken = received.take(&tree, &mut Counts::default()).expect("take");
+    assert_eq!(taken, Some(tree.len()));
+    let trailer = ReceivedTrailer {
+        digest: true,
+        last_processed: true,
+    };
+    adopt(received, trailer, &layout, recovered.log).expect("adopt");
+    let (recovered, entries) = start();
+    assert_eq!((recovered.last_zxid, entries), (zxid, Vec::new()));
+    assert_eq!(sorted(disk, layout.log_dir()), [""; 0]);
+    assert_eq!(sorted(disk, layout.snap_dir()), ["snapshot.100000000"]);
+}
+
 fn small_snapshot(disk: &Arc<dyn Disk>, layout: &Layout, zxid: Zxid, compression: Compression) {
     let acl = [Acl::open()];
     let options = SnapshotOptions {
@@ -264,7 +326,7 @@ fn small_snapshot(disk: &Arc<dyn Disk>, layout: &Layout, zxid: Zxid, compression
     let stat = StatPersisted::default();
     writer.node("", Some(&[]), -1, &stat).expect("node");
     let mut raw = Vec::new();
-    crate::snap::writer::encode_node("/a", None, 1, &stat, &mut raw);
+    encode_node("/a", None, 1, &stat, &mut raw);
     writer.nodes_raw(&raw).expect("raw nodes");
     writer
         .finish(Trailer {

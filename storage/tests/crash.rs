@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use common::{entry, layout, open, take_snapshot};
 use jute::Zxid;
+use storage::log::LogHolds;
 use storage::purge::purge;
 use storage::sim_disk::Rng;
 use storage::{LogOptions, Options, Preallocation, SimDisk, Start, StorageError};
@@ -88,7 +89,7 @@ fn run(
                 }
             }
             3 => recovered.log.prepare_next()?,
-            4 => drop(purge(disk, &layout(), 3)?),
+            4 => drop(purge(disk, &layout(), 3, &LogHolds::default())?),
             _ => {}
         }
     }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use common::{Kept, empty_disk, entry, layout, open, put, take_snapshot};
 use jute::Zxid;
 use jute::data::StatPersisted;
+use storage::log::LogHolds;
 use storage::log::writer::record_len;
 use storage::purge::purge;
 use storage::sim_disk::{Op, Rng};
-use storage::snap::writer::encode_node;
+use storage::snap::body::encode_node;
 use storage::{
     Compression, Disk, Layout, LogOptions, Options, Preallocation, SimDisk, SnapshotOptions,
     SnapshotWriter, Start, StorageError, Trailer,
@@ -265,7 +266,7 @@ fn purging_keeps_what_the_kept_snapshots_need() {
     ] {
         put(&disk, &layout().snap_dir().join(name), b"bytes");
     }
-    let removed = purge(&disk, &layout(), 1).expect("memory takes it");
+    let removed = purge(&disk, &layout(), 1, &LogHolds::default()).expect("memory takes it");
     assert_eq!(removed.len(), 3, "{removed:?}");
     assert_eq!(
         names(&disk),
@@ -282,7 +283,7 @@ fn purging_keeps_what_the_kept_snapshots_need() {
         ]
     );
     assert!(
-        purge(&disk, &layout(), 4)
+        purge(&disk, &layout(), 4, &LogHolds::default())
             .expect("nothing to do")
             .is_empty(),
         "too few good snapshots"

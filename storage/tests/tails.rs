@@ -181,6 +181,36 @@ fn a_lost_sector_with_later_batches_behind_it_is_damage() {
     assert_eq!(disk.read_all(&log_path(1)).expect("still there"), before);
 }
 
+/// A length field across two sectors, the first of which was lost, can be one that no writer uses.
+#[test]
+fn half_a_length() {
+    let (bytes, starts) = log_of(&[440, 240]);
+    let start = starts[1];
+    assert_eq!(
+        start % 512,
+        501,
+        "one byte of the length is in the next sector"
+    );
+    let mut lost = bytes.clone();
+    lost[start..512].fill(0);
+    assert_eq!(lost[start + 8..start + 12], [0, 0, 0, 16]);
+    survives_with(&disk_with(&[(1, &lost)]), 1, "the first sector is lost");
+    // Another byte of the record in the first sector says that it was not lost.
+    let mut changed = lost.clone();
+    changed[start + 7] = 1;
+    // The same length where it does not cross a boundary.
+    let (mut shifted, starts) = log_of(&[439, 240]);
+    shifted[starts[1]..starts[1] + 11].fill(0);
+    shifted[starts[1] + 11] = 16;
+    for damaged in [changed, shifted] {
+        let found = last_zxid(&disk_with(&[(1, &damaged)]));
+        assert!(
+            matches!(found, Err(StorageError::DamagedLog { .. })),
+            "{found:?}"
+        );
+    }
+}
+
 /// The zxid in the name, and the bytes.
 type LogFile = (i64, Vec<u8>);
 

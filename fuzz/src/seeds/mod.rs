@@ -1,5 +1,6 @@
 //! Where fuzzing starts: recorded bytes of real clients and servers, and records made here.
 
+mod quorum;
 mod records;
 mod scripts;
 mod stored;
@@ -18,8 +19,13 @@ pub fn all() -> Vec<(&'static str, Vec<Seed>)> {
         ("client_frame", records::client_frame()),
         ("connect", records::connect()),
         ("gate", scripts::gate()),
+        ("initial_message", quorum::initial_message()),
         ("log_file", stored::log_file()),
         ("multi", records::multi()),
+        ("notification", quorum::notification()),
+        ("quorum_config", quorum::quorum_config()),
+        ("quorum_packet", quorum::quorum_packet()),
+        ("snap_stream", stored::snap_stream()),
         ("snapshot", stored::snapshot()),
         ("text", text()),
         ("txn_entry", stored::txn_entry()),

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use jute::data::Acl;
+use jute::quorum::LeaderMessage;
+use jute::quorum::snap::{SIGNATURE_LEN, encode_signature};
 use jute::txn::{
     CloseSessionTxn, CreateContainerTxn, CreateTtlTxn, CreateTxn, DeleteTxn, LogEntry, SetAclTxn,
     SetDataTxn, Txn, TxnDigest, TxnHeader,
 };
 use storage::Compression;
 use storage::log::format::{RECORD_HEAD_LEN, RECORD_OVERHEAD};
+use storage::snap::body::encode_end;
 use storage::snap::format::HEADER;
 
 use super::{Seed, testdata};
@@ -212,11 +215,35 @@ fn renumbered(entries: &[&[u8]]) -> Vec<u8> {
     script(numbered.iter().map(|entry| &entry[..]))
 }
 
+/// Sessions, ACLs and nodes of a recorded snapshot, without header, end and trailer.
+fn snapshot_body(file: &[u8]) -> &[u8] {
+    // The string `/`, and the trailer of 3.9: three seals, a digest and a zxid.
+    const TRAILER_LEN: usize = 5 + 3 * 13 + 20 + 8;
+    &file[HEADER.len()..file.len() - TRAILER_LEN]
+}
+
+/// A tree as a leader sends it, in pieces of several lengths.
+pub(super) fn snap_stream() -> Vec<Seed> {
+    let file = testdata("storage", SNAPSHOT);
+    let mut stream = snapshot_body(&file).to_vec();
+    encode_end(&mut stream);
+    encode_signature(&mut stream);
+    let packet = LeaderMessage::UpToDate;
+    let with = |piece_len: u8, bytes: &[u8]| [&[piece_len], bytes].concat();
+    let followed = [&stream[..], &crate::wire::encoded(&packet)].concat();
+    [
+        ("cut", with(100, &stream[..stream.len() - 5])),
+        ("followed", with(255, &followed)),
+        ("one-by-one", with(1, &stream)),
+        ("unsigned", with(7, &stream[..stream.len() - SIGNATURE_LEN])),
+    ]
+    .map(|(name, bytes)| (name.to_owned(), bytes))
+    .into()
+}
+
 pub(super) fn snapshot() -> Vec<Seed> {
     let file = testdata("storage", SNAPSHOT);
-    // Header, body, string `/`, and the trailer of 3.9: three seals, a digest and a zxid.
-    const TRAILER_LEN: usize = 5 + 3 * 13 + 20 + 8;
-    let body = &file[HEADER.len()..file.len() - TRAILER_LEN];
+    let body = snapshot_body(&file);
     let nodes = snapshot_file::nodes();
     let with = |mode: u8, bytes: &[u8]| [&[mode], bytes].concat();
     let mut seeds = vec![

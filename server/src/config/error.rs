@@ -28,7 +28,7 @@ pub enum ConfigError {
         /// Line, from 1.
         line: usize,
         /// What is wrong on that line.
-        reason: &'static str,
+        reason: String,
     },
     /// A key has a value that is not allowed, or is missing.
     #[error("{origin}: {key}={value}: {reason} (allowed: {allowed})")]

@@ -44,8 +44,11 @@ pub(super) struct Written {
 
 impl LogEnd {
     /// Has the file for the first write ready: no client should wait for that. Without space
-    /// the first write will be refused.
+    /// the first write will be refused. A client may have been faster: then there is one.
     pub(super) fn prepare(&mut self) -> Result<(), StorageError> {
+        if self.writer.segment_len() > 0 {
+            return Ok(());
+        }
         match self.writer.prepare_next() {
             Err(error) if !error.is_storage_full() => Err(error),
             _ => Ok(()),

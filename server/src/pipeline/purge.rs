@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storage::log::LogHolds;
 use storage::{Disk, Layout};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tracing::{error, info};
@@ -42,7 +43,8 @@ impl Drop for Purge {
 
 fn run(disk: &dyn Disk, layout: &Layout, keep: usize) {
     info!("Purge task started.");
-    match storage::purge::purge(disk, layout, keep) {
+    // A standalone server has no learners that read its log.
+    match storage::purge::purge(disk, layout, keep, &LogHolds::default()) {
         Ok(removed) => {
             for path in removed {
                 info!("Removing file: {}", path.display());

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use storage::log::LogHolds;
 use storage::sim_disk::Op;
 
 use super::life::Death;
@@ -132,7 +133,7 @@ impl World {
         if self.server.is_none() {
             return Ok(());
         }
-        match storage::purge::purge(&self.disk, &server::layout(), 3) {
+        match storage::purge::purge(&self.disk, &server::layout(), 3, &LogHolds::default()) {
             Ok(removed) => self.coverage.add("file purged", removed.len() as u64),
             Err(error) if self.disk_is_down() => return self.fatal("purge", &error),
             // It is tried again another time.

@@ -141,8 +141,13 @@ pub(crate) struct RecordReader<'a> {
 
 impl<'a> RecordReader<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, entry_len_max: usize) -> Self {
+        Self::at(file, entry_len_max, HEADER.len() as u64)
+    }
+
+    /// Starts at a record that begins at `offset`.
+    pub(crate) fn at(file: &'a dyn DiskFile, entry_len_max: usize, offset: u64) -> Self {
         Self {
-            window: Window::new(file, HEADER.len() as u64),
+            window: Window::new(file, offset),
             entry_len_max,
             handed_out: 0,
         }

@@ -269,8 +269,8 @@ where
             return Ok(());
         };
         // Apache steps over a tail without end mark and reuses its zxid in the next file, so the order of the zxids decides. It
-        // does not step over a wrong checksum, and neither did we leave one behind: such tails are cut off at the next start.
-        if let Stop::BadChecksum { .. } = tail.stop {
+        // does not step over a wrong checksum or length, and neither did we leave one behind: such tails are cut off at the next start.
+        if let Stop::BadChecksum { .. } | Stop::BadLength(_) = tail.stop {
             let found = format!("{}, and later files have records", tail.stop.describe());
             return Err(StorageError::DamagedLog {
                 path: tail.path,

@@ -15,7 +15,8 @@
 //! | wrong checksum | none | no | damage: a crash does not change bytes |
 //! | any of these | all within one batch of T | yes | unfinished |
 //! | any of these | otherwise | | damage: later batches were committed |
-//! | a length that no writer uses | | | damage: lost sectors only make lengths smaller |
+//! | a length that no writer uses, cut in two by the end of a sector whose part of it is zero | as with the others |||
+//! | any other length that no writer uses | | | damage: lost sectors only make lengths smaller |
 
 use std::io;
 
@@ -54,7 +55,9 @@ pub(crate) fn judge(
     if stop == Stop::EndOfFile {
         return Ok(Tail::Clean);
     }
-    if let Stop::BadLength(_) = stop {
+    if let Stop::BadLength(len) = stop
+        && !is_half_a_length(offset, len)
+    {
         return Ok(Tail::Damaged(stop.describe()));
     }
     let behind = search(file, offset, entry_len_max)?;
@@ -74,9 +77,18 @@ pub(crate) fn judge(
             "{}, but a whole record follows at offset {record}",
             stop.describe()
         )),
-        (None, Stop::BadChecksum { .. }) => Tail::Damaged(stop.describe()),
+        (None, Stop::BadChecksum { .. } | Stop::BadLength(_)) => Tail::Damaged(stop.describe()),
         (None, _) => Tail::Unfinished,
     })
+}
+
+/// Whether a length that is too small can be what is left of one whose first bytes were in a lost sector.
+fn is_half_a_length(record: u64, len: i32) -> bool {
+    let first = record + (RECORD_HEAD_LEN - size_of::<i32>()) as u64;
+    let in_first_sector = SECTOR_LEN - first % SECTOR_LEN;
+    let lost_bits = 8 * in_first_sector.min(4) as u32;
+    let lost_part = (len as u32).checked_shr(u32::BITS - lost_bits);
+    in_first_sector < 4 && lost_part == Some(0)
 }
 
 /// What stands behind a stop.

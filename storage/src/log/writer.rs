@@ -104,6 +104,13 @@ pub(super) struct Segment {
     pub(super) reserved: u64,
 }
 
+/// What is left of a writer.
+pub(crate) struct Dismantled {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: LogOptions,
+    pub(crate) last_zxid: Zxid,
+}
+
 impl LogWriter {
     /// A writer behind the record `last_zxid`; its first commit starts a new file.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path, options: LogOptions, last_zxid: Zxid) -> Self {
@@ -258,6 +265,19 @@ impl LogWriter {
             self.prepared = Some(self.new_file(step).run().0?);
         }
         Ok(())
+    }
+
+    /// Ends the writer, so that its files may be cut or removed. Nothing may wait for a commit, and no
+    /// [`Preparation`] may be under way: the next writer makes a file of that name again.
+    pub(crate) fn dismantle(self) -> Result<Dismantled, StorageError> {
+        self.check_alive()?;
+        assert!(!self.is_dirty(), "records wait for a commit");
+        assert!(!self.preparing, "a preparation comes back first");
+        Ok(Dismantled {
+            disk: self.disk,
+            options: self.options,
+            last_zxid: self.last_zxid,
+        })
     }
 
     /// The zxid appended last.

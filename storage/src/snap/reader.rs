@@ -2,31 +2,13 @@
 
 use std::path::Path;
 
-use jute::data::{Acl, StatPersisted};
-use jute::wire::{Decode, DecodeError, Limits, Reader};
+use jute::wire::Limits;
 
 use crate::disk::Disk;
-use crate::error::{Rejected, StorageError};
+use crate::error::StorageError;
+use crate::snap::body::{BodyReader, SnapshotSink};
 use crate::snap::compress::{Compression, decompress};
 use crate::snap::format::{HEADER, Trailer, verify};
-
-/// Takes the pieces of a snapshot, in this order: sessions, ACLs, nodes (parents first).
-pub trait SnapshotSink {
-    /// A global session.
-    fn session(&mut self, id: i64, timeout_ms: i32) -> Result<(), Rejected>;
-
-    /// An entry of the ACL map; nodes refer to it by `index`.
-    fn acl(&mut self, index: i64, acl: Vec<Acl<'_>>) -> Result<(), Rejected>;
-
-    /// A node; the root's path is empty. `acl` is an index of the map, or -1 for the open ACL.
-    fn node(
-        &mut self,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: i64,
-        stat: &StatPersisted,
-    ) -> Result<(), Rejected>;
-}
 
 /// Reads the snapshot at `path` into `sink`. The form follows from the name, the trailer from what is there.
 ///
@@ -51,46 +33,19 @@ pub fn load(
         .map_err(StorageError::io("read", path))?;
     let bytes = decompress(Compression::of_name(&name), bytes).map_err(|found| bad(0, found))?;
     let (trailer, end) = verify(&bytes).map_err(|found| bad(bytes.len(), found))?;
-    let mut reader = Reader::new(&bytes[..end], limits);
-    match read_body(&mut reader, sink) {
-        Ok(()) if reader.remaining() == 0 => Ok(trailer),
-        Ok(()) => Err(bad(
-            reader.position(),
-            "more bytes follow the last node".to_owned(),
-        )),
-        Err(found) => Err(bad(reader.position(), found.0)),
-    }
-}
-
-fn read_body(reader: &mut Reader<'_>, sink: &mut impl SnapshotSink) -> Result<(), Rejected> {
-    reader.bytes(HEADER.len()).map_err(malformed)?;
-    for _ in 0..reader.i32().map_err(malformed)? {
-        let id = reader.i64().map_err(malformed)?;
-        sink.session(id, reader.i32().map_err(malformed)?)?;
-    }
-    for _ in 0..reader.i32().map_err(malformed)? {
-        let index = reader.i64().map_err(malformed)?;
-        let acl = reader.vector().map_err(malformed)?;
-        sink.acl(
-            index,
-            acl.ok_or_else(|| Rejected(format!("ACL {index} is null")))?,
-        )?;
-    }
-    loop {
-        let path = reader
-            .ustring()
-            .map_err(malformed)?
-            .ok_or_else(|| Rejected("a node without path".to_owned()))?;
-        if path == "/" {
-            return Ok(());
+    let body = bytes
+        .get(HEADER.len()..end)
+        .ok_or_else(|| bad(end, "the header is incomplete".to_owned()))?;
+    let at = |offset: usize| HEADER.len() + offset;
+    let mut reader = BodyReader::new(limits);
+    match reader.take(body, sink) {
+        Ok(taken) if !reader.is_done() => {
+            Err(bad(at(taken), "the nodes end inside a record".to_owned()))
         }
-        let data = reader.buffer().map_err(malformed)?;
-        let acl = reader.i64().map_err(malformed)?;
-        let stat = StatPersisted::decode(reader).map_err(malformed)?;
-        sink.node(&path, data, acl, &stat)?;
+        Ok(taken) if taken < body.len() => {
+            Err(bad(at(taken), "more bytes follow the last node".to_owned()))
+        }
+        Ok(_) => Ok(trailer),
+        Err(error) => Err(bad(at(error.offset), error.reason.0)),
     }
-}
-
-fn malformed(error: DecodeError) -> Rejected {
-    Rejected(format!("a malformed record: {error}"))
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use jute::Zxid;
 use jute::data::{Acl, StatPersisted};
-use jute::wire::Encode;
 use simd_adler32::Adler32;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::layout::{UNFINISHED_SNAPSHOT, snapshot_name};
+use crate::snap::body::{encode_end, encode_front, encode_node};
 use crate::snap::compress::{Compression, Encoder};
-use crate::snap::format::{HEADER, TERMINATOR, Trailer};
+use crate::snap::format::{HEADER, Trailer};
 
 /// Bytes gathered before they are summed, compressed and written.
 const BUFFER_LEN: usize = 256 << 10;
@@ -64,6 +64,29 @@ impl SnapshotWriter {
         acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
     ) -> Result<Self, StorageError> {
         let name = snapshot_name(zxid, options.compression);
+        let mut writer = Self::begin_raw(disk, dir, zxid, name, options)?;
+        let mut buffer = std::mem::take(&mut writer.buffer);
+        encode_front(sessions, acls, &mut buffer, |buffer| {
+            if buffer.len() < BUFFER_LEN {
+                return Ok(());
+            }
+            let result = writer.put(buffer);
+            buffer.clear();
+            result
+        })?;
+        writer.buffer = buffer;
+        Ok(writer)
+    }
+
+    /// Starts a snapshot of which the header is written; it becomes visible as `name`. Sessions, ACLs and nodes come by
+    /// [`SnapshotWriter::raw`].
+    pub(crate) fn begin_raw(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        zxid: Zxid,
+        name: String,
+        options: SnapshotOptions,
+    ) -> Result<Self, StorageError> {
         let unfinished = dir.join(format!("{UNFINISHED_SNAPSHOT}{zxid}"));
         let file = disk
             .create(&unfinished)
@@ -74,29 +97,17 @@ impl SnapshotWriter {
             unsynced: 0,
             sync_every: options.sync_every_bytes.max(1),
         };
-        let mut writer = Self {
+        let mut buffer = Vec::with_capacity(BUFFER_LEN);
+        buffer.extend_from_slice(&HEADER);
+        Ok(Self {
             disk,
             dir: dir.to_path_buf(),
             unfinished,
             name,
             encoder: Encoder::new(options.compression, sink),
             sum: Adler32::new(),
-            buffer: Vec::with_capacity(BUFFER_LEN),
-        };
-        writer.buffer.extend_from_slice(&HEADER);
-        count(sessions.len()).encode(&mut writer.buffer);
-        for (id, timeout_ms) in sessions {
-            id.encode(&mut writer.buffer);
-            timeout_ms.encode(&mut writer.buffer);
-            writer.drain_if_full()?;
-        }
-        count(acls.len()).encode(&mut writer.buffer);
-        for (index, acl) in acls {
-            index.encode(&mut writer.buffer);
-            acl.encode(&mut writer.buffer);
-            writer.drain_if_full()?;
-        }
-        Ok(writer)
+            buffer,
+        })
     }
 
     /// Adds a node; its parent must have been added before, the root's path is empty.
@@ -113,6 +124,11 @@ impl SnapshotWriter {
 
     /// Adds nodes that [`encode_node`] encoded elsewhere.
     pub fn nodes_raw(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.raw(bytes)
+    }
+
+    /// Adds bytes of the body.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         self.drain()?;
         self.put(bytes)
     }
@@ -121,7 +137,7 @@ impl SnapshotWriter {
     ///
     /// The caller must have made every transaction whose effect may be inside durable in the log.
     pub fn finish(mut self, trailer: Trailer) -> Result<PathBuf, StorageError> {
-        self.buffer.extend_from_slice(&TERMINATOR);
+        encode_end(&mut self.buffer);
         self.drain()?;
         let mut seals = Vec::new();
         trailer.encode(&mut self.sum, &mut seals);
@@ -148,6 +164,11 @@ impl SnapshotWriter {
         disk.sync_dir(&dir)
             .map_err(StorageError::io("sync", &dir))?;
         Ok(path)
+    }
+
+    /// Gives up and removes what was written.
+    pub(crate) fn abandon(self) {
+        discard(self.disk.as_ref(), &self.unfinished);
     }
 
     fn drain_if_full(&mut self) -> Result<(), StorageError> {
@@ -182,26 +203,6 @@ fn discard(disk: &dyn Disk, unfinished: &Path) {
         let dir = unfinished.parent().expect("it is in a directory");
         let _ = disk.sync_dir(dir);
     }
-}
-
-/// Appends a node as it stands in a snapshot.
-pub fn encode_node(
-    path: &str,
-    data: Option<&[u8]>,
-    acl: i64,
-    stat: &StatPersisted,
-    out: &mut Vec<u8>,
-) {
-    // A path of one slash would end the nodes.
-    assert!(path != "/", "the root's path is empty in a snapshot");
-    Some(path.as_bytes()).encode(out);
-    data.encode(out);
-    acl.encode(out);
-    stat.encode(out);
-}
-
-fn count(len: usize) -> i32 {
-    i32::try_from(len).expect("fewer than 2^31 sessions and ACLs")
 }
 
 struct FileSink {

@@ -6,16 +6,20 @@
     reason = "each test file is a crate of its own and uses a part of it"
 )]
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jute::Zxid;
 use jute::data::{Acl, StatPersisted};
+use jute::quorum::snap::encode_signature;
+use jute::wire::Limits;
 use storage::sim_disk::Rng;
-use storage::snap::SnapshotSink;
+use storage::snap::body::{encode_end, encode_front, encode_node};
+use storage::snap::{ReceiveError, ReceivedTrailer, SnapshotReceiver, SnapshotSink};
 use storage::{
-    Disk, Layout, RecoverySink, Rejected, SimDisk, SnapshotOptions, SnapshotWriter, StorageError,
-    Trailer,
+    Compression, Disk, Layout, RecoverySink, Rejected, SimDisk, SnapshotOptions, SnapshotWriter,
+    StorageError, Trailer,
 };
 
 /// A node as stored.
@@ -117,6 +121,19 @@ pub fn put(disk: &SimDisk, path: &Path, bytes: &[u8]) {
 
 /// A snapshot that says no more than its zxid.
 pub fn take_snapshot(disk: &SimDisk, zxid: Zxid) -> Result<PathBuf, StorageError> {
+    let trailer = Trailer {
+        digest: None,
+        last_processed: Some(zxid),
+    };
+    snapshot_with(disk, zxid, trailer)
+}
+
+/// A snapshot that says no more than its zxid, with this trailer.
+pub fn snapshot_with(
+    disk: &SimDisk,
+    zxid: Zxid,
+    trailer: Trailer,
+) -> Result<PathBuf, StorageError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let options = SnapshotOptions::default();
     let mut writer = SnapshotWriter::begin(
@@ -130,11 +147,80 @@ pub fn take_snapshot(disk: &SimDisk, zxid: Zxid) -> Result<PathBuf, StorageError
     let stat = StatPersisted::default();
     writer.node("", Some(&[]), -1, &stat)?;
     writer.node("/zxid", Some(&zxid.0.to_be_bytes()), -1, &stat)?;
-    writer.finish(Trailer {
-        digest: None,
-        last_processed: Some(zxid),
-    })
+    writer.finish(trailer)
 }
+
+/// The names in the one directory of [`layout`].
+pub fn names(disk: &SimDisk) -> Vec<String> {
+    let mut names = disk.list(layout().snap_dir()).expect("a directory");
+    names.sort();
+    names
+}
+
+/// A disk with the same files in the one directory of [`layout`], all durable.
+pub fn copy_of(disk: &SimDisk) -> SimDisk {
+    let copy = empty_disk();
+    for name in names(disk) {
+        let path = layout().snap_dir().join(name);
+        put(&copy, &path, &disk.read_all(&path).expect("it was listed"));
+    }
+    copy
+}
+
+/// Appends and commits one entry for each zxid.
+pub fn commit(
+    log: &mut storage::LogWriter,
+    zxids: impl IntoIterator<Item = i64>,
+    body_len: usize,
+    rng: &mut Rng,
+) -> Result<Vec<(Zxid, Vec<u8>)>, StorageError> {
+    let mut entries = Vec::new();
+    for zxid in zxids {
+        let bytes = entry(zxid, body_len, rng);
+        log.append(&bytes)?;
+        entries.push((Zxid(zxid), bytes));
+    }
+    log.commit()?;
+    Ok(entries)
+}
+
+/// The tree of a SNAP as a leader sends it: one session, the node `/zxid` with this content, the signature.
+pub fn tree(content: i64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let acl = [Acl::open()];
+    let (sessions, acls) = ([(7, 4000)].into_iter(), [(1, &acl[..])].into_iter());
+    let Ok(()) = encode_front(sessions, acls, &mut out, |_| Ok::<_, Infallible>(()));
+    let stat = StatPersisted::default();
+    encode_node("", Some(&[]), -1, &stat, &mut out);
+    encode_node("/zxid", Some(&content.to_be_bytes()), 1, &stat, &mut out);
+    encode_end(&mut out);
+    encode_signature(&mut out);
+    out
+}
+
+/// Receives all of `bytes` as the tree of `zxid`.
+pub fn receive(
+    disk: &SimDisk,
+    zxid: Zxid,
+    bytes: &[u8],
+    compression: Compression,
+) -> Result<SnapshotReceiver, ReceiveError> {
+    let options = SnapshotOptions {
+        compression,
+        sync_every_bytes: 100,
+    };
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut receiver = SnapshotReceiver::begin(disk, &layout(), zxid, options, Limits::default())?;
+    let taken = receiver.take(bytes, &mut Kept::default())?;
+    assert_eq!(taken, Some(bytes.len()));
+    Ok(receiver)
+}
+
+/// Apache's default trailer.
+pub const TRAILER: ReceivedTrailer = ReceivedTrailer {
+    digest: true,
+    last_processed: true,
+};
 
 /// A folder of `testdata`.
 pub fn testdata(folder: &str) -> PathBuf {

@@ -1,0 +1,258 @@
+//! Reads the log from a given transaction on, a bounded piece at a time, while others append to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jute::Zxid;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::StorageError;
+use crate::layout::{Layout, files_with_prefix, log_name};
+use crate::log::format::{HEADER, Stop};
+use crate::log::holds::{LogHold, LogHolds};
+use crate::log::reader::{Head, Next, RecordReader, read_head};
+
+/// A place in the log, from which records are handed out in their order.
+///
+/// Holds no more of a file in memory than one record and one window of reading.
+pub struct LogCursor {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    entry_len_max: usize,
+    hold: LogHold,
+    /// The name's zxid, the path and the content of the file that is read.
+    segment: (Zxid, PathBuf, Box<dyn DiskFile>),
+    /// Where the next record starts.
+    offset: u64,
+    /// The first zxid wanted.
+    from: Zxid,
+    /// The last record passed.
+    previous: Option<Zxid>,
+}
+
+/// Where a step of a [`LogCursor`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CursorStep {
+    /// There is more.
+    More,
+    /// The bound was reached; a later step with a higher one goes on.
+    CaughtUp,
+}
+
+/// Why a piece of a file is no longer.
+enum PieceEnd {
+    /// It is long enough, or the next record is not known to be whole.
+    Bytes,
+    /// The next record lies above the bound.
+    Bound,
+    /// There are no more records in the file.
+    File(Stop),
+}
+
+impl LogCursor {
+    /// Starts at the first record that is not below `from`. `None` if the log does not reach back to `from`: transactions
+    /// between it and the first record may have been removed.
+    ///
+    /// From now on no file that is still needed is purged.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        layout: &Layout,
+        entry_len_max: usize,
+        holds: &LogHolds,
+        from: Zxid,
+    ) -> Result<Option<Self>, StorageError> {
+        let dir = layout.log_dir();
+        let Some(hold) = holds.hold(from) else {
+            return Ok(None);
+        };
+        let files = files_with_prefix(disk.as_ref(), dir, "log")?;
+        let Some((zxid, name)) = files.into_iter().rfind(|(zxid, _)| *zxid <= from) else {
+            return Ok(None);
+        };
+        let path = dir.join(name);
+        let file = disk.open(&path).map_err(StorageError::io("open", &path))?;
+        if read_head(file.as_ref()).map_err(StorageError::io("read", &path))? != Head::Good {
+            return Ok(None);
+        }
+        let mut reader = RecordReader::new(file.as_ref(), entry_len_max);
+        // The name alone proves nothing.
+        match reader.next().map_err(StorageError::io("read", &path))? {
+            Next::Record { zxid, .. } if Zxid(zxid) <= from => {}
+            _ => return Ok(None),
+        }
+        Ok(Some(Self {
+            disk,
+            dir: dir.to_path_buf(),
+            entry_len_max,
+            hold,
+            segment: (zxid, path, file),
+            offset: HEADER.len() as u64,
+            from,
+            previous: None,
+        }))
+    }
+
+    /// Hands out records up to the zxid `until`, until about `bytes_max` bytes of the log are passed. At least one record is, so
+    /// that every step gets on.
+    ///
+    /// All records up to `until`, which is that of a record, must be in the log, written and synced. What stands behind it may be half
+    /// written and is not looked at.
+    ///
+    /// # Errors
+    /// A gap, or a record that cannot be read, before `until`. The reader must be synchronised in another way.
+    pub fn step(
+        &mut self,
+        until: Zxid,
+        bytes_max: u64,
+        mut deliver: impl FnMut(Zxid, &[u8]),
+    ) -> Result<CursorStep, StorageError> {
+        let mut passed = 0;
+        while passed < bytes_max.max(1) {
+            if self.previous.unwrap_or(Zxid(self.from.0 - 1)) >= until {
+                return Ok(CursorStep::CaughtUp);
+            }
+            let left = bytes_max.max(1) - passed;
+            let start = self.offset;
+            let end = self.records(until, left, &mut deliver)?;
+            passed += self.offset - start;
+            match end {
+                PieceEnd::Bytes => {}
+                PieceEnd::Bound => return Ok(CursorStep::CaughtUp),
+                PieceEnd::File(stop) => self.next_segment(stop)?,
+            }
+        }
+        Ok(CursorStep::More)
+    }
+
+    /// The lowest zxid that is not below `from` and has not been handed out.
+    pub fn next_wanted(&self) -> Zxid {
+        match self.previous {
+            Some(previous) if previous >= self.from => Zxid(previous.0 + 1),
+            _ => self.from,
+        }
+    }
+
+    /// The size of the files behind the one that is read, in bytes; see [`SizeFactor`](super::SizeFactor).
+    pub fn further_len(&self) -> Result<u64, StorageError> {
+        let mut sum = 0;
+        for (zxid, name) in files_with_prefix(self.disk.as_ref(), &self.dir, "log")? {
+            if zxid > self.segment.0 {
+                let path = self.dir.join(name);
+                sum += self
+                    .disk
+                    .size(&path)
+                    .map_err(StorageError::io("look at", &path))?;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Hands out records of the current file.
+    fn records(
+        &mut self,
+        until: Zxid,
+        bytes_max: u64,
+        deliver: &mut impl FnMut(Zxid, &[u8]),
+    ) -> Result<PieceEnd, StorageError> {
+        let (_, path, file) = &self.segment;
+        let mut reader = RecordReader::at(file.as_ref(), self.entry_len_max, self.offset);
+        let start = self.offset;
+        loop {
+            match reader.next().map_err(StorageError::io("read", path))? {
+                Next::Stop { offset, stop } => {
+                    self.offset = offset;
+                    self.hold.advance(self.next_wanted());
+                    return Ok(PieceEnd::File(stop));
+                }
+                Next::Record {
+                    offset,
+                    zxid,
+                    entry,
+                } => {
+                    let zxid = Zxid(zxid);
+                    if zxid > until {
+                        self.hold.advance(self.next_wanted());
+                        return Ok(PieceEnd::Bound);
+                    }
+                    if self.previous.is_none_or(|previous| zxid > previous) {
+                        check_follows(self.previous, zxid, self.from, path, offset)?;
+                        if zxid >= self.from {
+                            deliver(zxid, entry);
+                        }
+                        self.previous = Some(zxid);
+                    }
+                    self.offset = offset + super::writer::record_len(entry.len());
+                    if zxid == until || self.offset - start >= bytes_max {
+                        self.hold.advance(self.next_wanted());
+                        return Ok(PieceEnd::Bytes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with the file behind the current one, which ended before everything wanted was found.
+    fn next_segment(&mut self, stop: Stop) -> Result<(), StorageError> {
+        let (current, path, _) = &self.segment;
+        let damaged = |found: String| StorageError::DamagedLog {
+            path: path.clone(),
+            offset: self.offset,
+            found,
+        };
+        if let Stop::BadChecksum { .. } | Stop::BadLength(_) = stop {
+            return Err(damaged(stop.describe()));
+        }
+        let files = files_with_prefix(self.disk.as_ref(), &self.dir, "log")?;
+        let next = files.into_iter().find(|(zxid, _)| zxid > current);
+        let (zxid, name) = next.ok_or_else(|| {
+            damaged(format!(
+                "{}, but the transactions behind it are not in a later file such as {}",
+                stop.describe(),
+                log_name(self.next_wanted())
+            ))
+        })?;
+        let path = self.dir.join(name);
+        let file = self
+            .disk
+            .open(&path)
+            .map_err(StorageError::io("open", &path))?;
+        if read_head(file.as_ref()).map_err(StorageError::io("read", &path))? != Head::Good {
+            return Err(StorageError::DamagedLog {
+                path,
+                offset: 0,
+                found: "it does not start as a transaction log".to_owned(),
+            });
+        }
+        self.segment = (zxid, path, file);
+        self.offset = HEADER.len() as u64;
+        Ok(())
+    }
+}
+
+/// A record must follow the one before it as in a replay: the next zxid, or a higher epoch. The first one must not be above the
+/// first one wanted.
+fn check_follows(
+    previous: Option<Zxid>,
+    zxid: Zxid,
+    from: Zxid,
+    path: &Path,
+    offset: u64,
+) -> Result<(), StorageError> {
+    let (follows, previous) = match previous {
+        None => (zxid <= from, from),
+        Some(previous) => (
+            zxid.0 == previous.0 + 1 || zxid.epoch() > previous.epoch(),
+            previous,
+        ),
+    };
+    if follows {
+        return Ok(());
+    }
+    Err(StorageError::Hole {
+        path: path.to_path_buf(),
+        offset,
+        previous: previous.0,
+        found: zxid.0,
+        context: "read for a learner".to_owned(),
+    })
+}
