@@ -196,6 +196,8 @@ impl<'a> Committer<'a> {
         self.touched.add(connection);
     }
 
+    /// The watches of a connection that ends stay until it is gone: to remove very many at
+    /// once would hold the guard for long, and an outbox that ends takes no more events.
     fn closed(
         &mut self,
         state: &mut State,
@@ -213,7 +215,6 @@ impl<'a> Committer<'a> {
             outbox.note_answer(OpCode::CloseSession, xid, zxid, now.monotonic_us, us);
             outbox.end(Ending::SessionClosed);
             drop(outbox);
-            state.watches().remove_watcher(connection.id());
             replica.answered(&connection);
             self.touched.add(&connection);
         } else {
@@ -221,7 +222,6 @@ impl<'a> Committer<'a> {
         }
         if let Some(owner) = owner {
             owner.end(Ending::SessionExpired);
-            state.watches().remove_watcher(owner.id());
             self.touched.add(&owner);
         }
     }

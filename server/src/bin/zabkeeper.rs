@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Some(Command::Bench(arguments)) => match cli::bench::run(arguments) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{error:#}");
+                eprintln!("{}", one_line(&error));
                 ExitCode::FAILURE
             }
         },
@@ -68,8 +68,21 @@ fn serve(arguments: &[String]) -> ExitCode {
     let Err(error) = served else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("{error:#}");
+    eprintln!("{}", one_line(&error));
     let end = server::exit(&error);
     eprintln!("{}", end.closing_line);
     ExitCode::from(end.code)
+}
+
+/// An error with its causes. Some messages end with their cause already.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if !line.ends_with(&text) {
+            line.push_str(if line.is_empty() { "" } else { ": " });
+            line.push_str(&text);
+        }
+    }
+    line
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use test_support::ReservedPort;
 
 use super::probe;
 use crate::workspace;
@@ -134,6 +135,7 @@ impl Drop for Home {
 pub(super) struct Server {
     child: Child,
     address: SocketAddr,
+    _port: ReservedPort,
     /// When its process was started.
     pub(super) started: Instant,
     /// From the start of the process to the first accepted connection.
@@ -143,8 +145,9 @@ pub(super) struct Server {
 impl Server {
     /// Starts a server on what the home holds, with extra lines for its `zoo.cfg`.
     pub(super) fn start(product: Product, home: &Home, extra: &[&str]) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let config = home.write_config(port, extra)?;
+        let port = ReservedPort::reserve()?;
+        let address = port.address();
+        let config = home.write_config(address.port(), extra)?;
         let mut command = command(product, &config)?;
         let log = home.0.join("server.log");
         command
@@ -158,7 +161,8 @@ impl Server {
             .with_context(|| format!("start {product}"))?;
         let mut server = Self {
             child,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address,
+            _port: port,
             started,
             listening_after: Duration::ZERO,
         };
