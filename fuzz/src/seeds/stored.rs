@@ -125,23 +125,38 @@ pub(super) fn apply() -> Vec<Seed> {
         ("first-log", script(entries(&old))),
         ("first-log-middle", script(entries(&old).split_off(40))),
         ("last-log", script(entries(&log))),
+        ("late-limits", late_limits()),
         ("two-slashes", two_slashes()),
     ]
     .map(|(name, bytes)| (name.to_owned(), bytes))
     .into()
 }
 
+fn create(path: &'static str) -> Txn<'static> {
+    Txn::Create(CreateTxn {
+        path: Some(path.into()),
+        data: Some(b"1"),
+        acl: Some(vec![Acl::open()]),
+        ephemeral: false,
+        parent_cversion: 1,
+    })
+}
+
+/// A quota whose limits come last: what is below it has not been counted.
+fn late_limits() -> Vec<u8> {
+    let txns = [
+        "/q",
+        "/zookeeper/quota/q",
+        "/zookeeper/quota/q/zookeeper_stats",
+        "/q/a",
+        "/zookeeper/quota/q/zookeeper_limits",
+    ]
+    .map(|path| entry(create(path)));
+    script(txns.iter().map(|entry| &entry[..]))
+}
+
 /// One node under two names: all that can be done to it.
 fn two_slashes() -> Vec<u8> {
-    let create = |path: &'static str| {
-        Txn::Create(CreateTxn {
-            path: Some(path.into()),
-            data: Some(b"1"),
-            acl: Some(vec![Acl::open()]),
-            ephemeral: false,
-            parent_cversion: 1,
-        })
-    };
     let twin = || Some("//x".into());
     let txns = [
         create("//x"),
