@@ -44,13 +44,14 @@ impl Core {
     }
 }
 
+/// A connection whose input waited for its answers goes on by itself, and sends them with
+/// what comes after.
 fn answer(touched: &[Arc<Connection>]) {
-    if touched.len() <= ANSWERED_DIRECTLY {
-        for connection in touched {
+    let few = touched.len() <= ANSWERED_DIRECTLY;
+    for connection in touched {
+        if few && !connection.is_parked() {
             connection.send_now();
-        }
-    } else {
-        for connection in touched {
+        } else {
             connection.wake();
         }
     }
