@@ -1,0 +1,653 @@
+//! Several peers, their disks and their network in memory, one event at a time.
+
+mod checker;
+mod disk;
+mod names;
+mod network;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use jute::Zxid;
+use jute::quorum::QuorumConfig;
+use jute::quorum::config::{Member, Role};
+use zab::quorum::Config;
+use zab::{
+    Effect, Effects, Entry, Input, LearnerPacket, LogRead, Options, Peer, RoleStatus, ServerId,
+    Standing, Store, SyncId, Time,
+};
+
+use checker::Checker;
+use disk::Disk;
+pub(crate) use names::{pretty, status_name};
+use network::{Dial, Down, Network, Up};
+
+/// One server.
+pub(crate) struct Server {
+    pub(crate) id: ServerId,
+    pub(crate) peer: Option<Peer>,
+    pub(crate) disk: Disk,
+    pub(crate) tree: Vec<Entry>,
+    staged: Option<Vec<Entry>>,
+    inbox: VecDeque<Input>,
+    pub(crate) options: Options,
+    pub(crate) observer: bool,
+    pub(crate) wiped: bool,
+    pub(crate) synced: Vec<SyncId>,
+    pub(crate) sync_answers: u64,
+    pub(crate) frozen: bool,
+}
+
+/// What can happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Inbox(ServerId),
+    Reset,
+    Dial,
+    Notification(ServerId, ServerId),
+    Up(u64),
+    Down(u64),
+    Disk(ServerId),
+}
+
+/// All of them.
+pub(crate) struct Ensemble {
+    pub(crate) now: Time,
+    pub(crate) servers: BTreeMap<ServerId, Server>,
+    pub(crate) net: Network,
+    pub(crate) checker: Checker,
+    pub(crate) voters: usize,
+    /// What happened, for those who read it.
+    pub(crate) trace: Vec<String>,
+    /// Entries kept in memory after a restart.
+    pub(crate) recent: usize,
+    /// Whether a log may be read to plan a synchronisation.
+    pub(crate) log_sync: bool,
+    pub(crate) coverage: BTreeMap<&'static str, u64>,
+    values: u64,
+    static_config: bool,
+}
+
+impl Ensemble {
+    /// The first `voters` vote, the rest observe.
+    pub(crate) fn new(voters: i64, observers: i64, options: &Options) -> Self {
+        let role = |id: i64| {
+            if id <= voters {
+                Role::Participant
+            } else {
+                Role::Observer
+            }
+        };
+        let all: Vec<(i64, Role)> = (1..=voters + observers).map(|id| (id, role(id))).collect();
+        let config = config(0, &all);
+        let server = |(id, role): &(i64, Role)| {
+            let id = ServerId(*id);
+            let server = Server {
+                id,
+                peer: None,
+                disk: Disk::new(config.clone()),
+                tree: Vec::new(),
+                staged: None,
+                inbox: VecDeque::new(),
+                options: options.clone(),
+                observer: *role == Role::Observer,
+                wiped: false,
+                synced: Vec::new(),
+                sync_answers: 0,
+                frozen: false,
+            };
+            (id, server)
+        };
+        Self {
+            now: Time(0),
+            servers: all.iter().map(server).collect(),
+            net: Network::default(),
+            checker: Checker::default(),
+            voters: usize::try_from(voters).expect("a count"),
+            trace: Vec::new(),
+            recent: 5,
+            log_sync: true,
+            coverage: BTreeMap::new(),
+            values: 0,
+            static_config: true,
+        }
+    }
+
+    pub(crate) fn note(&mut self, line: String) {
+        self.trace.push(line);
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.coverage.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn ids(&self) -> Vec<ServerId> {
+        self.servers.keys().copied().collect()
+    }
+
+    fn server(&mut self, id: ServerId) -> &mut Server {
+        self.servers.get_mut(&id).expect("a server")
+    }
+
+    pub(crate) fn is_up(&self, id: ServerId) -> bool {
+        self.servers
+            .get(&id)
+            .is_some_and(|server| server.peer.is_some())
+    }
+
+    pub(crate) fn start(&mut self, id: ServerId) {
+        let recent = self.recent;
+        let server = self.server(id);
+        let standing = match server.wiped {
+            true => Standing::Empty,
+            false => Standing::Sound,
+        };
+        let recovered = server.disk.recover(standing, recent);
+        assert!(
+            recovered.accepted_epoch >= recovered.current_epoch,
+            "epoch files"
+        );
+        server.tree = server.disk.durable.history.clone();
+        server.peer = Some(Peer::new(id, server.options.clone(), recovered));
+        self.note(format!("{id}: starts"));
+        self.input(id, Input::Tick);
+    }
+
+    /// The process dies; `more` of its writes have reached the disk unnoticed.
+    pub(crate) fn crash(&mut self, id: ServerId, more: usize) {
+        let others: Vec<_> = self
+            .ids()
+            .into_iter()
+            .filter(|other| *other != id)
+            .collect();
+        let others: Vec<_> = others
+            .into_iter()
+            .filter(|other| self.is_up(*other))
+            .collect();
+        let server = self.server(id);
+        server.peer = None;
+        server.staged = None;
+        server.inbox.clear();
+        server.disk.crash(more);
+        server.frozen = false;
+        self.net.crash(id, &others);
+        self.note(format!("{id}: crashes"));
+        self.check_durable();
+    }
+
+    pub(crate) fn input(&mut self, id: ServerId, input: Input) {
+        let now = self.now;
+        let mut effects = Effects::default();
+        let server = self.server(id);
+        let Some(peer) = &mut server.peer else {
+            return;
+        };
+        peer.handle(now, input, &mut effects);
+        let effects: Vec<Effect> = effects.drain().collect();
+        for effect in effects {
+            self.effect(id, effect);
+        }
+    }
+
+    /// Proposes the next transaction on a leader; `false` if it takes none.
+    pub(crate) fn propose(&mut self, id: ServerId) -> Option<Zxid> {
+        self.propose_entry(id, None)
+    }
+
+    pub(crate) fn propose_entry(
+        &mut self,
+        id: ServerId,
+        members: Option<&[(i64, Role)]>,
+    ) -> Option<Zxid> {
+        self.values += 1;
+        let value = self.values;
+        let server = self.server(id);
+        let peer = server.peer.as_ref().filter(|peer| peer.may_propose())?;
+        let RoleStatus::Leading { epoch } = peer.status() else {
+            return None;
+        };
+        let zxid = peer.last_logged().max(epoch.zxid()).next();
+        let entry = Entry {
+            zxid,
+            bytes: Bytes::from(format!("value {value}")),
+            config: members.map(|members| config(zxid.0, members)),
+        };
+        self.static_config &= members.is_none();
+        self.checker.on_propose(id, &entry);
+        self.input(id, Input::Propose(entry));
+        Some(zxid)
+    }
+
+    pub(crate) fn leader(&self) -> Option<ServerId> {
+        let leads = |server: &&Server| {
+            let status = server.peer.as_ref().map(Peer::status);
+            matches!(status, Some(RoleStatus::Leading { .. })) && !server.frozen
+        };
+        self.servers
+            .values()
+            .filter(leads)
+            .map(|server| server.id)
+            .next_back()
+    }
+
+    /// The next moment at which some server wants to be called.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let up = self.servers.values().filter(|server| !server.frozen);
+        up.filter_map(|server| server.peer.as_ref()?.next_deadline())
+            .min()
+    }
+
+    /// Moves the clock, and calls who is due.
+    pub(crate) fn advance(&mut self, to: Time) {
+        self.now = to.max(self.now);
+        for id in self.ids() {
+            let now = self.now;
+            let server = self.server(id);
+            let due = server.peer.as_ref().and_then(Peer::next_deadline);
+            if !server.frozen && due.is_some_and(|due| due <= now) {
+                self.input(id, Input::Tick);
+                let next = self.server(id).peer.as_ref().and_then(Peer::next_deadline);
+                assert!(
+                    next.is_none_or(|next| next > now),
+                    "{id} spins: {next:?} at {now:?}"
+                );
+            }
+        }
+    }
+
+    /// Everything that can happen without the clock.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for server in self.servers.values().filter(|server| !server.frozen) {
+            if !server.inbox.is_empty() {
+                events.push(Event::Inbox(server.id));
+            }
+            if server.disk.pending() > 0 && server.peer.is_some() {
+                events.push(Event::Disk(server.id));
+            }
+        }
+        if !self.net.resets.is_empty() {
+            events.push(Event::Reset);
+        }
+        if !self.net.dials.is_empty() {
+            events.push(Event::Dial);
+        }
+        for (from, to) in self.net.notifications.keys() {
+            if !self.net.is_cut(*from, *to) && !self.is_frozen(*to) {
+                events.push(Event::Notification(*from, *to));
+            }
+        }
+        for (number, connection) in &self.net.connections {
+            let cut = self.net.is_cut(connection.learner, connection.leader);
+            if !connection.up.is_empty() && !cut && !self.is_frozen(connection.leader) {
+                events.push(Event::Up(*number));
+            }
+            if !connection.down.is_empty() && !cut && !self.is_frozen(connection.learner) {
+                events.push(Event::Down(*number));
+            }
+        }
+        events
+    }
+
+    fn is_frozen(&self, id: ServerId) -> bool {
+        self.servers.get(&id).is_some_and(|server| server.frozen)
+    }
+
+    pub(crate) fn run(&mut self, event: Event) {
+        match event {
+            Event::Inbox(id) => {
+                if let Some(input) = self.server(id).inbox.pop_front() {
+                    self.input(id, input);
+                }
+            }
+            Event::Reset => {
+                if let Some((to, peer)) = self.net.resets.pop_front() {
+                    self.input(to, Input::Unreachable { peer });
+                }
+            }
+            Event::Dial => self.dial(),
+            Event::Notification(from, to) => self.notify(from, to),
+            Event::Up(number) => self.up(number),
+            Event::Down(number) => self.down(number),
+            Event::Disk(id) => self.complete(id),
+        }
+        self.net.forget_finished();
+    }
+
+    fn dial(&mut self) {
+        let Some(dial) = self.net.dials.pop_front() else {
+            return;
+        };
+        let Dial { from, link, to } = dial.clone();
+        if !self.is_up(to) || self.net.is_cut(from, to) {
+            return self.input(from, Input::LeaderLost(link));
+        }
+        let number = self.net.connect(dial);
+        let learner_link = self.net.connections[&number].learner_link;
+        self.input(from, Input::LeaderConnected(link));
+        self.input(to, Input::LearnerConnected(learner_link));
+    }
+
+    fn notify(&mut self, from: ServerId, to: ServerId) {
+        let Some(notification) = self.net.notifications.remove(&(from, to)) else {
+            return;
+        };
+        if !self.is_up(to) {
+            return self.input(from, Input::Unreachable { peer: to });
+        }
+        self.note(format!(
+            "{from} -> {to} {}",
+            names::notification(&notification)
+        ));
+        self.input(to, Input::Notification { from, notification });
+    }
+
+    fn up(&mut self, number: u64) {
+        let Some(connection) = self.net.connections.get_mut(&number) else {
+            return;
+        };
+        let (learner, leader) = (connection.learner, connection.leader);
+        let link = connection.learner_link;
+        if !connection.leader_open {
+            return connection.up.clear();
+        }
+        match connection.up.pop_front() {
+            Some(Up::Packet(packet)) => {
+                self.note(format!(
+                    "{learner} -> {leader} {}",
+                    names::learner_packet(&packet)
+                ));
+                self.input(leader, Input::FromLearner(link, packet));
+            }
+            Some(Up::End) => {
+                connection.leader_open = false;
+                self.input(leader, Input::LearnerLost(link));
+            }
+            None => {}
+        }
+    }
+
+    fn down(&mut self, number: u64) {
+        let Some(connection) = self.net.connections.get_mut(&number) else {
+            return;
+        };
+        let (learner, leader) = (connection.learner, connection.leader);
+        let (link, learner_link) = (connection.leader_link, connection.learner_link);
+        if !connection.learner_open {
+            return connection.down.clear();
+        }
+        match connection.down.pop_front() {
+            Some(Down::Packet(packet)) => {
+                self.note(format!(
+                    "{leader} -> {learner} {}",
+                    names::leader_packet(&packet)
+                ));
+                let cost = packet.cost();
+                self.server(leader)
+                    .inbox
+                    .push_back(Input::Flushed(learner_link, cost));
+                self.input(learner, Input::FromLeader(link, packet));
+            }
+            Some(Down::Tree(tree)) => {
+                self.note(format!(
+                    "{leader} -> {learner} tree of {} entries",
+                    tree.len()
+                ));
+                self.server(leader)
+                    .inbox
+                    .push_back(Input::SnapshotSent(learner_link));
+                self.server(learner).staged = Some(tree);
+                self.input(learner, Input::SnapshotReceived(link));
+            }
+            Some(Down::End) => {
+                connection.learner_open = false;
+                self.input(learner, Input::LeaderLost(link));
+            }
+            None => {}
+        }
+    }
+
+    /// The next write of a server becomes durable.
+    pub(crate) fn complete(&mut self, id: ServerId) {
+        let Some(completed) = self.server(id).disk.complete() else {
+            return;
+        };
+        if let Some(name) = names::store(&completed.store) {
+            self.note(format!("{id}: stored {name}"));
+        }
+        if matches!(
+            completed.store,
+            Store::Truncate(_) | Store::InstallSnapshot(_)
+        ) {
+            self.check_durable();
+        }
+        let ticket = completed.ticket;
+        self.input(
+            id,
+            match completed.found {
+                true => Input::Stored(ticket),
+                false => Input::TruncateMissed(ticket),
+            },
+        );
+    }
+
+    fn effect(&mut self, id: ServerId, effect: Effect) {
+        match effect {
+            Effect::Store(ticket, store) => self.store(id, ticket, store),
+            Effect::Notify { to, notification } => {
+                self.net.notifications.insert((id, to), notification);
+            }
+            Effect::Connect { link, to, .. } => {
+                let from = id;
+                self.net.dials.push_back(Dial { from, link, to });
+            }
+            Effect::LeaveLeader(link, why) => {
+                self.note(format!("{id}: leaves its leader: {why}"));
+                self.server(id).staged = None;
+                self.net
+                    .dials
+                    .retain(|dial| dial.from != id || dial.link != link);
+                if let Some(connection) = self.net.of_learner(id, link) {
+                    connection.close_learner();
+                }
+            }
+            Effect::ToLeader(link, packet) => self.to_leader(id, link, packet),
+            Effect::Pong(link, zxid) => {
+                let touched = Bytes::new();
+                self.to_leader(id, link, LearnerPacket::Ping { zxid, touched });
+            }
+            Effect::ReceiveSnapshot(..) => self.server(id).staged = None,
+            Effect::StageEntry(entry) => {
+                let staged = self
+                    .server(id)
+                    .staged
+                    .as_mut()
+                    .expect("a tree was received");
+                let last = staged.last().map(|entry| entry.zxid);
+                if last.is_none_or(|last| last < entry.zxid) {
+                    staged.push(entry);
+                }
+            }
+            Effect::DropLearner(link, why) => {
+                if let Some(connection) = self.net.of_leader(link) {
+                    connection.close_leader();
+                    let learner = connection.learner;
+                    self.note(format!("{id}: drops {learner}: {why}"));
+                }
+            }
+            Effect::ToLearner(link, packet) => {
+                self.count(packet.name());
+                if let Some(connection) = self.net.of_leader(link)
+                    && connection.leader_open
+                {
+                    connection.down.push_back(Down::Packet(packet));
+                }
+            }
+            Effect::SendSnapshot(link) => {
+                let tree = self.server(id).tree.clone();
+                if let Some(connection) = self.net.of_leader(link)
+                    && connection.leader_open
+                {
+                    connection.down.push_back(Down::Tree(tree));
+                }
+            }
+            Effect::ReadLog {
+                read,
+                after,
+                through,
+                opening,
+                ..
+            } => {
+                let found = self.read_log(id, after, through, opening);
+                self.server(id).inbox.push_back(Input::LogRead(read, found));
+            }
+            Effect::Deliver { through } => self.deliver(id, through),
+            Effect::Reload(zxid) => {
+                let server = self.server(id);
+                server.tree = server.disk.visible.history.clone();
+                server.tree.retain(|entry| entry.zxid <= zxid);
+                self.count("reload");
+            }
+            Effect::RoleChanged(status) => self.status(id, status),
+            Effect::Synced(sync) => {
+                self.note(format!("{id}: sync {} is done", sync.0));
+                self.server(id).synced.push(sync);
+            }
+            Effect::SyncAnswered => {
+                self.note(format!("{id}: a sync is done"));
+                self.server(id).sync_answers += 1;
+            }
+            Effect::Forwarded(_, request) => {
+                self.note(format!("{id}: takes request {}", request.cxid));
+            }
+            Effect::Revalidate { .. } | Effect::Revalidated { .. } | Effect::Touched(..) => {}
+            Effect::Alarm(zxid) => self.note(format!("{id}: alarm at {}", pretty(zxid))),
+        }
+    }
+
+    fn to_leader(&mut self, id: ServerId, link: zab::LeaderLink, packet: LearnerPacket) {
+        if let Some(connection) = self.net.of_learner(id, link)
+            && connection.learner_open
+        {
+            connection.up.push_back(Up::Packet(packet));
+        }
+    }
+
+    fn store(&mut self, id: ServerId, ticket: zab::Ticket, store: Store) {
+        let server = self.server(id);
+        let mut staged = None;
+        if let Store::InstallSnapshot(_) = store {
+            let tree = server.staged.take().expect("a tree was received");
+            server.tree = tree.clone();
+            staged = Some(tree);
+        }
+        server.disk.issue(ticket, store, staged);
+    }
+
+    fn deliver(&mut self, id: ServerId, through: Zxid) {
+        let server = self.server(id);
+        let last = server.tree.last().map_or(Zxid::ZERO, |entry| entry.zxid);
+        let more = server.disk.visible.history.iter();
+        let more = more.filter(|entry| entry.zxid > last && entry.zxid <= through);
+        let more: Vec<_> = more.cloned().collect();
+        server.tree.extend(more);
+        let tree = server.tree.clone();
+        let end = tree.last().map_or(Zxid::ZERO, |entry| entry.zxid);
+        assert!(
+            end == through || through.counter() == 0,
+            "{id}: {end} is not {through}"
+        );
+        self.note(format!("{id}: delivers through {}", pretty(through)));
+        self.checker.on_delivered(id, &tree);
+        self.check_durable();
+    }
+
+    fn status(&mut self, id: ServerId, status: RoleStatus) {
+        self.note(format!("{id}: {}", status_name(status)));
+        if let RoleStatus::Leading { epoch } = status {
+            let history = self.server(id).disk.visible.history.clone();
+            self.checker.on_established(id, epoch, &history);
+            self.count("established");
+        }
+        if let RoleStatus::Following { .. } | RoleStatus::Observing { .. } = status {
+            self.server(id).wiped = false;
+        }
+        let serves = matches!(
+            status,
+            RoleStatus::Leading { .. }
+                | RoleStatus::Following { .. }
+                | RoleStatus::Observing { .. }
+        );
+        if serves
+            && self.servers[&id]
+                .peer
+                .as_ref()
+                .is_some_and(|peer| peer.status() == status)
+        {
+            self.serves(id);
+        }
+    }
+
+    /// A server that has synchronised serves what it had before, too: it counts as delivered.
+    fn serves(&mut self, id: ServerId) {
+        let server = self.server(id);
+        let Some(committed) = server.peer.as_ref().map(Peer::last_committed) else {
+            return;
+        };
+        let tree: Vec<_> = server
+            .tree
+            .iter()
+            .filter(|entry| entry.zxid <= committed)
+            .cloned()
+            .collect();
+        self.checker.on_delivered(id, &tree);
+        self.check_durable();
+    }
+
+    fn check_durable(&mut self) {
+        if !self.static_config {
+            return;
+        }
+        let servers = &self.servers;
+        let holders = |zxid| {
+            let voters = servers.values().filter(|server| !server.observer);
+            voters
+                .filter(|server| server.disk.durable.has(zxid))
+                .count()
+        };
+        self.checker.check_durable(self.voters, holders);
+    }
+
+    fn read_log(&self, id: ServerId, after: Zxid, through: Zxid, opening: bool) -> LogRead {
+        let image = &self.servers[&id].disk.visible;
+        let next = image.history.partition_point(|entry| entry.zxid <= after);
+        let floor = next.checked_sub(1).map(|at| image.history[at].zxid);
+        let reaches = match opening {
+            true => self.log_sync && next > image.in_snapshot,
+            false => next >= image.in_snapshot,
+        };
+        if !reaches {
+            return LogRead::Unavailable;
+        }
+        let entries = image.history[next..].iter();
+        let entries = entries.take_while(|entry| entry.zxid <= through).take(3);
+        LogRead::Entries {
+            floor: floor.unwrap_or(Zxid::ZERO),
+            entries: entries.cloned().collect(),
+        }
+    }
+}
+
+/// A configuration of servers named by their ids.
+pub(crate) fn config(version: i64, members: &[(i64, Role)]) -> Config {
+    let line = |(id, role): &(i64, Role)| {
+        let text = format!("s{id}:2888:3888:{}", role.name());
+        (ServerId(*id), Member::parse(&text).expect("a member"))
+    };
+    let config = QuorumConfig {
+        version,
+        members: members.iter().map(line).collect(),
+        hierarchy: None,
+    };
+    Config::try_from(config).expect("a configuration")
+}

@@ -1,0 +1,4 @@
+//! Ensembles of peers in memory: scripts with printed transcripts, and seeded random runs.
+
+mod ensemble;
+mod random;
