@@ -64,8 +64,11 @@ impl Context<'_> {
 
     /// Takes note of a configuration that is on its way.
     pub(crate) fn see_config(&mut self, config: Config) {
+        let before = self.core.configs.proposed().is_some();
         self.core.configs.see(config.clone());
-        self.store(Store::LastSeenConfig(config));
+        if before || self.core.configs.proposed().is_some() {
+            self.store(Store::LastSeenConfig(config));
+        }
     }
 
     /// Establishes a configuration.

@@ -86,6 +86,7 @@ impl History {
         );
         self.committed = self.committed.max(zxid);
         self.decided = zxid;
+        self.window.evict(zxid);
     }
 
     /// What the state is to be told now; `None` if it knows.
@@ -196,6 +197,11 @@ impl Window {
     fn push(&mut self, entry: Entry, keep: Zxid) {
         self.bytes += entry.bytes.len();
         self.entries.push_back(entry);
+        self.evict(keep);
+    }
+
+    /// Keeps to the limits; entries behind `keep` stay.
+    fn evict(&mut self, keep: Zxid) {
         while self.entries.len() > self.count_max || self.bytes > WINDOW_BYTES_MAX {
             let Some(first) = self.entries.front().filter(|first| first.zxid <= keep) else {
                 return;

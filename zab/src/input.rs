@@ -103,6 +103,16 @@ pub enum Input {
     HandOver,
 }
 
+impl Input {
+    /// Whether it concerns a learner's connection.
+    pub(crate) fn is_from_learner(&self) -> bool {
+        matches!(
+            self,
+            Self::LearnerConnected(_) | Self::LearnerLost(_) | Self::FromLearner(..)
+        )
+    }
+}
+
 /// What was found in the log.
 #[derive(Clone, Debug)]
 pub enum LogRead {

@@ -34,6 +34,7 @@ mod input;
 mod leader;
 mod learner;
 mod leave;
+mod lobby;
 mod message;
 mod options;
 mod peer;

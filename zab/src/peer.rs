@@ -14,6 +14,7 @@ use crate::input::Input;
 use crate::leader::Leader;
 use crate::learner::Learner;
 use crate::leave::{Exit, Leave, Then};
+use crate::lobby::Lobby;
 use crate::message::Entry;
 use crate::quorum::{Config, Configs};
 use crate::standing::{Reputation, Standing, Verdict};
@@ -48,6 +49,7 @@ pub struct Recovered {
 pub struct Peer {
     core: Core,
     role: PeerRole,
+    lobby: Lobby,
 }
 
 /// What a server is at the moment; each role owns what it alone needs.
@@ -97,7 +99,8 @@ impl Peer {
             heard: BTreeMap::new(),
             unreachable: Vec::new(),
         });
-        Self { core, role }
+        let lobby = Lobby::default();
+        Self { core, role, lobby }
     }
 
     /// Takes what happened at `now`, and says what is to be done.
@@ -105,19 +108,22 @@ impl Peer {
     /// Deadlines that have passed come first: what a process finds in its sockets after a long
     /// sleep is not taken for a sign that nothing has changed.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Effects) {
-        let mut cx = Context {
-            now,
-            core: &mut self.core,
-            out,
-        };
-        if let PeerRole::Settling(settling) = &self.role
+        let Self { core, role, lobby } = self;
+        let mut cx = Context { now, core, out };
+        if let PeerRole::Settling(settling) = role
             && settling.barrier == Ticket(0)
         {
             // The very first input: what was found at the start is durable.
-            self.role.enter(&mut cx, Then::Look);
+            role.enter(&mut cx, Then::Look);
         }
-        self.role.step(&mut cx, PeerRole::on_deadline);
-        self.role.step(&mut cx, |role, cx| role.on_input(cx, input));
+        role.step(&mut cx, PeerRole::on_deadline);
+        match role {
+            PeerRole::Settling(_) | PeerRole::Looking(_) if input.is_from_learner() => {
+                lobby.on_input(&mut cx, input);
+            }
+            _ => role.step(&mut cx, |role, cx| role.on_input(cx, input)),
+        }
+        role.leave_lobby(&mut cx, lobby);
     }
 
     /// When [`Peer::handle`] is to be called even if nothing happens.
@@ -251,6 +257,19 @@ impl PeerRole {
         }
     }
 
+    /// Learners that came early are let in, or sent away, once the election is over.
+    fn leave_lobby(&mut self, cx: &mut Context<'_>, lobby: &mut Lobby) {
+        match self {
+            Self::Settling(_) | Self::Looking(_) => {}
+            Self::Leader(_) => {
+                for input in lobby.open() {
+                    self.step(cx, |role, cx| role.on_input(cx, input));
+                }
+            }
+            Self::Learner(_) | Self::Halted => lobby.close(cx),
+        }
+    }
+
     fn on_deadline(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
         match self {
             Self::Looking(looking) => {
@@ -284,10 +303,7 @@ impl PeerRole {
             input => match self {
                 Self::Learner(learner) => learner.on_input(cx, input),
                 Self::Leader(leader) => leader.on_input(cx, input),
-                _ => {
-                    refuse(cx, &input);
-                    Ok(())
-                }
+                _ => Ok(()),
             },
         }
     }
@@ -417,12 +433,5 @@ impl PeerRole {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// Whoever knocks while this server does not lead is sent away, to come again.
-fn refuse(cx: &mut Context<'_>, input: &Input) {
-    if let Input::LearnerConnected(link) = input {
-        cx.out.push(Effect::DropLearner(*link, Leave::NotLeading));
     }
 }

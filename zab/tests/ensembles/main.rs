@@ -2,3 +2,4 @@
 
 mod ensemble;
 mod random;
+mod scripts;

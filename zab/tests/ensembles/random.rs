@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::ensemble::Ensemble;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use zab::{Options, RoleStatus, ServerId};
+use zab::{Options, RoleStatus};
 
 struct Random(ChaCha8Rng);
 
@@ -101,15 +101,9 @@ impl Run {
                 }
             }
             45..=50 => self.ensemble.net.heal(),
-            51 => self.freeze(id, true),
-            52..=56 => self.freeze(id, false),
+            51 => self.ensemble.freeze(id, true),
+            52..=56 => self.ensemble.freeze(id, false),
             _ => {}
-        }
-    }
-
-    fn freeze(&mut self, id: ServerId, frozen: bool) {
-        if let Some(server) = self.ensemble.servers.get_mut(&id) {
-            server.frozen = frozen && server.peer.is_some();
         }
     }
 
@@ -154,7 +148,7 @@ impl Run {
     fn without_faults(&mut self) {
         self.ensemble.net.heal();
         for id in self.ensemble.ids() {
-            self.freeze(id, false);
+            self.ensemble.freeze(id, false);
             if !self.ensemble.is_up(id) {
                 self.ensemble.start(id);
             }

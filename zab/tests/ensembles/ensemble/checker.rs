@@ -106,8 +106,4 @@ impl Checker {
             }
         }
     }
-
-    pub(crate) fn established(&self) -> usize {
-        self.established.len()
-    }
 }

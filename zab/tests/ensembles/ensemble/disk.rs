@@ -117,10 +117,6 @@ impl Disk {
         self.queue.len()
     }
 
-    pub(crate) fn next_store(&self) -> Option<&Store> {
-        self.queue.front().map(|op| &op.store)
-    }
-
     /// The next write reaches the disk.
     pub(crate) fn complete(&mut self) -> Option<Completed> {
         let op = self.queue.pop_front()?;

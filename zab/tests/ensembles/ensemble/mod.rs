@@ -218,6 +218,41 @@ impl Ensemble {
         Some(zxid)
     }
 
+    /// All data of a server that is down are lost.
+    pub(crate) fn wipe(&mut self, id: ServerId) {
+        let server = self.server(id);
+        assert!(server.peer.is_none(), "{id} is up");
+        server.disk.wipe();
+        server.wiped = true;
+    }
+
+    /// A snapshot was taken, and the log before it purged.
+    pub(crate) fn purge(&mut self, id: ServerId) {
+        let disk = &mut self.server(id).disk;
+        for image in [&mut disk.durable, &mut disk.visible] {
+            image.in_snapshot = image.history.len();
+            image.snapshot = image.last();
+        }
+    }
+
+    pub(crate) fn freeze(&mut self, id: ServerId, frozen: bool) {
+        let server = self.server(id);
+        server.frozen = frozen && server.peer.is_some();
+    }
+
+    /// The connection of a learner to its leader breaks.
+    pub(crate) fn break_uplink(&mut self, id: ServerId) {
+        let ours = self.net.connections.iter().filter(|(_, c)| c.learner == id && c.learner_open);
+        let numbers: Vec<u64> = ours.map(|(number, _)| *number).collect();
+        numbers.into_iter().for_each(|number| self.net.break_connection(number));
+    }
+
+    /// The state of a server finds that its tree is not the one that a digest tells.
+    pub(crate) fn mismatch(&mut self, id: ServerId) {
+        let zxid = self.server(id).tree.last().map_or(Zxid::ZERO, |entry| entry.zxid);
+        self.input(id, Input::DigestMismatch { zxid });
+    }
+
     pub(crate) fn leader(&self) -> Option<ServerId> {
         let leads = |server: &&Server| {
             let status = server.peer.as_ref().map(Peer::status);

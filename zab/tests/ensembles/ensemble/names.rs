@@ -14,10 +14,6 @@ pub(crate) fn pretty(zxid: Zxid) -> String {
     }
 }
 
-pub(crate) fn z(epoch: i64, counter: i64) -> Zxid {
-    Zxid((epoch << 32) + counter)
-}
-
 fn server(id: ServerId) -> String {
     match id {
         ServerId::NON_VOTER => "no one".to_owned(),

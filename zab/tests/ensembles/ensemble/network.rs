@@ -99,7 +99,7 @@ impl Network {
         learner: ServerId,
         link: LeaderLink,
     ) -> Option<&mut Connection> {
-        let ours = |c: &&mut Connection| c.learner == learner && c.leader_link == link;
+        let ours = |c: &&mut Connection| c.learner == learner && c.leader_link == link && c.learner_open;
         self.connections.values_mut().find(ours)
     }
 
@@ -115,9 +115,15 @@ impl Network {
         }
     }
 
-    /// A process died: what it sent may still arrive, then its connections end.
+    /// A process died: what it sent may still arrive, unless the way is cut, then its connections end.
     pub(crate) fn crash(&mut self, server: ServerId, others: &[ServerId]) {
         for connection in self.connections.values_mut() {
+            let pair = (connection.learner, connection.leader);
+            let ours = pair.0 == server || pair.1 == server;
+            if ours && self.cut.contains(&(pair.0.min(pair.1), pair.0.max(pair.1))) {
+                connection.up.clear();
+                connection.down.clear();
+            }
             if connection.learner == server {
                 connection.close_learner();
             }
