@@ -1,6 +1,7 @@
 //! Everything that a peer can ask for.
 
 use jute::Zxid;
+use jute::quorum::SessionTouch;
 
 use crate::election::Notification;
 use crate::input::{LeaderLink, LearnerLink, ReadId, SyncId};
@@ -102,8 +103,8 @@ pub enum Effect {
         /// Whether it is alive.
         valid: bool,
     },
-    /// Sessions that a learner heard of, encoded as in a PING's data.
-    Touched(LearnerLink, bytes::Bytes),
+    /// Sessions that a learner heard of.
+    Touched(LearnerLink, Vec<SessionTouch>),
     /// A sync of the leader's own client is done.
     Synced(SyncId),
     /// A learner's oldest open sync is done.

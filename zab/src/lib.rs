@@ -42,6 +42,7 @@ pub mod quorum;
 mod standing;
 pub mod sync;
 mod time;
+mod wire;
 mod writes;
 
 pub use effect::{Effect, Effects, RoleStatus, Store};
@@ -54,4 +55,5 @@ pub use options::Options;
 pub use peer::{Peer, Recovered};
 pub use standing::{RESYNC_RANGE, Standing};
 pub use time::Time;
+pub use wire::{WireError, parse_config};
 pub use writes::Ticket;

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use jute::Zxid;
+use jute::quorum::SessionTouch;
 use jute::quorum::config::Role;
 
 use crate::quorum::Config;
@@ -156,8 +157,8 @@ pub enum LearnerPacket {
     Ping {
         /// Echoed.
         zxid: Zxid,
-        /// Sessions heard of since the last one, encoded: `(long session, int timeout)*`.
-        touched: Bytes,
+        /// Sessions heard of since the last one.
+        touched: Vec<SessionTouch>,
     },
     /// A client's request that only the leader can order.
     Request(Request),
@@ -199,6 +200,6 @@ pub struct Request {
     pub op: i32,
     /// Its body, as received.
     pub body: Bytes,
-    /// Who the client is, as (scheme, id).
-    pub identities: Vec<(String, String)>,
+    /// Who the client is, as (scheme, id); `None` before it has a session.
+    pub identities: Option<Vec<(String, String)>>,
 }

@@ -50,10 +50,13 @@ const STEPS: usize = 3000;
 impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
-        let voters = if seed % 2 == 0 { 3 } else { 5 };
+        let voters = if seed.is_multiple_of(2) { 3 } else { 5 };
         let observers = i64::from(random.one_in(3));
         let mut ensemble = Ensemble::new(voters, observers, &options());
         ensemble.log_sync = !random.one_in(3);
+        for server in ensemble.servers.values_mut() {
+            server.old_habits = random.one_in(4);
+        }
         Self {
             ensemble,
             random,

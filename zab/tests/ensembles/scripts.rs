@@ -57,7 +57,9 @@ impl Script {
         let words: Vec<&str> = words.collect();
         let number = |at: usize, default: i64| {
             let word = words.get(at);
-            word.map_or(default, |word| word.parse().unwrap_or_else(|_| panic!("{line}")))
+            word.map_or(default, |word| {
+                word.parse().unwrap_or_else(|_| panic!("{line}"))
+            })
         };
         let count = |at, default| usize::try_from(number(at, default)).expect("a count");
         let first = words.first().and_then(|word| word.parse().ok());
@@ -153,7 +155,12 @@ impl Script {
                 image.current,
                 pretty(image.last()),
                 pretty(peer.last_committed()),
-                pretty(server.tree.last().map_or(jute::Zxid::ZERO, |entry| entry.zxid)),
+                pretty(
+                    server
+                        .tree
+                        .last()
+                        .map_or(jute::Zxid::ZERO, |entry| entry.zxid)
+                ),
             ));
         }
         self.ensemble.trace.extend(lines);
@@ -166,7 +173,7 @@ fn forwarded_sync() -> Input {
         cxid: 1,
         op: jute::OpCode::Sync.as_i32(),
         body: Bytes::new(),
-        identities: Vec::new(),
+        identities: None,
     })
 }
 
@@ -177,9 +184,14 @@ fn play(text: &str) -> String {
     for block in text.trim_end().split("\n\n") {
         let verbs = block.split("\n----").next().unwrap_or_default();
         let lines = verbs.lines().filter(|line| !line.starts_with('#'));
-        lines.filter(|line| !line.is_empty()).for_each(|line| script.verb(line));
+        lines
+            .filter(|line| !line.is_empty())
+            .for_each(|line| script.verb(line));
         let trace = std::mem::take(&mut script.ensemble.trace);
-        let told: Vec<String> = trace.into_iter().filter(|line| !line.contains(" PING ")).collect();
+        let told: Vec<String> = trace
+            .into_iter()
+            .filter(|line| !line.contains(" PING "))
+            .collect();
         if let Some(violation) = script.ensemble.checker.violations.first() {
             panic!("{violation}\n{}", told.join("\n"));
         }
@@ -197,8 +209,13 @@ fn transcripts() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     let rewrite = std::env::var_os("ZAB_REWRITE").is_some();
     let entries = std::fs::read_dir(&folder).expect("testdata");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "script"));
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "script")
+    });
     paths.sort();
     assert!(!paths.is_empty(), "no scripts");
     for path in paths {
@@ -211,7 +228,12 @@ fn transcripts() {
             let mut lines = text.lines().zip(played.lines());
             let at = lines.position(|(a, b)| a != b).unwrap_or_default();
             let found: Vec<_> = played.lines().skip(at.saturating_sub(3)).take(12).collect();
-            panic!("{} differs from line {}:\n{}", path.display(), at + 1, found.join("\n"));
+            panic!(
+                "{} differs from line {}:\n{}",
+                path.display(),
+                at + 1,
+                found.join("\n")
+            );
         }
     }
 }

@@ -99,7 +99,8 @@ impl Network {
         learner: ServerId,
         link: LeaderLink,
     ) -> Option<&mut Connection> {
-        let ours = |c: &&mut Connection| c.learner == learner && c.leader_link == link && c.learner_open;
+        let ours =
+            |c: &&mut Connection| c.learner == learner && c.leader_link == link && c.learner_open;
         self.connections.values_mut().find(ours)
     }
 
