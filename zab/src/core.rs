@@ -3,7 +3,7 @@
 use jute::Zxid;
 
 use crate::effect::{Effect, Effects, RoleStatus, Store};
-use crate::election::Ballot;
+use crate::election::{Ballot, Strangers};
 use crate::history::History;
 use crate::input::{LeaderLink, ReadId};
 use crate::quorum::{Config, Configs};
@@ -21,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) writes: Writes,
     pub(crate) history: History,
     pub(crate) ballot: Ballot,
+    pub(crate) strangers: Strangers,
     pub(crate) reputation: Reputation,
     pub(crate) leader_links: u64,
     pub(crate) reads: u64,
@@ -38,7 +39,6 @@ impl Core {
     /// Apache; no one counts it.
     pub(crate) fn role(&self) -> Role {
         let member = self.configs.committed().members.get(&self.me);
-        let member = member.or_else(|| self.configs.member(self.me));
         member.map_or(Role::Participant, |member| member.role)
     }
 }
@@ -64,10 +64,18 @@ impl Context<'_> {
 
     /// Takes note of a configuration that is on its way.
     pub(crate) fn see_config(&mut self, config: Config) {
-        let before = self.core.configs.proposed().is_some();
-        self.core.configs.see(config.clone());
-        if before || self.core.configs.proposed().is_some() {
+        if config.version() > self.core.configs.last_seen().version() {
+            self.core.configs.see(config.clone());
             self.store(Store::LastSeenConfig(config));
+        }
+    }
+
+    /// Forgets a configuration whose transaction is not in the history up to `zxid`, on disk as well: once the history
+    /// has grown past it again, no one could tell any more that it never was part of it.
+    pub(crate) fn forget_config(&mut self, zxid: Zxid) {
+        if self.core.configs.truncated(zxid) {
+            let committed = self.core.configs.committed().clone();
+            self.store(Store::LastSeenConfig(committed));
         }
     }
 
@@ -97,7 +105,7 @@ impl Context<'_> {
     /// Removes everything behind `zxid` from the history, and from the state if it has any of it.
     pub(crate) fn truncate(&mut self, zxid: Zxid) {
         let reload = self.core.history.truncate(zxid);
-        self.core.configs.truncated(zxid);
+        self.forget_config(zxid);
         self.store(Store::Truncate(zxid));
         if reload {
             self.out.push(Effect::Reload(zxid));

@@ -52,7 +52,7 @@ pub use jute::quorum::ServerId;
 pub use leave::Leave;
 pub use message::{Entry, LeaderPacket, LearnerPacket, Request};
 pub use options::Options;
-pub use peer::{Peer, Recovered};
+pub use peer::{Peer, ReconfigRefusal, Recovered};
 pub use standing::{RESYNC_RANGE, Standing};
 pub use time::Time;
 pub use wire::{WireError, parse_config};

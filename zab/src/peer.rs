@@ -6,9 +6,11 @@ use jute::Zxid;
 use jute::quorum::config::Role;
 use jute::quorum::election::ServerState;
 
+use thiserror::Error;
+
 use crate::core::{Context, Core};
 use crate::effect::{Effect, Effects, RoleStatus, Store};
-use crate::election::{Ballot, Looking, Notification, Outcome, answer};
+use crate::election::{Ballot, Looking, Notification, Outcome, Strangers, answer};
 use crate::history::History;
 use crate::input::Input;
 use crate::leader::Leader;
@@ -39,6 +41,20 @@ pub struct Recovered {
     pub last_seen_config: Option<Config>,
     /// What the history is worth: [`Standing::Empty`] for an empty disk without an `initialize` file.
     pub standing: Standing,
+}
+
+/// Why a reconfiguration is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ReconfigRefusal {
+    /// This server takes no proposals.
+    #[error("this server takes no proposals")]
+    NotLeading,
+    /// Another one is not committed yet.
+    #[error("another reconfiguration is in progress")]
+    InProgress,
+    /// Too few of its voters follow this leader.
+    #[error("no quorum of the new configuration follows this leader")]
+    NoQuorum,
 }
 
 /// A server of an ensemble: votes, leads, follows.
@@ -88,6 +104,7 @@ impl Peer {
             writes,
             history,
             ballot: Ballot::default(),
+            strangers: Strangers::default(),
             reputation: Reputation::new(recovered.standing),
             leader_links: 0,
             reads: 0,
@@ -113,7 +130,9 @@ impl Peer {
         if let PeerRole::Settling(settling) = role
             && settling.barrier == Ticket(0)
         {
-            // The very first input: what was found at the start is durable.
+            // The very first input: what was found at the start is durable. A configuration is saved before the
+            // transaction that carries it; a crash in between leaves one that no one proposed.
+            cx.forget_config(cx.core.history.last_logged());
             role.enter(&mut cx, Then::Look);
         }
         role.step(&mut cx, PeerRole::on_deadline);
@@ -142,9 +161,25 @@ impl Peer {
         matches!(&self.role, PeerRole::Leader(leader) if leader.may_propose())
     }
 
-    /// Whether a reconfiguration may be proposed: one at a time.
-    pub fn may_reconfigure(&self) -> bool {
-        self.may_propose() && self.core.configs.proposed().is_none()
+    /// Whether this configuration may be proposed now. Afterwards nothing is committed, and no one elected,
+    /// without a quorum of it: so one must be here, synchronised, and following.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn may_reconfigure(&self, config: &Config) -> Result<(), ReconfigRefusal> {
+        match &self.role {
+            PeerRole::Leader(leader) if leader.may_propose() => {
+                if self.core.configs.proposed().is_some() {
+                    return Err(ReconfigRefusal::InProgress);
+                }
+                let follows = |server| server == self.core.me || leader.is_followed_by(server);
+                match config.is_quorum(follows) {
+                    true => Ok(()),
+                    false => Err(ReconfigRefusal::NoQuorum),
+                }
+            }
+            _ => Err(ReconfigRefusal::NotLeading),
+        }
     }
 
     /// Bytes of entries that are not durable yet. The caller stops reading from a leader that is

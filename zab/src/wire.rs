@@ -13,10 +13,10 @@ use jute::wire::{Decode, DecodeError, Encode, Limits, Reader};
 use jute::{OpCode, Zxid};
 use thiserror::Error;
 
+use crate::Epoch;
 use crate::election::{Notification, Vote};
 use crate::message::{Entry, LeaderPacket, LearnerPacket, Request};
 use crate::quorum::{Config, ConfigError};
-use crate::Epoch;
 
 /// Why a packet or a message is not one. The connection ends; a notification is ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -146,6 +146,9 @@ impl Looking {
     }
 
     /// Someone has a leader already. It is ours too if a quorum follows it and it knows.
+    ///
+    /// A quorum of the committed configuration is enough: the leader has been elected by whatever quorums it needed. One
+    /// that this server saw proposed may never have been committed, and never get a quorum.
     fn on_follower(
         &mut self,
         cx: &mut Context<'_>,
@@ -160,14 +163,16 @@ impl Looking {
                 ..cast
             };
             self.votes.record(from, recorded);
-            if self.votes.is_quorum(&cast, &cx.core.configs)
+            if self.votes.is_quorum(&cast, cx.core.configs.committed())
                 && leads(cx, &self.votes, leader, round)
             {
                 return self.conclude(cx, cast.vote, round);
             }
         }
         self.established.record(from, cast);
-        if self.established.is_quorum(&cast, &cx.core.configs)
+        if self
+            .established
+            .is_quorum(&cast, cx.core.configs.committed())
             && leads(cx, &self.established, leader, round)
         {
             cx.core.ballot.round = round;
@@ -255,12 +260,13 @@ impl Looking {
     }
 }
 
-/// Whether this server's own vote counts.
+/// Whether this server votes. Whether its vote counts is for others to say: it may be a voter in
+/// a configuration that has been proposed to them but not to it, and that needs its quorum.
 fn has_voice(cx: &Context<'_>) -> bool {
-    cx.core.configs.committed().is_voter(cx.core.me) && cx.core.reputation.may_vote()
+    cx.core.reputation.may_vote()
 }
 
-/// The own history as a vote. A server that must not lead still votes for no one behind it.
+/// The own history as a vote. A server that must not lead names no one, but votes for no one behind it.
 fn initial_vote(cx: &Context<'_>) -> Vote {
     if !has_voice(cx) {
         return Vote::NONE;

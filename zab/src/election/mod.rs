@@ -6,7 +6,7 @@ mod looking;
 mod tally;
 mod vote;
 
-pub(crate) use answer::answer;
+pub(crate) use answer::{Strangers, answer};
 pub use jute::quorum::election::ServerState;
 pub(crate) use looking::{Looking, Outcome};
 pub use tally::{Cast, Tally};

@@ -6,7 +6,7 @@ use jute::quorum::election::ServerState;
 
 use super::{Notification, Vote};
 use crate::ServerId;
-use crate::quorum::Configs;
+use crate::quorum::Config;
 
 /// A vote as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,9 @@ impl Tally {
         self.0.get(&server).is_some_and(|own| own.agrees(cast))
     }
 
-    /// Whether those that agree with `cast` are a quorum in every configuration that counts.
-    pub fn is_quorum(&self, cast: &Cast, configs: &Configs) -> bool {
-        configs.is_quorum(|server| self.agrees(server, cast))
+    /// Whether those that agree with `cast` are a quorum of a configuration.
+    pub fn is_quorum(&self, cast: &Cast, config: &Config) -> bool {
+        config.is_quorum(|server| self.agrees(server, cast))
     }
 
     /// Whether the server itself says that it leads.

@@ -3,7 +3,7 @@ use jute::quorum::QuorumConfig;
 use jute::quorum::config::Member;
 
 use super::*;
-use crate::quorum::{Config, Configs};
+use crate::quorum::Config;
 use crate::{
     Effect, Effects, Epoch, Input, Options, Peer, Recovered, RoleStatus, ServerId, Standing, Time,
 };
@@ -116,7 +116,7 @@ fn which_votes_agree() {
 
 #[test]
 fn votes_are_counted_once() {
-    let configs = Configs::new(config(&[1, 2, 3], &[]), None);
+    let config = config(&[1, 2, 3], &[]);
     let cast = |leader| Cast {
         vote: vote(leader, 1, 1),
         round: 1,
@@ -127,14 +127,14 @@ fn votes_are_counted_once() {
     for (from, leader, expected) in [(1, 3, false), (1, 3, false), (2, 2, false), (2, 3, true)] {
         tally.record(ServerId(from), cast(leader));
         assert_eq!(
-            tally.is_quorum(&cast(3), &configs),
+            tally.is_quorum(&cast(3), &config),
             expected,
             "{from} {leader}"
         );
     }
     assert!(!tally.leads(ServerId(1)));
     tally.clear();
-    assert!(!tally.is_quorum(&cast(3), &configs));
+    assert!(!tally.is_quorum(&cast(3), &config));
 }
 
 /// One server, and what it says.
@@ -293,10 +293,13 @@ fn who_is_no_voter_has_no_say() {
     assert_eq!(server.hear(4, LOOKING, 1, vote(4, 9, 9)), [(4, own)]);
     assert_eq!(server.hear(2, LOOKING, 1, vote(4, 9, 9)), []);
     assert_eq!(server.joins(), None);
-    // An observer learns whom the voters agree on, and says nothing of its own.
+    // An observer learns whom the voters agree on. It repeats what it heard, unless its own history is
+    // newer, and never names itself.
     let mut server = Server::start(4, Standing::Sound, 1, 5);
-    let sent = server.hear(1, LOOKING, 1, vote(2, 1, 5));
-    assert!(sent.iter().all(|(_, vote)| *vote == Vote::NONE), "{sent:?}");
+    assert_eq!(server.hear(1, LOOKING, 1, vote(1, 1, 4)), []);
+    let best = vote(2, 1, 5);
+    let all = [(1, best), (2, best), (3, best)];
+    assert_eq!(server.hear(1, LOOKING, 1, best), all);
     server.hear(2, LOOKING, 1, vote(2, 1, 5));
     server.hear(3, LOOKING, 1, vote(2, 1, 5));
     assert_eq!(server.joins(), Some(2));

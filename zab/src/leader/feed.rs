@@ -147,6 +147,7 @@ impl Leader {
     /// what is proposed next follows what was sent last.
     fn caught_up(&mut self, cx: &mut Context<'_>, link: LearnerLink) {
         let Some(epoch) = self.epoch() else { return };
+        let config = self.new_leader_config(cx);
         let Some(handler) = self.learners.get_mut(link) else {
             return;
         };
@@ -155,7 +156,7 @@ impl Leader {
         };
         if fed.progress == Progress::History {
             fed.progress = Progress::NewLeader;
-            let config = Some(cx.core.configs.last_seen().clone());
+            let config = Some(config);
             fed.feed
                 .send(cx, link, LeaderPacket::NewLeader { epoch, config });
         }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use jute::quorum::config::Role;
+
+use super::handler::Progress;
 use super::{Leader, Phase};
 use crate::ServerId;
 use crate::core::Context;
@@ -10,6 +13,24 @@ use crate::message::Entry;
 use crate::quorum::Config;
 
 impl Leader {
+    /// Whether the server has synchronised, as a participant: not as an observer, who would have to start anew
+    /// before it could acknowledge anything.
+    pub(crate) fn is_followed_by(&self, server: ServerId) -> bool {
+        self.learners.by_server(server).is_some_and(|handler| {
+            handler.role == Role::Participant && handler.is_fed(Progress::UpToDate)
+        })
+    }
+
+    /// The configuration that NEWLEADER carries. Learners put it in force at UPTODATE: so it is the one that
+    /// this leader is established with, and after that the committed one. One that is merely
+    /// proposed comes with its proposal.
+    pub(super) fn new_leader_config(&self, cx: &Context<'_>) -> Config {
+        match &self.phase {
+            Phase::Broadcast(_) => cx.core.configs.committed().clone(),
+            _ => cx.core.configs.last_seen().clone(),
+        }
+    }
+
     /// A committed entry: if it is a reconfiguration it is in force from here on.
     pub(super) fn activate(&mut self, cx: &mut Context<'_>, entry: &Entry) {
         let (Some(config), Phase::Broadcast(phase)) = (&entry.config, &self.phase) else {

@@ -9,6 +9,7 @@ use super::{Phase, Uplink, unexpected};
 use crate::ServerId;
 use crate::core::Context;
 use crate::effect::{Effect, RoleStatus};
+use crate::id::names_epoch;
 use crate::leave::{Exit, Leave};
 use crate::message::{LeaderPacket, LearnerPacket};
 use crate::quorum::Config;
@@ -48,7 +49,7 @@ impl Waiting {
             return Err(Leave::LostCommitted { decided, found }.into());
         }
         if let Some(config) = self.config {
-            activate_initial(cx, uplink, config)?;
+            activate_initial(cx, uplink, &stream, config)?;
         }
         stream.deliver(cx);
         // Apache's learners say it once more at this point.
@@ -59,10 +60,17 @@ impl Waiting {
     }
 }
 
-/// NEWLEADER's configuration is in force once a quorum has the history that it ends.
-fn activate_initial(cx: &mut Context<'_>, uplink: &Uplink, config: Config) -> Result<(), Exit> {
-    let committed = cx.core.configs.committed();
-    if config.version() > committed.version() {
+/// NEWLEADER's configuration is in force, if it is committed: Apache's leaders put the one that they saw last
+/// into it, which may only be proposed. That one comes into force by its commit.
+fn activate_initial(
+    cx: &mut Context<'_>,
+    uplink: &Uplink,
+    stream: &Stream,
+    config: Config,
+) -> Result<(), Exit> {
+    let version = config.version();
+    let committed = names_epoch(version) || version <= stream.committed();
+    if committed && version > cx.core.configs.committed().version() {
         cx.commit_config(config);
     }
     if cx.core.role() != uplink.role {

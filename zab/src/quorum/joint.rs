@@ -5,6 +5,7 @@ use jute::quorum::config::Member;
 
 use super::Config;
 use crate::ServerId;
+use crate::id::names_epoch;
 
 /// The committed configuration and the one seen last: proposed, perhaps not yet committed.
 ///
@@ -45,21 +46,18 @@ impl Configs {
         self.last_seen.as_ref()
     }
 
-    /// Takes note of a proposed configuration. One that is not newer than the committed one changes nothing; a
-    /// proposed one that was never committed may be replaced by an older one (the leader's word counts).
+    /// Takes note of a proposed configuration; of the newest one, if there are several.
     pub fn see(&mut self, config: Config) {
-        self.last_seen = (config.version() > self.committed.version()).then_some(config);
+        if config.version() > self.last_seen().version() {
+            self.last_seen = Some(config);
+        }
     }
 
-    /// Forgets a proposed configuration: the transaction that carried it has been truncated.
-    pub fn truncated(&mut self, to: Zxid) {
-        if self
-            .last_seen
-            .as_ref()
-            .is_some_and(|config| config.version() > to)
-        {
-            self.last_seen = None;
-        }
+    /// Forgets a proposed configuration whose transaction is not part of a history that ends at `to`; whether there was one.
+    pub fn truncated(&mut self, to: Zxid) -> bool {
+        // A version that names an epoch belongs to no transaction: the very first leader gave it.
+        let gone = |config: &mut Config| config.version() > to && !names_epoch(config.version());
+        self.last_seen.take_if(gone).is_some()
     }
 
     /// Makes a configuration the established one.

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ensemble::Ensemble;
+use crate::ensemble::{Ensemble, config};
+use jute::quorum::config::Role;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use zab::{Options, RoleStatus};
@@ -33,6 +34,7 @@ fn options() -> Options {
         tick_time_ms: 200,
         init_limit: 10,
         sync_limit: 5,
+        max_notification_interval_ms: 3000,
         commit_log_count: 4,
         counter_max: 60,
         ..Options::default()
@@ -43,15 +45,22 @@ struct Run {
     ensemble: Ensemble,
     random: Random,
     seed: u64,
+    reconfigures: bool,
 }
 
 const STEPS: usize = 3000;
+/// Seeds of one test, unless `ZAB_SEEDS` (and `ZAB_SEED`, the first) say otherwise.
+const SEEDS: u64 = 200;
 
 impl Run {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, reconfigures: bool) -> Self {
         let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
         let voters = if seed.is_multiple_of(2) { 3 } else { 5 };
-        let observers = i64::from(random.one_in(3));
+        let observers = if reconfigures {
+            2
+        } else {
+            i64::from(random.one_in(3))
+        };
         let mut ensemble = Ensemble::new(voters, observers, &options());
         ensemble.log_sync = !random.one_in(3);
         for server in ensemble.servers.values_mut() {
@@ -61,14 +70,22 @@ impl Run {
             ensemble,
             random,
             seed,
+            reconfigures,
         }
+    }
+
+    /// The end of what happened, `ZAB_TAIL` lines of it, and where it led.
+    fn tail(&self) -> String {
+        let keep = number("ZAB_TAIL", 60) as usize;
+        let trace = &self.ensemble.trace;
+        let told = trace.iter().filter(|line| !line.contains(" PING "));
+        let told: Vec<_> = told.cloned().chain(self.ensemble.state()).collect();
+        told[told.len().saturating_sub(keep)..].join("\n")
     }
 
     fn check(&self) {
         if let Some(violation) = self.ensemble.checker.violations.first() {
-            let trace = &self.ensemble.trace;
-            let tail = trace[trace.len().saturating_sub(60)..].join("\n");
-            panic!("seed {}: {violation}\n{tail}", self.seed);
+            panic!("seed {}: {violation}\n{}", self.seed, self.tail());
         }
     }
 
@@ -85,11 +102,7 @@ impl Run {
                     self.ensemble.crash(id, more);
                 }
             }
-            6..=35 => {
-                if !self.ensemble.is_up(id) {
-                    self.ensemble.start(id);
-                }
-            }
+            6..=35 if !self.ensemble.is_up(id) => self.ensemble.start(id),
             36..=41 => {
                 let numbers: Vec<u64> = self.ensemble.net.connections.keys().copied().collect();
                 if let Some(number) = self.random.pick(&numbers) {
@@ -127,10 +140,39 @@ impl Run {
                 self.ensemble.advance(to);
             }
         }
+        if self.reconfigures && self.random.one_in(60) {
+            self.reconfigure();
+        }
         if self.random.one_in(6)
             && let Some(leader) = self.ensemble.leader()
         {
             self.ensemble.propose(leader);
+        }
+    }
+
+    /// Three to five of the servers vote; the others observe, or are left out.
+    fn reconfigure(&mut self) {
+        let Some(leader) = self.ensemble.leader() else {
+            return;
+        };
+        let mut ids: Vec<i64> = self.ensemble.ids().iter().map(|id| id.0).collect();
+        let mut members = Vec::new();
+        for _ in 0..3 + self.random.below(3) {
+            if let Some(id) = self.random.pick(&ids) {
+                ids.retain(|other| *other != id);
+                members.push((id, Role::Participant));
+            }
+        }
+        for id in ids {
+            if self.random.one_in(2) {
+                members.push((id, Role::Observer));
+            }
+        }
+        members.sort_by_key(|(id, _)| *id);
+        let peer = self.ensemble.servers[&leader].peer.as_ref();
+        let config = config(0, &members);
+        if peer.is_some_and(|peer| peer.may_reconfigure(&config).is_ok()) {
+            self.ensemble.propose_entry(leader, Some(&members));
         }
     }
 
@@ -160,14 +202,12 @@ impl Run {
         let mut steps = 0;
         while !self.is_quiet() {
             steps += 1;
-            if self.ensemble.now >= limit || steps > 200_000 {
-                let trace = &self.ensemble.trace;
-                let tail = trace[trace.len().saturating_sub(60)..].join("\n");
-                panic!("seed {}: no agreement\n{tail}", self.seed);
+            if self.ensemble.now >= limit || steps > 2_000_000 {
+                panic!("seed {}: no agreement\n{}", self.seed, self.tail());
             }
             let events = self.ensemble.events();
             match self.random.pick(&events) {
-                Some(event) if self.ensemble.next_deadline() > Some(self.ensemble.now) => {
+                Some(event) if !self.is_due() => {
                     self.ensemble.run(event);
                 }
                 _ => {
@@ -187,6 +227,11 @@ impl Run {
             let same = tree == &self.ensemble.checker.delivered;
             assert!(same, "seed {}: the tree of {id} differs", self.seed);
         }
+    }
+
+    fn is_due(&self) -> bool {
+        let next = self.ensemble.next_deadline();
+        next.is_some_and(|next| next <= self.ensemble.now)
     }
 
     fn is_quiet(&self) -> bool {
@@ -213,25 +258,18 @@ impl Run {
     }
 }
 
-fn seeds() -> (u64, u64) {
-    let number = |name, default| {
-        let value = std::env::var(name).ok();
-        value
-            .and_then(|value| value.parse().ok())
-            .unwrap_or(default)
-    };
-    (number("ZAB_SEED", 0), number("ZAB_SEEDS", 300))
+fn number(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
 }
 
-#[test]
-fn every_invariant_holds_under_faults() {
-    let (first, count) = seeds();
+fn explore(reconfigures: bool, wanted: &[&str]) {
+    let (first, count) = (number("ZAB_SEED", 0), number("ZAB_SEEDS", SEEDS));
     let mut coverage: BTreeMap<&'static str, u64> = BTreeMap::new();
     for seed in first..first + count {
-        if std::env::var_os("ZAB_TELL").is_some() {
-            println!("seed {seed}");
-        }
-        let mut run = Run::new(seed);
+        let mut run = Run::new(seed, reconfigures);
         run.with_faults();
         run.without_faults();
         for (what, times) in run.ensemble.coverage {
@@ -240,16 +278,28 @@ fn every_invariant_holds_under_faults() {
         *coverage.entry("delivered").or_default() += run.ensemble.checker.delivered.len() as u64;
     }
     println!("{coverage:?}");
-    if count >= 100 {
-        for what in [
-            "DIFF",
-            "TRUNC",
-            "SNAP",
-            "INFORM",
-            "established",
-            "delivered",
-        ] {
+    if count >= SEEDS {
+        for what in wanted {
             assert!(coverage.contains_key(what), "no {what} in {count} seeds");
         }
     }
+}
+
+#[test]
+fn every_invariant_holds_under_faults() {
+    let wanted = [
+        "DIFF",
+        "TRUNC",
+        "SNAP",
+        "INFORM",
+        "established",
+        "delivered",
+    ];
+    explore(false, &wanted);
+}
+
+#[test]
+fn every_invariant_holds_while_the_configuration_changes() {
+    let wanted = ["COMMITANDACTIVATE", "INFORMANDACTIVATE", "established"];
+    explore(true, &wanted);
 }

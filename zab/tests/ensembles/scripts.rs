@@ -25,7 +25,7 @@ use bytes::Bytes;
 use jute::quorum::config::Role;
 use zab::{Input, Options, Request, ServerId, SyncId};
 
-use crate::ensemble::{Ensemble, Event, pretty, status_name};
+use crate::ensemble::{Ensemble, Event};
 
 /// Events of one `settle` at the most.
 const EVENTS_MAX: usize = 100_000;
@@ -140,29 +140,7 @@ impl Script {
     }
 
     fn state(&mut self) {
-        let mut lines = Vec::new();
-        for server in self.ensemble.servers.values() {
-            let image = &server.disk.durable;
-            let Some(peer) = &server.peer else {
-                lines.push(format!("{}: down", server.id));
-                continue;
-            };
-            lines.push(format!(
-                "{}: {}; acceptedEpoch {}, currentEpoch {}, on disk {}, committed {}, delivered {}",
-                server.id,
-                status_name(peer.status()),
-                image.accepted,
-                image.current,
-                pretty(image.last()),
-                pretty(peer.last_committed()),
-                pretty(
-                    server
-                        .tree
-                        .last()
-                        .map_or(jute::Zxid::ZERO, |entry| entry.zxid)
-                ),
-            ));
-        }
+        let lines = self.ensemble.state();
         self.ensemble.trace.extend(lines);
     }
 }

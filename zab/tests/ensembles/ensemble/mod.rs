@@ -14,13 +14,13 @@ use jute::quorum::QuorumConfig;
 use jute::quorum::config::{Member, Role};
 use zab::quorum::Config;
 use zab::{
-    Effect, Effects, Entry, Input, Options, Peer, RoleStatus, ServerId,
-    Standing, Store, SyncId, Time,
+    Effect, Effects, Entry, Input, Options, Peer, RoleStatus, ServerId, Standing, Store, SyncId,
+    Time,
 };
 
 use checker::Checker;
 use disk::Disk;
-pub(crate) use names::{pretty, status_name};
+use names::{pretty, status_name};
 use network::{Dial, Down, Network, Up};
 
 /// One server.
@@ -216,9 +216,36 @@ impl Ensemble {
             config: members.map(|members| config(zxid.0, members)),
         };
         self.static_config &= members.is_none();
+        if let Some(members) = members {
+            let zxid = pretty(zxid);
+            self.note(format!(
+                "{id}: reconfigures by {zxid} to {}",
+                names::members(members)
+            ));
+        }
         self.checker.on_propose(id, &entry);
         self.input(id, Input::Propose(entry));
         Some(zxid)
+    }
+
+    /// What each server is, has, and has delivered.
+    pub(crate) fn state(&self) -> Vec<String> {
+        let describe = |server: &Server| {
+            let (id, image) = (server.id, &server.disk.durable);
+            let Some(peer) = &server.peer else {
+                return format!("{id}: down");
+            };
+            format!(
+                "{id}: {}; acceptedEpoch {}, currentEpoch {}, on disk {}, committed {}, delivered {}",
+                status_name(peer.status()),
+                image.accepted,
+                image.current,
+                pretty(image.last()),
+                pretty(peer.last_committed()),
+                pretty(server.tree.last().map_or(Zxid::ZERO, |entry| entry.zxid)),
+            )
+        };
+        self.servers.values().map(describe).collect()
     }
 
     /// All data of a server that is down are lost.

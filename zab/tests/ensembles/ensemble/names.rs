@@ -1,6 +1,7 @@
 //! How transcripts put it.
 
 use jute::Zxid;
+use jute::quorum::config::Role;
 use jute::quorum::election::ServerState;
 use zab::election::Notification;
 use zab::{LeaderPacket, LearnerPacket, RoleStatus, ServerId, Store};
@@ -108,4 +109,13 @@ pub(crate) fn store(store: &Store) -> Option<String> {
         Store::CommittedConfig(config) => format!("config {}", pretty(config.version())),
         Store::LastSeenConfig(_) | Store::Barrier => return None,
     })
+}
+
+/// Observers with an o behind.
+pub(crate) fn members(members: &[(i64, Role)]) -> String {
+    let mark = |role: Role| if role == Role::Observer { "o" } else { "" };
+    let names = members
+        .iter()
+        .map(|(id, role)| format!("{id}{}", mark(*role)));
+    names.collect::<Vec<_>>().join(" ")
 }
