@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jute::quorum::config::Role;
 use jute::quorum::election::ServerState;
 
 use super::backoff::Backoff;
@@ -266,9 +267,10 @@ fn has_voice(cx: &Context<'_>) -> bool {
     cx.core.reputation.may_vote()
 }
 
-/// The own history as a vote. A server that must not lead names no one, but votes for no one behind it.
+/// The own history as a vote. A server that must not lead names no one, but votes for no one behind it; an
+/// observer, whose history is committed anyway, repeats any vote.
 fn initial_vote(cx: &Context<'_>) -> Vote {
-    if !has_voice(cx) {
+    if !has_voice(cx) || cx.core.role() == Role::Observer {
         return Vote::NONE;
     }
     Vote {

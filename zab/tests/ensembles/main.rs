@@ -3,3 +3,4 @@
 mod ensemble;
 mod random;
 mod scripts;
+mod slow_learner;

@@ -21,7 +21,8 @@ use zab::{
 use checker::Checker;
 use disk::Disk;
 use names::{pretty, status_name};
-use network::{Dial, Down, Network, Up};
+pub(crate) use network::Down;
+use network::{Dial, Network, Up};
 
 /// One server.
 pub(crate) struct Server {
@@ -203,7 +204,16 @@ impl Ensemble {
         members: Option<&[(i64, Role)]>,
     ) -> Option<Zxid> {
         self.values += 1;
-        let value = self.values;
+        let value = Bytes::from(format!("value {}", self.values));
+        self.propose_value(id, value, members)
+    }
+
+    pub(crate) fn propose_value(
+        &mut self,
+        id: ServerId,
+        bytes: Bytes,
+        members: Option<&[(i64, Role)]>,
+    ) -> Option<Zxid> {
         let server = self.server(id);
         let peer = server.peer.as_ref().filter(|peer| peer.may_propose())?;
         let RoleStatus::Leading { epoch } = peer.status() else {
@@ -212,7 +222,7 @@ impl Ensemble {
         let zxid = peer.last_logged().max(epoch.zxid()).next();
         let entry = Entry {
             zxid,
-            bytes: Bytes::from(format!("value {value}")),
+            bytes,
             config: members.map(|members| config(zxid.0, members)),
         };
         self.static_config &= members.is_none();
