@@ -4,6 +4,8 @@ use std::fmt;
 
 use jute::Zxid;
 
+use crate::leave::Leave;
+
 /// The number of a leader's reign: the high half of its zxids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
@@ -64,6 +66,14 @@ impl fmt::Display for Pretty {
 /// Whether a zxid names an epoch rather than a transaction.
 pub(crate) fn names_epoch(zxid: Zxid) -> bool {
     zxid.counter() == 0
+}
+
+/// Refuses history that a leader of this epoch cannot have.
+pub(crate) fn check_epoch(zxid: Zxid, epoch: Epoch) -> Result<(), Leave> {
+    if Epoch::of(zxid) > epoch {
+        return Err(Leave::FutureEpoch { zxid, epoch });
+    }
+    Ok(())
 }
 
 /// Whether `next` may directly follow `last` in a history: the next of the same epoch, or the first of a later one.

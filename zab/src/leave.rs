@@ -77,6 +77,14 @@ pub enum Leave {
         /// What came.
         found: Zxid,
     },
+    /// History of a later epoch than the leader's own.
+    #[error("{zxid} in a history of epoch {epoch}")]
+    FutureEpoch {
+        /// What came.
+        zxid: Zxid,
+        /// The leader's epoch.
+        epoch: Epoch,
+    },
     /// A commit of anything but the oldest open proposal.
     #[error("commit of {found} instead of {expected:?}")]
     CommitOrder {
@@ -140,7 +148,7 @@ pub enum Leave {
     /// A learner that says it is this very server.
     #[error("a learner with the id of this server, {0}")]
     OwnId(ServerId),
-    /// A learner that accepted the last possible epoch.
+    /// Someone accepted, or offers, the last possible epoch.
     #[error("no epoch comes after {0}")]
     NoNextEpoch(Epoch),
     /// The log was purged while a learner was being fed from it.

@@ -286,7 +286,10 @@ impl PeerRole {
         if leader != cx.core.me {
             *self = Self::Learner(Learner::start(cx, leader));
         } else if cx.core.may_lead() {
-            *self = Self::Leader(Leader::start(cx));
+            match Leader::start(cx) {
+                Ok(leader) => *self = Self::Leader(leader),
+                Err(exit) => self.leave(cx, exit),
+            }
         } else {
             self.enter(cx, Then::Look);
         }

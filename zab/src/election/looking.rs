@@ -12,6 +12,9 @@ use crate::effect::Effect;
 use crate::time::earlier;
 use crate::{ServerId, Time};
 
+/// No ensemble has so many elections. Who says so would take the rounds of all others away.
+const ROUND_MAX: i64 = i64::MAX / 2;
+
 /// What a message or a deadline led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -105,7 +108,8 @@ impl Looking {
         }
         self.lose_voice(cx);
         let configs = &cx.core.configs;
-        if !configs.is_voter(from) || !configs.is_voter(notification.vote.leader) {
+        let credible = (0..ROUND_MAX).contains(&notification.round);
+        if !credible || !configs.is_voter(from) || !configs.is_voter(notification.vote.leader) {
             return Outcome::Open;
         }
         self.unreachable.remove(&from);

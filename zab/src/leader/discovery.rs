@@ -9,7 +9,7 @@ use super::{Leader, Phase, Synchronisation};
 use crate::core::Context;
 use crate::effect::{Effect, Store};
 use crate::input::LearnerLink;
-use crate::leave::Leave;
+use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
 use crate::{Epoch, ServerId, Time};
 
@@ -95,18 +95,23 @@ impl Leader {
 
     /// A quorum is there: the next epoch is above all that any of it has accepted, so that
     /// no two leaders can get a quorum for the same one.
-    pub(super) fn discover(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn discover(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
         let Phase::Discovery(phase) = &self.phase else {
-            return;
+            return Ok(());
         };
         let here = |server| phase.accepted.contains_key(&server);
         if !cx.core.configs.is_quorum(here) {
-            return;
+            return Ok(());
         }
         let newest = phase.accepted.values().copied().max();
-        let epoch = newest.unwrap_or(Epoch::ZERO).next();
+        let newest = newest.unwrap_or(Epoch::ZERO);
+        if newest >= Epoch::MAX {
+            return Err(Leave::NoNextEpoch(newest).into());
+        }
+        let epoch = newest.next();
         self.phase = Phase::Accepting(Accepting { epoch });
         cx.store(Store::AcceptedEpoch(epoch));
+        Ok(())
     }
 
     /// The own promise is durable: the others may be asked for theirs.

@@ -61,7 +61,7 @@ enum Phase {
 
 impl Leader {
     /// Starts to lead. The whole own history is durable.
-    pub(crate) fn start(cx: &mut Context<'_>) -> Self {
+    pub(crate) fn start(cx: &mut Context<'_>) -> Result<Self, Exit> {
         cx.change_status(RoleStatus::Preparing);
         let initial_end = cx.core.history.last_logged();
         assert_eq!(
@@ -76,8 +76,8 @@ impl Leader {
             pinging: Pinging::new(cx),
             phase: Phase::Discovery(Discovery::new(cx)),
         };
-        leader.discover(cx);
-        leader
+        leader.discover(cx)?;
+        Ok(leader)
     }
 
     /// Lets go of all learners.
@@ -343,7 +343,7 @@ impl Leader {
     /// Draws the conclusions from whatever has been counted: one place, so that no order of
     /// events is forgotten.
     fn settle(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
-        self.discover(cx);
+        self.discover(cx)?;
         self.acknowledge(cx);
         self.establish(cx)?;
         self.advance(cx)?;

@@ -106,6 +106,9 @@ impl Discovering {
         epoch: Epoch,
     ) -> Result<Phase, Leave> {
         let accepted = cx.core.writes.accepted_epoch();
+        if epoch >= Epoch::MAX {
+            return Err(Leave::NoNextEpoch(epoch));
+        }
         if epoch < accepted {
             let offered = epoch;
             return Err(Leave::OldEpoch { offered, accepted });

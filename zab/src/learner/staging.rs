@@ -15,7 +15,7 @@ use super::{Phase, unexpected};
 use crate::Epoch;
 use crate::core::Context;
 use crate::effect::{Effect, Store};
-use crate::id::follows;
+use crate::id::{check_epoch, follows};
 use crate::input::LeaderLink;
 use crate::leave::Leave;
 use crate::message::{Entry, LeaderPacket};
@@ -89,6 +89,7 @@ impl Staging {
 
     fn propose(&mut self, entry: Entry) -> Result<(), Leave> {
         let (last, found) = (self.last, entry.zxid);
+        check_epoch(found, self.epoch)?;
         if !follows(last, found) {
             return Err(Leave::Gap { last, found });
         }

@@ -8,7 +8,7 @@ use super::Uplink;
 use crate::Epoch;
 use crate::core::Context;
 use crate::effect::Store;
-use crate::id::follows;
+use crate::id::{check_epoch, follows};
 use crate::leave::Leave;
 use crate::message::{Entry, LearnerPacket};
 
@@ -45,6 +45,7 @@ impl Stream {
     /// Logs a proposal.
     pub(super) fn propose(&mut self, cx: &mut Context<'_>, entry: Entry) -> Result<(), Leave> {
         let (last, found) = (cx.core.history.last_logged(), entry.zxid);
+        check_epoch(found, self.epoch)?;
         if !follows(last, found) {
             return Err(Leave::Gap { last, found });
         }

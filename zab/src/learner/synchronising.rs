@@ -9,6 +9,7 @@ use super::{Phase, Uplink, unexpected};
 use crate::Epoch;
 use crate::core::Context;
 use crate::effect::Store;
+use crate::id::check_epoch;
 use crate::leave::Leave;
 use crate::message::{LeaderPacket, LearnerPacket};
 use crate::quorum::Config;
@@ -35,6 +36,7 @@ impl Planning {
     ) -> Result<Phase, Leave> {
         let base = match packet {
             LeaderPacket::Snap { zxid } => {
+                check_epoch(zxid, self.epoch)?;
                 let receiving = Receiving::start(cx, uplink.link, self.epoch, zxid);
                 return Ok(Phase::Receiving(receiving));
             }

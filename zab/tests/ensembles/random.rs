@@ -10,21 +10,25 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use zab::{Options, RoleStatus};
 
-struct Random(ChaCha8Rng);
+pub(crate) struct Random(ChaCha8Rng);
 
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         if n == 0 {
             return 0;
         }
         usize::try_from(self.0.next_u64() % n as u64).expect("below n")
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
         (!from.is_empty()).then(|| from[self.below(from.len())])
     }
 }
@@ -54,7 +58,7 @@ const SEEDS: u64 = 200;
 
 impl Run {
     fn new(seed: u64, reconfigures: bool) -> Self {
-        let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
+        let mut random = Random::new(seed);
         let voters = if seed.is_multiple_of(2) { 3 } else { 5 };
         let observers = if reconfigures {
             2
@@ -258,7 +262,7 @@ impl Run {
     }
 }
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     let value = std::env::var(name).ok();
     value
         .and_then(|value| value.parse().ok())
