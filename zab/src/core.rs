@@ -74,9 +74,21 @@ impl Context<'_> {
     /// has grown past it again, no one could tell any more that it never was part of it.
     pub(crate) fn forget_config(&mut self, zxid: Zxid) {
         if self.core.configs.truncated(zxid) {
-            let committed = self.core.configs.committed().clone();
-            self.store(Store::LastSeenConfig(committed));
+            self.save_forgotten();
         }
+    }
+
+    /// Forgets a configuration that is not committed: another history takes the place of the one that it was proposed
+    /// in, and brings its own.
+    pub(crate) fn forget_proposed(&mut self) {
+        if self.core.configs.replaced() {
+            self.save_forgotten();
+        }
+    }
+
+    fn save_forgotten(&mut self) {
+        let committed = self.core.configs.committed().clone();
+        self.store(Store::LastSeenConfig(committed));
     }
 
     /// Establishes a configuration.

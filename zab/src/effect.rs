@@ -54,12 +54,13 @@ pub enum Effect {
     /// Applies a committed entry to the received tree, which may have some of its effects already.
     StageEntry(Entry),
 
-    /// Closes a learner's connection.
+    /// Closes a learner's connection, behind what was sent on it: the last packet may say who leads next.
     DropLearner(LearnerLink, Leave),
     /// Sends to a learner.
     ToLearner(LearnerLink, LeaderPacket),
     /// Sends the tree, with everything delivered by now at the least, behind the SNAP packet.
-    /// Answered by [`Input::SnapshotSent`](crate::Input::SnapshotSent).
+    /// Answered by [`Input::SnapshotSent`](crate::Input::SnapshotSent). However long it takes: a learner that
+    /// takes no more of it is for the caller to give up ([`Input::LearnerLost`](crate::Input::LearnerLost)).
     SendSnapshot(LearnerLink),
     /// Reads the log for a learner. Answered by [`Input::LogRead`](crate::Input::LogRead).
     ReadLog {

@@ -112,6 +112,14 @@ impl LeaderPacket {
         }
     }
 
+    /// Whether it puts a configuration in force.
+    pub(crate) fn activates(&self) -> bool {
+        matches!(
+            self,
+            Self::CommitAndActivate { .. } | Self::InformAndActivate { .. }
+        )
+    }
+
     /// What every packet costs at least, in bytes: its fields and its place in a queue.
     const OVERHEAD: usize = 64;
 

@@ -334,10 +334,7 @@ impl Leader {
 
     /// Answers a learner about a session.
     fn revalidated(&mut self, cx: &mut Context<'_>, link: LearnerLink, session: i64, valid: bool) {
-        if self.learners.get_mut(link).is_some() {
-            let packet = LeaderPacket::Revalidate { session, valid };
-            cx.out.push(Effect::ToLearner(link, packet));
-        }
+        self.send(cx, link, LeaderPacket::Revalidate { session, valid });
     }
 
     /// Draws the conclusions from whatever has been counted: one place, so that no order of

@@ -1,12 +1,10 @@
 //! Phase 3 of the protocol: log what is proposed, apply what is committed.
 
-use jute::Zxid;
 use jute::quorum::config::Role;
 
 use super::stream::Stream;
 use super::synchronising::history;
-use super::{Phase, Uplink, unexpected};
-use crate::ServerId;
+use super::{Phase, Uplink};
 use crate::core::Context;
 use crate::effect::{Effect, RoleStatus};
 use crate::id::names_epoch;
@@ -43,15 +41,16 @@ impl Waiting {
             history(&mut self.stream, cx, Self::NAME, packet)?;
             return Ok(Phase::Waiting(self));
         }
-        let stream = self.stream;
+        let mut stream = self.stream;
         let (decided, found) = (cx.core.history.decided(), stream.committed());
         if found < decided {
             return Err(Leave::LostCommitted { decided, found }.into());
         }
         if let Some(config) = self.config {
-            activate_initial(cx, uplink, &stream, config)?;
+            activate_initial(cx, &stream, config);
         }
         stream.deliver(cx);
+        stream.activate(cx, uplink)?;
         // Apache's learners say it once more at this point.
         let zxid = stream.epoch.zxid();
         uplink.send(cx, LearnerPacket::Ack { zxid });
@@ -62,21 +61,12 @@ impl Waiting {
 
 /// NEWLEADER's configuration is in force, if it is committed: Apache's leaders put the one that they saw last
 /// into it, which may only be proposed. That one comes into force by its commit.
-fn activate_initial(
-    cx: &mut Context<'_>,
-    uplink: &Uplink,
-    stream: &Stream,
-    config: Config,
-) -> Result<(), Exit> {
+fn activate_initial(cx: &mut Context<'_>, stream: &Stream, config: Config) {
     let version = config.version();
     let committed = names_epoch(version) || version <= stream.committed();
     if committed && version > cx.core.configs.committed().version() {
         cx.commit_config(config);
     }
-    if cx.core.role() != uplink.role {
-        return Err(Exit::join(Leave::Reconfigured, uplink.leader));
-    }
-    Ok(())
 }
 
 fn serve(cx: &mut Context<'_>, uplink: &Uplink, stream: &Stream) {
@@ -109,53 +99,19 @@ impl Broadcasting {
         packet: LeaderPacket,
     ) -> Result<Phase, Exit> {
         match packet {
-            LeaderPacket::Proposal(entry) => self.stream.propose(cx, entry)?,
-            LeaderPacket::Commit { zxid } => {
-                self.stream.commit(zxid)?;
-                self.stream.deliver(cx);
-            }
-            LeaderPacket::Inform(entry) => {
-                let zxid = entry.zxid;
-                self.stream.propose(cx, entry)?;
-                self.stream.commit(zxid)?;
-                self.stream.deliver(cx);
-            }
-            LeaderPacket::CommitAndActivate { zxid, leader } => {
-                self.activate(cx, uplink, zxid, leader)?;
-            }
-            LeaderPacket::InformAndActivate { entry, leader } => {
-                let zxid = entry.zxid;
-                self.stream.propose(cx, entry)?;
-                self.activate(cx, uplink, zxid, leader)?;
-            }
             LeaderPacket::Sync => cx.out.push(Effect::SyncAnswered),
             LeaderPacket::Revalidate { session, valid } => {
                 cx.out.push(Effect::Revalidated { session, valid });
             }
-            packet => return Err(unexpected(Self::NAME, &packet).into()),
+            packet => {
+                let activates = packet.activates();
+                history(&mut self.stream, cx, Self::NAME, packet)?;
+                self.stream.deliver(cx);
+                if activates {
+                    self.stream.activate(cx, uplink)?;
+                }
+            }
         }
         Ok(Phase::Broadcasting(self))
-    }
-
-    /// A reconfiguration is committed: it is in force from here on. Who has another role in it, or
-    /// another leader, starts again as what it is now; without an election, as the leader is known.
-    fn activate(
-        &mut self,
-        cx: &mut Context<'_>,
-        uplink: &Uplink,
-        zxid: Zxid,
-        leader: ServerId,
-    ) -> Result<(), Exit> {
-        self.stream.commit(zxid)?;
-        let proposed = cx.core.configs.proposed().cloned();
-        if let Some(config) = proposed.filter(|config| config.version() == zxid) {
-            cx.commit_config(config);
-        }
-        self.stream.deliver(cx);
-        if leader != uplink.leader || cx.core.role() != uplink.role {
-            cx.core.ballot.vote.leader = leader;
-            return Err(Exit::join(Leave::Reconfigured, leader));
-        }
-        Ok(())
     }
 }

@@ -125,7 +125,7 @@ impl Staging {
             return Err(Leave::LostCommitted { decided, found });
         }
         cx.core.history.replace(self.committed);
-        cx.forget_config(self.committed);
+        cx.forget_proposed();
         cx.store(Store::InstallSnapshot(self.committed));
         let mut stream = Stream::new(self.epoch, self.committed);
         for entry in self.open {

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use jute::Zxid;
 
 use super::Uplink;
-use crate::Epoch;
 use crate::core::Context;
 use crate::effect::Store;
 use crate::id::{check_epoch, follows};
-use crate::leave::Leave;
+use crate::leave::{Exit, Leave};
 use crate::message::{Entry, LearnerPacket};
+use crate::{Epoch, ServerId};
 
 /// Open proposals at the most. A leader has far fewer: it stops proposing before.
 pub(super) const OPEN_MAX: usize = 1 << 20;
@@ -25,6 +25,8 @@ pub(super) struct Stream {
     open: VecDeque<Zxid>,
     /// Proposals without our ACK, oldest first.
     owed: VecDeque<Zxid>,
+    /// Who leads, if a reconfiguration has said so.
+    designated: Option<ServerId>,
 }
 
 impl Stream {
@@ -35,6 +37,7 @@ impl Stream {
             committed: base,
             open: VecDeque::new(),
             owed: VecDeque::new(),
+            designated: None,
         }
     }
 
@@ -75,6 +78,13 @@ impl Stream {
         Ok(())
     }
 
+    /// Takes note of a reconfiguration's commit.
+    pub(super) fn commit_reconfig(&mut self, zxid: Zxid, leader: ServerId) -> Result<(), Leave> {
+        self.commit(zxid)?;
+        self.designated = Some(leader);
+        Ok(())
+    }
+
     /// NEWLEADER: its ACK covers everything committed so far, so that only the open proposals
     /// are acknowledged one by one.
     pub(super) fn settle(&mut self) {
@@ -95,6 +105,21 @@ impl Stream {
                 uplink.send(cx, LearnerPacket::Ack { zxid });
             }
         }
+    }
+
+    /// Puts the configuration in force whose transaction is committed. Who has another role in it, or another leader,
+    /// starts again as what it is now; without an election, as the leader is known.
+    pub(super) fn activate(&mut self, cx: &mut Context<'_>, uplink: &Uplink) -> Result<(), Exit> {
+        let proposed = cx.core.configs.proposed().cloned();
+        if let Some(config) = proposed.filter(|config| config.version() <= self.committed) {
+            cx.commit_config(config);
+        }
+        let leader = self.designated.take().unwrap_or(uplink.leader);
+        if leader != uplink.leader || cx.core.role() != uplink.role {
+            cx.core.ballot.vote.leader = leader;
+            return Err(Exit::join(Leave::Reconfigured, leader));
+        }
+        Ok(())
     }
 
     /// Tells the state what is committed. Only after UPTODATE: what a leader calls committed before that, it has perhaps

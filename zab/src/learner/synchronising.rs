@@ -161,13 +161,17 @@ pub(super) fn history(
 ) -> Result<(), Leave> {
     match packet {
         LeaderPacket::Proposal(entry) => stream.propose(cx, entry),
-        LeaderPacket::Commit { zxid } | LeaderPacket::CommitAndActivate { zxid, .. } => {
-            stream.commit(zxid)
-        }
-        LeaderPacket::Inform(entry) | LeaderPacket::InformAndActivate { entry, .. } => {
+        LeaderPacket::Commit { zxid } => stream.commit(zxid),
+        LeaderPacket::CommitAndActivate { zxid, leader } => stream.commit_reconfig(zxid, leader),
+        LeaderPacket::Inform(entry) => {
             let zxid = entry.zxid;
             stream.propose(cx, entry)?;
             stream.commit(zxid)
+        }
+        LeaderPacket::InformAndActivate { entry, leader } => {
+            let zxid = entry.zxid;
+            stream.propose(cx, entry)?;
+            stream.commit_reconfig(zxid, leader)
         }
         packet => Err(unexpected(phase, &packet)),
     }

@@ -60,6 +60,11 @@ impl Configs {
         self.last_seen.take_if(gone).is_some()
     }
 
+    /// Forgets a proposed configuration: the history that had it is replaced by another; whether there was one.
+    pub fn replaced(&mut self) -> bool {
+        self.last_seen.take().is_some()
+    }
+
     /// Makes a configuration the established one.
     ///
     /// # Panics
