@@ -109,8 +109,13 @@ impl Run {
             6..=35 if !self.ensemble.is_up(id) => self.ensemble.start(id),
             36..=41 => {
                 let numbers: Vec<u64> = self.ensemble.net.connections.keys().copied().collect();
-                if let Some(number) = self.random.pick(&numbers) {
-                    self.ensemble.net.break_connection(number);
+                let Some(number) = self.random.pick(&numbers) else {
+                    return;
+                };
+                match self.random.below(4) {
+                    0 => self.ensemble.net.half_break(number, true),
+                    1 => self.ensemble.net.half_break(number, false),
+                    _ => self.ensemble.net.break_connection(number),
                 }
             }
             42..=44 => {

@@ -116,6 +116,19 @@ impl Network {
         }
     }
 
+    /// Only one side learns of it; the other finds out by silence, or by the next connection.
+    pub(crate) fn half_break(&mut self, number: u64, tells_leader: bool) {
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.up.clear();
+            connection.down.clear();
+            if tells_leader {
+                connection.close_learner();
+            } else {
+                connection.close_leader();
+            }
+        }
+    }
+
     /// A process died: what it sent may still arrive, unless the way is cut, then its connections end.
     pub(crate) fn crash(&mut self, server: ServerId, others: &[ServerId]) {
         for connection in self.connections.values_mut() {
