@@ -124,7 +124,9 @@ pub enum Store {
     /// Appends to the log.
     Append(Entry),
     /// Removes everything behind `zxid` from the log, and every snapshot that contains any of it.
-    /// What is removed never comes back.
+    /// What is removed never comes back. If the log then does not end with `zxid`, because it never had it,
+    /// [`Input::TruncateMissed`](crate::Input::TruncateMissed) is the answer, and nothing that was asked for behind it
+    /// and before the next [`Store::Barrier`] is carried out: entries would stand behind a hole.
     Truncate(Zxid),
     /// Makes the received tree, with what was applied to it, the whole history up to this zxid: as a snapshot
     /// it becomes visible, the older ones and the log are gone, and it becomes the state. After a crash either all

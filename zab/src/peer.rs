@@ -61,6 +61,57 @@ pub enum ReconfigRefusal {
 ///
 /// Everything that happens goes in by [`Peer::handle`], everything that is to be done comes out of it. The same
 /// inputs at the same times always lead to the same effects.
+///
+/// A server alone is its own quorum. This is all that its caller does, with a disk that is always faster:
+///
+/// ```
+/// use bytes::Bytes;
+/// use jute::Zxid;
+/// use zab::{
+///     Effect, Effects, Entry, Epoch, Input, Options, Peer, Recovered, RoleStatus, ServerId,
+///     Standing, Time, parse_config,
+/// };
+///
+/// let config = parse_config(b"server.1=localhost:2888:3888:participant\nversion=0")?;
+/// let found = Recovered {
+///     last_zxid: Zxid(0),
+///     recent: Vec::new(),
+///     accepted_epoch: Epoch(0),
+///     current_epoch: Epoch(0),
+///     committed_config: config,
+///     last_seen_config: None,
+///     standing: Standing::Sound,
+/// };
+/// let mut peer = Peer::new(ServerId(1), Options::default(), found);
+///
+/// // What is asked for is done, and said to be done, until nothing is asked for any more.
+/// fn run(peer: &mut Peer, input: Input) -> Vec<Zxid> {
+///     let (mut inputs, mut effects, mut delivered) = (vec![input], Effects::default(), vec![]);
+///     while let Some(input) = inputs.pop() {
+///         peer.handle(Time(0), input, &mut effects);
+///         for effect in effects.drain() {
+///             match effect {
+///                 Effect::Store(ticket, _write) => inputs.insert(0, Input::Stored(ticket)),
+///                 Effect::Deliver { through } => delivered.push(through),
+///                 _ => {}
+///             }
+///         }
+///     }
+///     delivered
+/// }
+///
+/// run(&mut peer, Input::Tick);
+/// assert_eq!(peer.status(), RoleStatus::Leading { epoch: Epoch(1) });
+///
+/// let entry = Entry {
+///     zxid: Epoch(1).zxid().next(),
+///     bytes: Bytes::from_static(b"header, body, digest"),
+///     config: None,
+/// };
+/// let delivered = run(&mut peer, Input::Propose(entry));
+/// assert_eq!(delivered, [Zxid(0x1_0000_0001)]);
+/// # Ok::<(), zab::WireError>(())
+/// ```
 #[derive(Debug)]
 pub struct Peer {
     core: Core,
@@ -419,6 +470,8 @@ impl PeerRole {
             if let (true, Stored::Truncate(zxid)) = (missed, stored) {
                 // Whatever the log ends with now, it is no prefix of the leader's history.
                 cx.core.reputation.broken();
+                cx.core.writes.void_pending();
+                cx.core.history.truncate(zxid);
                 self.leave(cx, Leave::TruncateMissed(zxid).into());
                 continue;
             }

@@ -21,6 +21,8 @@ pub(crate) enum Stored {
     CurrentEpoch(Epoch),
     Config,
     Barrier(Ticket),
+    /// It was not carried out.
+    Void,
 }
 
 /// The queue of writes and the part of the disk's content that decisions depend on.
@@ -95,9 +97,16 @@ impl Writes {
                 assert!(epoch <= self.accepted_epoch, "promised before adopted");
                 self.current_epoch = epoch;
             }
-            Stored::Config | Stored::Barrier(_) => {}
+            Stored::Config | Stored::Barrier(_) | Stored::Void => {}
         }
         Some(stored)
+    }
+
+    /// What is under way is not carried out: it was meant for a log that a truncation did not leave behind.
+    pub(crate) fn void_pending(&mut self) {
+        for (_, stored, _) in &mut self.pending {
+            *stored = Stored::Void;
+        }
     }
 
     /// Bytes of entries that are not durable yet.

@@ -8,7 +8,7 @@ use crate::ensemble::{Ensemble, config};
 use jute::quorum::config::Role;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use zab::{Options, RoleStatus};
+use zab::{Options, RoleStatus, ServerId};
 
 pub(crate) struct Random(ChaCha8Rng);
 
@@ -127,6 +127,7 @@ impl Run {
             }
             45..=50 => self.ensemble.net.heal(),
             51 => self.ensemble.freeze(id, true),
+            57 => self.wipe(id),
             52..=56 => self.ensemble.freeze(id, false),
             _ => {}
         }
@@ -156,6 +157,35 @@ impl Run {
             && let Some(leader) = self.ensemble.leader()
         {
             self.ensemble.propose(leader);
+        }
+    }
+
+    /// A disk is lost, where a quorum of disks keeps everything that was delivered. Before the first transaction
+    /// nothing tells a wiped server from a new one: its promises are lost, but no history.
+    fn wipe(&mut self, id: ServerId) {
+        let last = self
+            .ensemble
+            .checker
+            .delivered
+            .last()
+            .map(|entry| entry.zxid);
+        let has = |other: &ServerId| {
+            let image = &self.ensemble.servers[other].disk.durable;
+            last.is_some_and(|last| image.has(last))
+        };
+        let mut ids = self.ensemble.ids();
+        ids.retain(|other| *other != id && has(other) && self.ensemble.is_up(*other));
+        let voters = ids
+            .iter()
+            .filter(|id| !self.ensemble.servers[*id].observer)
+            .count();
+        let wiped = self.ensemble.servers.values().any(|server| server.wiped);
+        let mut connections = self.ensemble.net.connections.values();
+        // What it acknowledged is no longer counted, or on its way to be.
+        let gone = connections.all(|c| c.learner != id && c.leader != id);
+        let enough = voters > self.ensemble.voters / 2 && gone;
+        if !self.reconfigures && !self.ensemble.is_up(id) && enough && !wiped {
+            self.ensemble.wipe(id);
         }
     }
 

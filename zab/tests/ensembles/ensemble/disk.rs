@@ -83,6 +83,8 @@ pub(crate) struct Disk {
     /// As the server itself reads it.
     pub(crate) visible: Image,
     queue: VecDeque<Op>,
+    /// A truncation missed: nothing is carried out before the next barrier.
+    void: bool,
 }
 
 /// A completed write.
@@ -100,6 +102,7 @@ impl Disk {
             durable,
             visible,
             queue: VecDeque::new(),
+            void: false,
         }
     }
 
@@ -120,7 +123,17 @@ impl Disk {
     /// The next write reaches the disk.
     pub(crate) fn complete(&mut self) -> Option<Completed> {
         let op = self.queue.pop_front()?;
-        let found = self.durable.apply(&op);
+        if let Store::Barrier = op.store
+            && self.void
+        {
+            self.void = false;
+            self.visible = self.durable.clone();
+            for later in &self.queue {
+                self.visible.apply(later);
+            }
+        }
+        let found = self.void || self.durable.apply(&op);
+        self.void |= !found;
         Some(Completed {
             ticket: op.ticket,
             store: op.store,
@@ -134,6 +147,7 @@ impl Disk {
             self.complete();
         }
         self.queue.clear();
+        self.void = false;
         self.visible = self.durable.clone();
     }
 

@@ -125,7 +125,7 @@ impl Ensemble {
         self.trace.push(line);
     }
 
-    fn count(&mut self, what: &'static str) {
+    pub(super) fn count(&mut self, what: &'static str) {
         *self.coverage.entry(what).or_default() += 1;
     }
 
@@ -268,6 +268,7 @@ impl Ensemble {
         assert!(server.peer.is_none(), "{id} is up");
         server.disk.wipe();
         server.wiped = true;
+        self.count("wipe");
     }
 
     /// A snapshot was taken, and the log before it purged.
