@@ -70,16 +70,17 @@ impl Context<'_> {
         }
     }
 
-    /// Forgets a configuration whose transaction is not in the history up to `zxid`, on disk as well: once the history
-    /// has grown past it again, no one could tell any more that it never was part of it.
+    /// Forgets a configuration whose transaction is not in the history up to `zxid`, on disk as
+    /// well: once the history has grown past it again, no one could tell any more that it never was
+    /// part of it.
     pub(crate) fn forget_config(&mut self, zxid: Zxid) {
         if self.core.configs.truncated(zxid) {
             self.save_forgotten();
         }
     }
 
-    /// Forgets a configuration that is not committed: another history takes the place of the one that it was proposed
-    /// in, and brings its own.
+    /// Forgets a configuration that is not committed: another history takes the place of the one
+    /// that it was proposed in, and brings its own.
     pub(crate) fn forget_proposed(&mut self) {
         if self.core.configs.replaced() {
             self.save_forgotten();

@@ -54,13 +54,15 @@ pub enum Effect {
     /// Applies a committed entry to the received tree, which may have some of its effects already.
     StageEntry(Entry),
 
-    /// Closes a learner's connection, behind what was sent on it: the last packet may say who leads next.
+    /// Closes a learner's connection, behind what was sent on it: the last packet may say who leads
+    /// next.
     DropLearner(LearnerLink, Leave),
     /// Sends to a learner.
     ToLearner(LearnerLink, LeaderPacket),
     /// Sends the tree, with everything delivered by now at the least, behind the SNAP packet.
-    /// Answered by [`Input::SnapshotSent`](crate::Input::SnapshotSent). However long it takes: a learner that
-    /// takes no more of it is for the caller to give up ([`Input::LearnerLost`](crate::Input::LearnerLost)).
+    /// Answered by [`Input::SnapshotSent`](crate::Input::SnapshotSent). However long it takes: a
+    /// learner that takes no more of it is for the caller to give up
+    /// ([`Input::LearnerLost`](crate::Input::LearnerLost)).
     SendSnapshot(LearnerLink),
     /// Reads the log for a learner. Answered by [`Input::LogRead`](crate::Input::LogRead).
     ReadLog {
@@ -72,7 +74,8 @@ pub enum Effect {
         through: Zxid,
         /// Enough, once there are so many bytes; at least one entry.
         bytes_max: usize,
-        /// Refuse if a snapshot is cheaper (`snapshotSizeFactor`), or on-disk synchronisation is off.
+        /// Refuse if a snapshot is cheaper (`snapshotSizeFactor`), or on-disk synchronisation is
+        /// off.
         opening: bool,
     },
 
@@ -82,8 +85,8 @@ pub enum Effect {
         /// The last one.
         through: Zxid,
     },
-    /// The state in memory is ahead of, or different from, the history: it is to be loaded again when the
-    /// [`Store`] before this is done, up to this zxid.
+    /// The state in memory is ahead of, or different from, the history: it is to be loaded again
+    /// when the [`Store`] before this is done, up to this zxid.
     Reload(Zxid),
     /// A request that a learner forwarded.
     Forwarded(LearnerLink, Request),
@@ -124,13 +127,14 @@ pub enum Store {
     /// Appends to the log.
     Append(Entry),
     /// Removes everything behind `zxid` from the log, and every snapshot that contains any of it.
-    /// What is removed never comes back. If the log then does not end with `zxid`, because it never had it,
-    /// [`Input::TruncateMissed`](crate::Input::TruncateMissed) is the answer, and nothing that was asked for behind it
-    /// and before the next [`Store::Barrier`] is carried out: entries would stand behind a hole.
+    /// What is removed never comes back. If the log then does not end with `zxid`, because it never
+    /// had it, [`Input::TruncateMissed`](crate::Input::TruncateMissed) is the answer, and nothing
+    /// that was asked for behind it and before the next [`Store::Barrier`] is carried out: entries
+    /// would stand behind a hole.
     Truncate(Zxid),
-    /// Makes the received tree, with what was applied to it, the whole history up to this zxid: as a snapshot
-    /// it becomes visible, the older ones and the log are gone, and it becomes the state. After a crash either all
-    /// of this happened or nothing.
+    /// Makes the received tree, with what was applied to it, the whole history up to this zxid: as
+    /// a snapshot it becomes visible, the older ones and the log are gone, and it becomes the
+    /// state. After a crash either all of this happened or nothing.
     InstallSnapshot(Zxid),
     /// Writes `acceptedEpoch`.
     AcceptedEpoch(Epoch),

@@ -17,7 +17,8 @@ pub(crate) const WINDOW_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct History {
     /// Behind the last logged entry (handed to storage, perhaps not yet durable).
     last_logged: Zxid,
-    /// The last entry that counts as committed: known to be on a quorum, or, after a start, merely logged.
+    /// The last entry that counts as committed: known to be on a quorum, or, after a start, merely
+    /// logged.
     committed: Zxid,
     /// The last entry that a leader said to be on a quorum. Nothing up to here is ever lost.
     decided: Zxid,

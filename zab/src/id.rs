@@ -76,7 +76,8 @@ pub(crate) fn check_epoch(zxid: Zxid, epoch: Epoch) -> Result<(), Leave> {
     Ok(())
 }
 
-/// Whether `next` may directly follow `last` in a history: the next of the same epoch, or the first of a later one.
+/// Whether `next` may directly follow `last` in a history: the next of the same epoch, or the first
+/// of a later one.
 pub(crate) fn follows(last: Zxid, next: Zxid) -> bool {
     if next.epoch() == last.epoch() {
         last.counter() < u32::MAX && next == last.next()

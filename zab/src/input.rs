@@ -59,7 +59,8 @@ pub enum Input {
     FromLearner(LearnerLink, LearnerPacket),
     /// So many bytes ([`LeaderPacket::cost`]) have been written to the learner's socket.
     Flushed(LearnerLink, usize),
-    /// The tree asked for by [`Effect::SendSnapshot`](crate::Effect::SendSnapshot) has been written.
+    /// The tree asked for by [`Effect::SendSnapshot`](crate::Effect::SendSnapshot) has been
+    /// written.
     SnapshotSent(LearnerLink),
     /// The answer to [`Effect::ReadLog`](crate::Effect::ReadLog).
     LogRead(ReadId, LogRead),

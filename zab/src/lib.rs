@@ -1,9 +1,10 @@
 //! Leader election and atomic broadcast (Zab) as state machines; no IO.
 //!
-//! A [`Peer`] is one server of an ensemble. Whatever happens to it goes in as an [`Input`], with the time;
-//! whatever it wants done comes out as [`Effect`]s; [`Peer::next_deadline`] says when to call it
-//! if nothing happens. The caller owns sockets, disk and clock, and reports what became of each effect. So the same
-//! inputs always lead to the same effects, and everything that the protocol promises can be tried out in memory.
+//! A [`Peer`] is one server of an ensemble. Whatever happens to it goes in as an [`Input`], with
+//! the time; whatever it wants done comes out as [`Effect`]s; [`Peer::next_deadline`] says when to
+//! call it if nothing happens. The caller owns sockets, disk and clock, and reports what became of
+//! each effect. So the same inputs always lead to the same effects, and everything that the
+//! protocol promises can be tried out in memory.
 //!
 //! Named after the paper and ZooKeeper's own words:
 //!

@@ -11,9 +11,9 @@ use crate::message::LearnerPacket;
 /// Connections that wait at the most.
 const WAITING_MAX: usize = 512;
 
-/// Holds connections, and the one packet that a learner sends unasked, while this server is in an election. Its
-/// followers often decide a moment before it does; sent away, they would come again only after
-/// `leaderConnectDelayDuringRetryMs`.
+/// Holds connections, and the one packet that a learner sends unasked, while this server is in an
+/// election. Its followers often decide a moment before it does; sent away, they would come again
+/// only after `leaderConnectDelayDuringRetryMs`.
 #[derive(Debug, Default)]
 pub(crate) struct Lobby(BTreeMap<LearnerLink, Option<LearnerPacket>>);
 

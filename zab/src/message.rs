@@ -156,7 +156,8 @@ pub enum LearnerPacket {
         /// The last transaction in its log; -1 if it cannot be built on.
         last_zxid: Zxid,
     },
-    /// The proposal and all before it are durable; for an epoch's zxid, NEWLEADER's history and `currentEpoch` are.
+    /// The proposal and all before it are durable; for an epoch's zxid, NEWLEADER's history and
+    /// `currentEpoch` are.
     Ack {
         /// Which one.
         zxid: Zxid,

@@ -29,7 +29,8 @@ pub struct Recovered {
     /// The last entry of the log, or the snapshot's zxid if the log ends before it. The state
     /// holds everything up to here.
     pub last_zxid: Zxid,
-    /// Entries that the log ends with, as many as there are up to `commitLogCount`, for learners. May be empty.
+    /// Entries that the log ends with, as many as there are up to `commitLogCount`, for learners.
+    /// May be empty.
     pub recent: Vec<Entry>,
     /// `acceptedEpoch`.
     pub accepted_epoch: Epoch,
@@ -39,7 +40,8 @@ pub struct Recovered {
     pub committed_config: Config,
     /// The one seen last, if it is another.
     pub last_seen_config: Option<Config>,
-    /// What the history is worth: [`Standing::Empty`] for an empty disk without an `initialize` file.
+    /// What the history is worth: [`Standing::Empty`] for an empty disk without an `initialize`
+    /// file.
     pub standing: Standing,
 }
 
@@ -59,10 +61,11 @@ pub enum ReconfigRefusal {
 
 /// A server of an ensemble: votes, leads, follows.
 ///
-/// Everything that happens goes in by [`Peer::handle`], everything that is to be done comes out of it. The same
-/// inputs at the same times always lead to the same effects.
+/// Everything that happens goes in by [`Peer::handle`], everything that is to be done comes out of
+/// it. The same inputs at the same times always lead to the same effects.
 ///
-/// A server alone is its own quorum. This is all that its caller does, with a disk that is always faster:
+/// A server alone is its own quorum. This is all that its caller does, with a disk that is always
+/// faster:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -123,8 +126,8 @@ pub struct Peer {
 #[derive(Debug)]
 enum PeerRole {
     /// Between two roles, until the disk has done everything that the last one asked for. So
-    /// nothing that is reported durable later can be taken for something else, and the vote that follows
-    /// vouches for durable history only.
+    /// nothing that is reported durable later can be taken for something else, and the vote that
+    /// follows vouches for durable history only.
     Settling(Settling),
     Looking(Looking),
     Learner(Learner),
@@ -181,8 +184,9 @@ impl Peer {
         if let PeerRole::Settling(settling) = role
             && settling.barrier == Ticket(0)
         {
-            // The very first input: what was found at the start is durable. A configuration is saved before the
-            // transaction that carries it; a crash in between leaves one that no one proposed.
+            // The very first input: what was found at the start is durable. A configuration is
+            // saved before the transaction that carries it; a crash in between leaves one that no
+            // one proposed.
             cx.forget_config(cx.core.history.last_logged());
             role.enter(&mut cx, Then::Look);
         }
@@ -206,14 +210,15 @@ impl Peer {
         }
     }
 
-    /// Whether a proposal would be taken now. A leader that has too much outstanding, or is about to end its
-    /// reign, takes none; the caller holds requests back until it does, or until the role changes.
+    /// Whether a proposal would be taken now. A leader that has too much outstanding, or is about
+    /// to end its reign, takes none; the caller holds requests back until it does, or until the
+    /// role changes.
     pub fn may_propose(&self) -> bool {
         matches!(&self.role, PeerRole::Leader(leader) if leader.may_propose())
     }
 
-    /// Whether this configuration may be proposed now. Afterwards nothing is committed, and no one elected,
-    /// without a quorum of it: so one must be here, synchronised, and following.
+    /// Whether this configuration may be proposed now. Afterwards nothing is committed, and no one
+    /// elected, without a quorum of it: so one must be here, synchronised, and following.
     ///
     /// # Errors
     /// Why it may not.
@@ -509,7 +514,8 @@ impl PeerRole {
         }
     }
 
-    /// The tree is not what it should be. The caller has already tried to build it again from the disk.
+    /// The tree is not what it should be. The caller has already tried to build it again from the
+    /// disk.
     fn on_mismatch(&mut self, cx: &mut Context<'_>, zxid: Zxid) -> Result<(), Exit> {
         let leads = matches!(self, Self::Leader(_));
         let verdict = cx.core.reputation.mismatch(zxid);

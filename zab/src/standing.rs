@@ -13,15 +13,18 @@ pub const RESYNC_RANGE: i64 = 1 << 20;
 pub enum Standing {
     /// As good as any.
     Sound,
-    /// The disk was empty at the start and no one said that it should be. Perhaps the whole ensemble
-    /// is new; perhaps this disk was wiped, and with it promises and acknowledgements.
+    /// The disk was empty at the start and no one said that it should be. Perhaps the whole
+    /// ensemble is new; perhaps this disk was wiped, and with it promises and acknowledgements.
     Empty,
-    /// It was wiped: someone has a history. Counting this server's vote could elect a leader without a transaction
-    /// that this server once acknowledged, so it has none until it is synchronised.
+    /// It was wiped: someone has a history. Counting this server's vote could elect a leader
+    /// without a transaction that this server once acknowledged, so it has none until it is
+    /// synchronised.
     Wiped,
-    /// The tree differs from the leader's. No vote until a snapshot has replaced it.
+    /// The tree differs from the leader's. No vote until a snapshot has replaced it. Not kept on
+    /// disk: after a start the caller finds the mismatch again.
     Mismatched,
-    /// It differed again right after it had been replaced: the fault lies elsewhere. Votes and serves, never leads.
+    /// It differed again right after it had been replaced: the fault lies elsewhere. Votes and
+    /// serves, never leads.
     Suspect,
 }
 

@@ -54,7 +54,8 @@ pub fn plan(last: Zxid, recent: &Recent) -> Plan {
     }
 }
 
-/// Decides from the log on disk: `floor` is its last entry at or before `last`, `next` the one behind it.
+/// Decides from the log on disk: `floor` is its last entry at or before `last`, `next` the one
+/// behind it.
 pub fn from_log(last: Zxid, floor: Zxid, next: Zxid) -> Plan {
     walk(last, floor, next)
 }
@@ -63,7 +64,8 @@ pub fn from_log(last: Zxid, floor: Zxid, next: Zxid) -> Plan {
 fn walk(last: Zxid, floor: Zxid, next: Zxid) -> Plan {
     assert!(floor <= last && last < next, "{floor} <= {last} < {next}");
     if floor == last || names_epoch(last) {
-        // It is an entry of the leader's, or the beginning of an epoch that the leader's history goes through.
+        // It is an entry of the leader's, or the beginning of an epoch that the leader's history
+        // goes through.
         Plan::Diff
     } else if next.epoch() == last.epoch() {
         // The learner's tail belongs to an epoch that the leader knows: it forks behind `floor`.

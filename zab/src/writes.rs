@@ -102,7 +102,8 @@ impl Writes {
         Some(stored)
     }
 
-    /// What is under way is not carried out: it was meant for a log that a truncation did not leave behind.
+    /// What is under way is not carried out: it was meant for a log that a truncation did not leave
+    /// behind.
     pub(crate) fn void_pending(&mut self) {
         for (_, stored, _) in &mut self.pending {
             *stored = Stored::Void;

@@ -10,7 +10,8 @@ use crate::core::Context;
 use crate::effect::Effect;
 use crate::{ServerId, Time};
 
-/// Answers if the sender needs to know. `proposal` is the vote in the election that is going on, if one is.
+/// Answers if the sender needs to know. `proposal` is the vote in the election that is going on, if
+/// one is.
 pub(crate) fn answer(
     cx: &mut Context<'_>,
     state: ServerState,
@@ -30,8 +31,8 @@ pub(crate) fn answer(
     let (vote, round) = match proposal {
         // An observer, or a joiner: tell it where we are.
         _ if stranger => (proposal.unwrap_or(ballot.vote), ballot.round),
-        // Someone who is behind in rounds. That is for voters to say: a voter answers whatever an observer
-        // says, and so on for ever.
+        // Someone who is behind in rounds. That is for voters to say: a voter answers whatever an
+        // observer says, and so on for ever.
         Some(proposal)
             if notification.round < ballot.round && cx.core.configs.is_voter(cx.core.me) =>
         {
@@ -56,8 +57,8 @@ const STRANGERS_MAX: usize = 256;
 /// A stranger gets no second answer from an election within this time.
 const ANSWER_INTERVAL_MS: u64 = 200;
 
-/// Who is no voter here, and when it was answered. Two servers in elections that have different configurations
-/// can each have a reason to answer the other's answer; this ends it.
+/// Who is no voter here, and when it was answered. Two servers in elections that have different
+/// configurations can each have a reason to answer the other's answer; this ends it.
 #[derive(Debug, Default)]
 pub(crate) struct Strangers(BTreeMap<ServerId, Time>);
 

@@ -152,8 +152,9 @@ impl Looking {
 
     /// Someone has a leader already. It is ours too if a quorum follows it and it knows.
     ///
-    /// A quorum of the committed configuration is enough: the leader has been elected by whatever quorums it needed. One
-    /// that this server saw proposed may never have been committed, and never get a quorum.
+    /// A quorum of the committed configuration is enough: the leader has been elected by whatever
+    /// quorums it needed. One that this server saw proposed may never have been committed, and
+    /// never get a quorum.
     fn on_follower(
         &mut self,
         cx: &mut Context<'_>,
@@ -271,8 +272,8 @@ fn has_voice(cx: &Context<'_>) -> bool {
     cx.core.reputation.may_vote()
 }
 
-/// The own history as a vote. A server that must not lead names no one, but votes for no one behind it; an
-/// observer, whose history is committed anyway, repeats any vote.
+/// The own history as a vote. A server that must not lead names no one, but votes for no one behind
+/// it; an observer, whose history is committed anyway, repeats any vote.
 fn initial_vote(cx: &Context<'_>) -> Vote {
     if !has_voice(cx) || cx.core.role() == Role::Observer {
         return Vote::NONE;

@@ -293,7 +293,8 @@ fn who_is_no_voter_has_no_say() {
     assert_eq!(server.hear(4, LOOKING, 1, vote(4, 9, 9)), [(4, own)]);
     assert_eq!(server.hear(2, LOOKING, 1, vote(4, 9, 9)), []);
     assert_eq!(server.joins(), None);
-    // An observer learns whom the voters agree on. It repeats what it heard, and never names itself.
+    // An observer learns whom the voters agree on. It repeats what it heard, and never names
+    // itself.
     let mut server = Server::start(4, Standing::Sound, 1, 5);
     assert_eq!(server.hear(1, LOOKING, 0, vote(1, 1, 4)), []);
     let best = vote(2, 1, 4);

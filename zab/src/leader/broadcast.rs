@@ -1,4 +1,5 @@
-//! Phase 3 of the protocol, the leader's side: propose, count acknowledgements, commit, in one order.
+//! Phase 3 of the protocol, the leader's side: propose, count acknowledgements, commit, in one
+//! order.
 
 use jute::Zxid;
 use jute::quorum::config::Role;

@@ -1,4 +1,5 @@
-//! Phase 1 of the protocol, the leader's side: an epoch that no one has accepted before, accepted by a quorum.
+//! Phase 1 of the protocol, the leader's side: an epoch that no one has accepted before, accepted
+//! by a quorum.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -97,8 +97,8 @@ impl Leader {
         }
     }
 
-    /// Up to where learners are told that the history is committed. What a new leader brings along counts, though
-    /// only UPTODATE makes it so: learners apply none of it before that.
+    /// Up to where learners are told that the history is committed. What a new leader brings along
+    /// counts, though only UPTODATE makes it so: learners apply none of it before that.
     fn commit_point(&self, cx: &Context<'_>) -> Zxid {
         match &self.phase {
             Phase::Broadcast(_) => cx.core.history.committed(),

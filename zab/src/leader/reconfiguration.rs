@@ -13,17 +13,17 @@ use crate::message::Entry;
 use crate::quorum::Config;
 
 impl Leader {
-    /// Whether the server has synchronised, as a participant: not as an observer, who would have to start anew
-    /// before it could acknowledge anything.
+    /// Whether the server has synchronised, as a participant: not as an observer, who would have to
+    /// start anew before it could acknowledge anything.
     pub(crate) fn is_followed_by(&self, server: ServerId) -> bool {
         self.learners.by_server(server).is_some_and(|handler| {
             handler.role == Role::Participant && handler.is_fed(Progress::UpToDate)
         })
     }
 
-    /// The configuration that NEWLEADER carries. Learners put it in force at UPTODATE: so it is the one that
-    /// this leader is established with, and after that the committed one. One that is merely
-    /// proposed comes with its proposal.
+    /// The configuration that NEWLEADER carries. Learners put it in force at UPTODATE: so it is the
+    /// one that this leader is established with, and after that the committed one. One that is
+    /// merely proposed comes with its proposal.
     pub(super) fn new_leader_config(&self, cx: &Context<'_>) -> Config {
         match &self.phase {
             Phase::Broadcast(_) => cx.core.configs.committed().clone(),
@@ -67,7 +67,8 @@ impl Leader {
     }
 }
 
-/// This server leads on if it votes in the new configuration at the same address; else the best other one.
+/// This server leads on if it votes in the new configuration at the same address; else the best
+/// other one.
 fn designated(cx: &Context<'_>, config: &Config, best: Option<ServerId>) -> ServerId {
     let me = cx.core.me;
     let addresses = |config: &Config| {

@@ -1,11 +1,11 @@
 //! Synced reads: what a client reads after its sync includes everything that was committed,
 //! by anyone, before it asked.
 //!
-//! A leader that has been replaced does not know it. So a sync is answered only after a quorum has answered a ping
-//! that left after the sync arrived: that quorum had not joined another leader then, so none was
-//! established, and nothing was committed but by this one. Pings and their answers are matched by count on each
-//! link, so servers that know nothing of this take part. Syncs that arrive while a
-//! round is under way share the next one.
+//! A leader that has been replaced does not know it. So a sync is answered only after a quorum has
+//! answered a ping that left after the sync arrived: that quorum had not joined another leader
+//! then, so none was established, and nothing was committed but by this one. Pings and their
+//! answers are matched by count on each link, so servers that know nothing of this take part. Syncs
+//! that arrive while a round is under way share the next one.
 
 use std::collections::BTreeMap;
 

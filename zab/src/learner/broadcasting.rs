@@ -59,8 +59,8 @@ impl Waiting {
     }
 }
 
-/// NEWLEADER's configuration is in force, if it is committed: Apache's leaders put the one that they saw last
-/// into it, which may only be proposed. That one comes into force by its commit.
+/// NEWLEADER's configuration is in force, if it is committed: Apache's leaders put the one that
+/// they saw last into it, which may only be proposed. That one comes into force by its commit.
 fn activate_initial(cx: &mut Context<'_>, stream: &Stream, config: Config) {
     let version = config.version();
     let committed = names_epoch(version) || version <= stream.committed();

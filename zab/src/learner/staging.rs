@@ -1,9 +1,9 @@
 //! Synchronisation by a whole tree.
 //!
-//! Until NEWLEADER everything happens aside: the tree, and what is committed behind it, are put together as
-//! one snapshot, and the old history stays as it is. The switch is one atomic step. Were the tree
-//! installed first and the rest logged behind it, a crash in between would leave this server
-//! without transactions that it once acknowledged, and with a vote.
+//! Until NEWLEADER everything happens aside: the tree, and what is committed behind it, are put
+//! together as one snapshot, and the old history stays as it is. The switch is one atomic step.
+//! Were the tree installed first and the rest logged behind it, a crash in between would leave this
+//! server without transactions that it once acknowledged, and with a vote.
 
 use std::collections::VecDeque;
 

@@ -107,8 +107,9 @@ impl Stream {
         }
     }
 
-    /// Puts the configuration in force whose transaction is committed. Who has another role in it, or another leader,
-    /// starts again as what it is now; without an election, as the leader is known.
+    /// Puts the configuration in force whose transaction is committed. Who has another role in it,
+    /// or another leader, starts again as what it is now; without an election, as the leader is
+    /// known.
     pub(super) fn activate(&mut self, cx: &mut Context<'_>, uplink: &Uplink) -> Result<(), Exit> {
         let proposed = cx.core.configs.proposed().cloned();
         if let Some(config) = proposed.filter(|config| config.version() <= self.committed) {
@@ -122,8 +123,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Tells the state what is committed. Only after UPTODATE: what a leader calls committed before that, it has perhaps
-    /// not yet brought to a quorum.
+    /// Tells the state what is committed. Only after UPTODATE: what a leader calls committed before
+    /// that, it has perhaps not yet brought to a quorum.
     pub(super) fn deliver(&self, cx: &mut Context<'_>) {
         cx.core.history.commit(self.committed);
         cx.deliver();

@@ -21,7 +21,8 @@ impl Acks {
         *acked = zxid.max(*acked);
     }
 
-    /// Forgets a server: its connection is gone, and what it acknowledges next depends on how it synchronises.
+    /// Forgets a server: its connection is gone, and what it acknowledges next depends on how it
+    /// synchronises.
     pub fn forget(&mut self, server: ServerId) {
         self.0.remove(&server);
     }

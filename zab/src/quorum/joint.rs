@@ -53,14 +53,16 @@ impl Configs {
         }
     }
 
-    /// Forgets a proposed configuration whose transaction is not part of a history that ends at `to`; whether there was one.
+    /// Forgets a proposed configuration whose transaction is not part of a history that ends at
+    /// `to`; whether there was one.
     pub fn truncated(&mut self, to: Zxid) -> bool {
         // A version that names an epoch belongs to no transaction: the very first leader gave it.
         let gone = |config: &mut Config| config.version() > to && !names_epoch(config.version());
         self.last_seen.take_if(gone).is_some()
     }
 
-    /// Forgets a proposed configuration: the history that had it is replaced by another; whether there was one.
+    /// Forgets a proposed configuration: the history that had it is replaced by another; whether
+    /// there was one.
     pub fn replaced(&mut self) -> bool {
         self.last_seen.take().is_some()
     }

@@ -160,8 +160,9 @@ impl Run {
         }
     }
 
-    /// A disk is lost, where a quorum of disks keeps everything that was delivered. Before the first transaction
-    /// nothing tells a wiped server from a new one: its promises are lost, but no history.
+    /// A disk is lost, where a quorum of disks keeps everything that was delivered. Before the
+    /// first transaction nothing tells a wiped server from a new one: its promises are lost, but no
+    /// history.
     fn wipe(&mut self, id: ServerId) {
         let last = self
             .ensemble

@@ -8,7 +8,8 @@ use crate::ensemble::{Down, Ensemble, Event};
 
 /// Bytes of one transaction.
 const LARGE: usize = 512 << 10;
-/// What a leader may have handed out for one learner at the most: its share, and one packet beyond it.
+/// What a leader may have handed out for one learner at the most: its share, and one packet beyond
+/// it.
 const ON_THE_WAY_MAX: usize = (4 << 20) + LARGE + 1024;
 
 fn settle(ensemble: &mut Ensemble, slow: Option<ServerId>) {

@@ -129,7 +129,8 @@ impl Network {
         }
     }
 
-    /// A process died: what it sent may still arrive, unless the way is cut, then its connections end.
+    /// A process died: what it sent may still arrive, unless the way is cut, then its connections
+    /// end.
     pub(crate) fn crash(&mut self, server: ServerId, others: &[ServerId]) {
         for connection in self.connections.values_mut() {
             let pair = (connection.learner, connection.leader);
