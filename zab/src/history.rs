@@ -150,7 +150,11 @@ impl Window {
         let Some(end) = recent.last() else {
             return;
         };
-        assert_eq!(end.zxid, last, "the recent entries end with the last one");
+        assert!(end.zxid <= last, "the recent entries end with the last one");
+        if end.zxid < last {
+            // A snapshot reaches further than the log; what is between them is not here.
+            return;
+        }
         let mut recent = recent.into_iter();
         let first = recent.next().map_or(last, |entry| entry.zxid);
         self.base = first;
@@ -227,5 +231,99 @@ impl Window {
         self.base = base;
         self.bytes = 0;
         self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn entry(zxid: i64) -> Entry {
+        Entry {
+            zxid: Zxid(zxid),
+            bytes: Bytes::from_static(b"entry"),
+            config: None,
+        }
+    }
+
+    fn behind(history: &History, zxid: i64) -> Vec<i64> {
+        let entries = history.window().behind(Zxid(zxid));
+        entries.map(|entry| entry.zxid.0).collect()
+    }
+
+    #[test]
+    fn what_is_in_memory_after_a_start() {
+        for (last, recent, base, rest) in [
+            (5, vec![], 5, vec![]),
+            (5, vec![5], 5, vec![]),
+            (5, vec![3, 4, 5], 3, vec![4, 5]),
+            // More than is kept.
+            (6, vec![1, 2, 3, 4, 5, 6], 3, vec![4, 5, 6]),
+            // A snapshot that reaches further than the log.
+            (9, vec![3, 4, 5], 9, vec![]),
+        ] {
+            let recent: Vec<Entry> = recent.into_iter().map(entry).collect();
+            let history = History::new(Zxid(last), recent, 3);
+            assert_eq!(history.window().base(), Zxid(base), "{last}");
+            assert_eq!(behind(&history, base), rest, "{last}");
+            assert_eq!(history.delivered(), Zxid(last));
+        }
+    }
+
+    #[test]
+    fn what_may_still_be_needed_stays_in_memory() {
+        let mut history = History::new(Zxid(0), Vec::new(), 2);
+        for zxid in 1..=5 {
+            history.append(entry(zxid), history.committed());
+        }
+        assert_eq!(behind(&history, 0), [1, 2, 3, 4, 5], "nothing is committed");
+        history.commit(Zxid(2));
+        assert_eq!(history.window().base(), Zxid(2));
+        assert_eq!(history.deliver(), Some(Zxid(2)));
+        assert_eq!(history.deliver(), None);
+        assert_eq!(history.window().floor(Zxid(4)), Zxid(4));
+        history.commit(Zxid(5));
+        assert_eq!(behind(&history, 3), [4, 5], "two are kept");
+    }
+
+    #[test]
+    fn a_truncation_reaches_into_the_state_or_not() {
+        let start = || {
+            let mut history = History::new(Zxid(3), vec![entry(1), entry(2), entry(3)], 9);
+            history.append(entry(4), Zxid(3));
+            history
+        };
+        for (to, reload, rest) in [
+            (3, false, vec![2, 3]),
+            (2, true, vec![2]),
+            (1, true, vec![]),
+        ] {
+            let mut history = start();
+            assert_eq!(history.truncate(Zxid(to)), reload, "{to}");
+            assert_eq!(behind(&history, 1), rest, "{to}");
+            assert_eq!(history.last_logged(), Zxid(to));
+            assert_eq!(history.delivered(), Zxid(to.min(3)));
+        }
+        let mut history = start();
+        assert!(history.truncate(Zxid(0)), "before the window");
+        assert_eq!(history.window().base(), Zxid(0));
+    }
+
+    #[test]
+    #[should_panic(expected = "would lose committed transactions")]
+    fn what_is_on_a_quorum_is_not_truncated() {
+        let mut history = History::new(Zxid(0), Vec::new(), 9);
+        history.append(entry(1), Zxid(0));
+        history.commit(Zxid(1));
+        history.truncate(Zxid(0));
+    }
+
+    #[test]
+    #[should_panic(expected = "does not follow")]
+    fn a_history_has_no_holes() {
+        let mut history = History::new(Zxid(3), Vec::new(), 9);
+        history.append(entry(5), Zxid(3));
     }
 }

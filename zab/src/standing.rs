@@ -15,6 +15,7 @@ pub enum Standing {
     Sound,
     /// The disk was empty at the start and no one said that it should be. Perhaps the whole
     /// ensemble is new; perhaps this disk was wiped, and with it promises and acknowledgements.
+    /// As long as no one has a history, the two cannot be told apart.
     Empty,
     /// It was wiped: someone has a history. Counting this server's vote could elect a leader
     /// without a transaction that this server once acknowledged, so it has none until it is
