@@ -1,0 +1,127 @@
+//! What a peer is, whatever its role.
+
+use jute::Zxid;
+
+use crate::effect::{Effect, Effects, RoleStatus, Store};
+use crate::election::{Ballot, Strangers};
+use crate::history::History;
+use crate::input::{LeaderLink, ReadId};
+use crate::quorum::{Config, Configs};
+use crate::standing::Reputation;
+use crate::writes::{Ticket, Writes};
+use crate::{Options, ServerId, Time};
+use jute::quorum::config::Role;
+
+/// Everything that outlives a role.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) me: ServerId,
+    pub(crate) options: Options,
+    pub(crate) configs: Configs,
+    pub(crate) writes: Writes,
+    pub(crate) history: History,
+    pub(crate) ballot: Ballot,
+    pub(crate) strangers: Strangers,
+    pub(crate) reputation: Reputation,
+    pub(crate) leader_links: u64,
+    pub(crate) reads: u64,
+    pub(crate) status: RoleStatus,
+}
+
+impl Core {
+    /// Whether others may follow this server.
+    pub(crate) fn may_lead(&self) -> bool {
+        let config = self.configs.committed();
+        config.is_voter(self.me) && config.weight(self.me) > 0 && self.reputation.may_lead()
+    }
+
+    /// Participant or observer. Who is in no configuration follows as participants do, as in
+    /// Apache; no one counts it.
+    pub(crate) fn role(&self) -> Role {
+        let member = self.configs.committed().members.get(&self.me);
+        member.map_or(Role::Participant, |member| member.role)
+    }
+}
+
+/// The core, for the time of one call.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Time,
+    pub(crate) core: &'a mut Core,
+    pub(crate) out: &'a mut Effects,
+}
+
+impl Context<'_> {
+    pub(crate) fn store(&mut self, store: Store) -> Ticket {
+        self.core.writes.issue(store, self.out)
+    }
+
+    /// Tells the state of everything that is committed by now.
+    pub(crate) fn deliver(&mut self) {
+        if let Some(through) = self.core.history.deliver() {
+            self.out.push(Effect::Deliver { through });
+        }
+    }
+
+    /// Takes note of a configuration that is on its way.
+    pub(crate) fn see_config(&mut self, config: Config) {
+        if config.version() > self.core.configs.last_seen().version() {
+            self.core.configs.see(config.clone());
+            self.store(Store::LastSeenConfig(config));
+        }
+    }
+
+    /// Forgets a configuration whose transaction is not in the history up to `zxid`, on disk as
+    /// well: once the history has grown past it again, no one could tell any more that it never was
+    /// part of it.
+    pub(crate) fn forget_config(&mut self, zxid: Zxid) {
+        if self.core.configs.truncated(zxid) {
+            self.save_forgotten();
+        }
+    }
+
+    /// Forgets a configuration that is not committed: another history takes the place of the one
+    /// that it was proposed in, and brings its own.
+    pub(crate) fn forget_proposed(&mut self) {
+        if self.core.configs.replaced() {
+            self.save_forgotten();
+        }
+    }
+
+    fn save_forgotten(&mut self) {
+        let committed = self.core.configs.committed().clone();
+        self.store(Store::LastSeenConfig(committed));
+    }
+
+    /// Establishes a configuration.
+    pub(crate) fn commit_config(&mut self, config: Config) {
+        self.core.configs.commit(config.clone());
+        self.store(Store::CommittedConfig(config));
+    }
+
+    pub(crate) fn change_status(&mut self, status: RoleStatus) {
+        if self.core.status != status {
+            self.core.status = status;
+            self.out.push(Effect::RoleChanged(status));
+        }
+    }
+
+    pub(crate) fn next_leader_link(&mut self) -> LeaderLink {
+        self.core.leader_links += 1;
+        LeaderLink(self.core.leader_links)
+    }
+
+    pub(crate) fn next_read(&mut self) -> ReadId {
+        self.core.reads += 1;
+        ReadId(self.core.reads)
+    }
+
+    /// Removes everything behind `zxid` from the history, and from the state if it has any of it.
+    pub(crate) fn truncate(&mut self, zxid: Zxid) {
+        let reload = self.core.history.truncate(zxid);
+        self.forget_config(zxid);
+        self.store(Store::Truncate(zxid));
+        if reload {
+            self.out.push(Effect::Reload(zxid));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Phase 1 of the protocol, the leader's side: an epoch that no one has accepted before, accepted
+//! by a quorum.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jute::Zxid;
+
+use super::handler::Stage;
+use super::{Leader, Phase, Synchronisation};
+use crate::core::Context;
+use crate::effect::{Effect, Store};
+use crate::input::LearnerLink;
+use crate::leave::{Exit, Leave};
+use crate::message::LeaderPacket;
+use crate::{Epoch, ServerId, Time};
+
+/// Waits until a quorum has said which epoch it accepted last.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    accepted: BTreeMap<ServerId, Epoch>,
+    pub(super) give_up: Time,
+}
+
+impl Discovery {
+    pub(super) fn new(cx: &Context<'_>) -> Self {
+        let own = (cx.core.me, cx.core.writes.accepted_epoch());
+        Self {
+            accepted: BTreeMap::from([own]),
+            give_up: cx.now.after_ms(cx.core.options.init_limit_ms()),
+        }
+    }
+
+    pub(super) fn forget(&mut self, server: ServerId) {
+        self.accepted.remove(&server);
+    }
+}
+
+/// The own `acceptedEpoch` is on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Accepting {
+    pub(super) epoch: Epoch,
+}
+
+/// Waits until a quorum has accepted the epoch.
+#[derive(Debug)]
+pub(super) struct Acknowledgement {
+    pub(super) epoch: Epoch,
+    acked: BTreeSet<ServerId>,
+    /// `currentEpoch` and last entry of this server. Who has more must not follow it.
+    own: (Epoch, Zxid),
+    pub(super) give_up: Time,
+}
+
+impl Acknowledgement {
+    pub(super) fn forget(&mut self, server: ServerId) {
+        self.acked.remove(&server);
+    }
+}
+
+impl Leader {
+    pub(super) fn check_config(
+        &self,
+        cx: &Context<'_>,
+        server: ServerId,
+        version: Zxid,
+    ) -> Result<(), Leave> {
+        if version > cx.core.configs.last_seen().version() {
+            return Err(Leave::AheadInConfig(server));
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_info(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: LearnerLink,
+        server: ServerId,
+        accepted: Epoch,
+    ) -> Result<(), Leave> {
+        if accepted >= Epoch::MAX {
+            return Err(Leave::NoNextEpoch(accepted));
+        }
+        if let Phase::Discovery(phase) = &mut self.phase {
+            phase.accepted.insert(server, accepted);
+        }
+        let epoch = self.epoch();
+        if let Some(handler) = self.learners.get_mut(link) {
+            handler.stage = Stage::Informed;
+            if let Some(epoch) = epoch {
+                handler.stage = Stage::Invited;
+                invite(cx, link, epoch);
+            }
+        }
+        Ok(())
+    }
+
+    /// A quorum is there: the next epoch is above all that any of it has accepted, so that
+    /// no two leaders can get a quorum for the same one.
+    pub(super) fn discover(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        let Phase::Discovery(phase) = &self.phase else {
+            return Ok(());
+        };
+        let here = |server| phase.accepted.contains_key(&server);
+        if !cx.core.configs.is_quorum(here) {
+            return Ok(());
+        }
+        let newest = phase.accepted.values().copied().max();
+        let newest = newest.unwrap_or(Epoch::ZERO);
+        if newest >= Epoch::MAX {
+            return Err(Leave::NoNextEpoch(newest).into());
+        }
+        let epoch = newest.next();
+        self.phase = Phase::Accepting(Accepting { epoch });
+        cx.store(Store::AcceptedEpoch(epoch));
+        Ok(())
+    }
+
+    /// The own promise is durable: the others may be asked for theirs.
+    pub(super) fn accepted(&mut self, cx: &mut Context<'_>, epoch: Epoch) {
+        assert_eq!(
+            cx.core.writes.accepted_epoch(),
+            epoch,
+            "LEADERINFO before acceptedEpoch is durable"
+        );
+        self.phase = Phase::Acknowledgement(Acknowledgement {
+            epoch,
+            acked: BTreeSet::from([cx.core.me]),
+            own: (cx.core.writes.current_epoch(), self.initial_end),
+            give_up: cx.now.after_ms(cx.core.options.init_limit_ms()),
+        });
+        for (link, handler) in self.learners.iter_mut() {
+            if let Stage::Informed = handler.stage {
+                handler.stage = Stage::Invited;
+                invite(cx, link, epoch);
+            }
+        }
+    }
+
+    pub(super) fn on_ack_epoch(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: LearnerLink,
+        current: Option<Epoch>,
+        last: Zxid,
+    ) -> Result<(), Leave> {
+        let Some(handler) = self.learners.get_mut(link) else {
+            return Ok(());
+        };
+        handler.stage = Stage::Acknowledged { last };
+        match (&mut self.phase, current, handler.server) {
+            (Phase::Acknowledgement(phase), Some(current), Some(server)) => {
+                if (current, last) > phase.own {
+                    return Err(Leave::Ahead(server));
+                }
+                phase.acked.insert(server);
+            }
+            (Phase::Synchronisation(_) | Phase::Broadcast(_), _, _) => {
+                self.synchronise(cx, link, last);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A quorum accepted the epoch: from here on no older leader can commit anything, so the
+    /// history that this leader brings along is fixed and can be handed on.
+    pub(super) fn acknowledge(&mut self, cx: &mut Context<'_>) {
+        let Phase::Acknowledgement(phase) = &self.phase else {
+            return;
+        };
+        if !cx
+            .core
+            .configs
+            .is_quorum(|server| phase.acked.contains(&server))
+        {
+            return;
+        }
+        let epoch = phase.epoch;
+        self.phase = Phase::Synchronisation(Synchronisation::start(cx, epoch));
+        let waiting: Vec<_> = self
+            .learners
+            .iter()
+            .filter_map(|(link, handler)| match handler.stage {
+                Stage::Acknowledged { last } => Some((link, last)),
+                _ => None,
+            })
+            .collect();
+        for (link, last) in waiting {
+            self.synchronise(cx, link, last);
+        }
+    }
+}
+
+fn invite(cx: &mut Context<'_>, link: LearnerLink, epoch: Epoch) {
+    let packet = LeaderPacket::LeaderInfo { epoch };
+    cx.out.push(Effect::ToLearner(link, packet));
+}

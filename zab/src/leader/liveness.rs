@@ -1,0 +1,115 @@
+//! Signs of life, in both directions.
+
+use super::handler::{Progress, Stage};
+use super::{Leader, Phase};
+use crate::Time;
+use crate::core::Context;
+use crate::input::LearnerLink;
+use crate::leave::{Exit, Leave};
+use crate::message::LeaderPacket;
+
+/// When the next pings leave.
+#[derive(Debug)]
+pub(super) struct Pinging {
+    due: Time,
+}
+
+impl Pinging {
+    pub(super) fn new(cx: &Context<'_>) -> Self {
+        Self {
+            due: cx.now.after_ms(cx.core.options.ping_interval_ms()),
+        }
+    }
+
+    pub(super) fn due(&self) -> Time {
+        self.due
+    }
+}
+
+impl Leader {
+    pub(super) fn ping_all(&mut self, cx: &mut Context<'_>) {
+        self.pinging = Pinging::new(cx);
+        for link in self.learners.links() {
+            self.ping(cx, link);
+        }
+    }
+
+    /// Pings one learner, if it can be; the ping's number.
+    pub(super) fn ping(&mut self, cx: &mut Context<'_>, link: LearnerLink) -> Option<u64> {
+        let handler = self.learners.get_mut(link)?;
+        if !handler.takes_pings() {
+            return None;
+        }
+        let number = handler.ping();
+        let zxid = cx.core.history.last_logged();
+        self.send(cx, link, LeaderPacket::Ping { zxid });
+        if let Phase::Broadcast(phase) = &mut self.phase {
+            phase.synced_reads.pinged(link, number);
+        }
+        Some(number)
+    }
+
+    /// Lets go of learners that are silent, or do not acknowledge.
+    pub(super) fn check_learners(&mut self, cx: &mut Context<'_>) {
+        let options = &cx.core.options;
+        let (init_ms, sync_ms) = (options.init_limit_ms(), options.sync_limit_ms());
+        let mut gone = Vec::new();
+        for (link, handler) in self.learners.iter() {
+            let silent_ms = cx.now.0.saturating_sub(handler.heard.0);
+            let limit_ms = match &handler.stage {
+                Stage::Fed(fed) if fed.feed.is_streaming() => u64::MAX,
+                Stage::Fed(fed) if fed.has_acked() => sync_ms,
+                _ => init_ms,
+            };
+            if silent_ms > limit_ms {
+                gone.push((link, Leave::Silent { ms: silent_ms }));
+            } else if let Some((zxid, since)) = handler.unacknowledged
+                && handler.is_fed(Progress::UpToDate)
+                && cx.now > since.after_ms(sync_ms)
+            {
+                gone.push((link, Leave::Unacknowledged { zxid, ms: sync_ms }));
+            }
+        }
+        for (link, why) in gone {
+            self.drop_learner(cx, link, why);
+        }
+    }
+
+    /// A leader that has not heard a quorum for syncLimit, by its own clock, is no leader any
+    /// more: the others may have another one. It looks before it takes anything that came in
+    /// meanwhile, so one that slept does not serve on in its sleep's wake.
+    pub(super) fn check_quorum(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        let Phase::Broadcast(_) = &self.phase else {
+            return Ok(());
+        };
+        let ms = cx.core.options.sync_limit_ms();
+        let me = cx.core.me;
+        let lives = |server| {
+            server == me
+                || self.learners.by_server(server).is_some_and(|handler| {
+                    handler.is_fed(Progress::NewLeader) && cx.now <= handler.heard.after_ms(ms)
+                })
+        };
+        if cx.core.configs.is_quorum(lives) {
+            return Ok(());
+        }
+        Err(Leave::NoQuorum { ms }.into())
+    }
+}
+
+impl super::handler::LearnerHandler {
+    /// It acknowledged something: when the next acknowledgement is due.
+    pub(super) fn acknowledged(&mut self, cx: &Context<'_>, zxid: jute::Zxid) {
+        let Some((oldest, _)) = self.unacknowledged else {
+            return;
+        };
+        if zxid < oldest {
+            return;
+        }
+        let sent = match &self.stage {
+            Stage::Fed(fed) => fed.feed.sent(),
+            _ => zxid,
+        };
+        self.unacknowledged = (sent > zxid).then_some((sent, cx.now));
+    }
+}

@@ -1,0 +1,72 @@
+//! What the configuration says about the protocol. Times are in milliseconds.
+
+/// Timeouts and limits; named like ZooKeeper's options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `tickTime`.
+    pub tick_time_ms: u64,
+    /// `initLimit`, in ticks: until a learner has synchronised.
+    pub init_limit: u64,
+    /// `syncLimit`, in ticks: silence after which the other side is given up.
+    pub sync_limit: u64,
+    /// `connectToLearnerMasterLimit`, in ticks; 0 means `initLimit`.
+    pub connect_to_learner_master_limit: u64,
+    /// `zookeeper.leaderConnectDelayDuringRetryMs`.
+    pub leader_connect_delay_ms: u64,
+    /// `zookeeper.fastleader.minNotificationInterval`.
+    pub min_notification_interval_ms: u64,
+    /// `zookeeper.fastleader.maxNotificationInterval`.
+    pub max_notification_interval_ms: u64,
+    /// How long a better vote is waited for once a quorum agrees, unless every voter has spoken.
+    pub finalize_wait_ms: u64,
+    /// `zookeeper.commitLogCount`: committed entries kept in memory for learners.
+    pub commit_log_count: usize,
+    /// The last counter of an epoch that is given to a transaction; then a new epoch begins.
+    pub counter_max: u32,
+}
+
+impl Options {
+    /// A new epoch begins before the counter's last value, which Apache never proposes.
+    pub const COUNTER_MAX: u32 = u32::MAX - 1;
+
+    /// Longest time of a learner between its first packet and UPTODATE.
+    pub fn init_limit_ms(&self) -> u64 {
+        self.tick_time_ms * self.init_limit
+    }
+
+    /// Longest silence between servers that have synchronised.
+    pub fn sync_limit_ms(&self) -> u64 {
+        self.tick_time_ms * self.sync_limit
+    }
+
+    /// Longest time that a learner tries to reach its leader.
+    pub fn connect_limit_ms(&self) -> u64 {
+        match self.connect_to_learner_master_limit {
+            0 => self.init_limit_ms(),
+            ticks => self.tick_time_ms * ticks,
+        }
+    }
+
+    /// How often a leader pings. Stock learners need tickTime/2; ours recognise a leader that
+    /// pings at least every tickTime/4, and notice early when it falls silent.
+    pub fn ping_interval_ms(&self) -> u64 {
+        (self.tick_time_ms / 8).max(1)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tick_time_ms: 3000,
+            init_limit: 10,
+            sync_limit: 5,
+            connect_to_learner_master_limit: 0,
+            leader_connect_delay_ms: 100,
+            min_notification_interval_ms: 200,
+            max_notification_interval_ms: 60_000,
+            finalize_wait_ms: 200,
+            commit_log_count: 500,
+            counter_max: Self::COUNTER_MAX,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Whether this server's own history may be relied upon: by others, when it votes, and by
+//! itself, when it would lead.
+
+use jute::Zxid;
+
+use crate::election::Vote;
+
+/// A mismatch so many transactions behind a resynchronisation is a new one, not the old one again.
+pub const RESYNC_RANGE: i64 = 1 << 20;
+
+/// What the history on this server's disk is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// As good as any.
+    Sound,
+    /// The disk was empty at the start and no one said that it should be. Perhaps the whole
+    /// ensemble is new; perhaps this disk was wiped, and with it promises and acknowledgements.
+    /// As long as no one has a history, the two cannot be told apart.
+    Empty,
+    /// It was wiped: someone has a history. Counting this server's vote could elect a leader
+    /// without a transaction that this server once acknowledged, so it has none until it is
+    /// synchronised.
+    Wiped,
+    /// The tree differs from the leader's. No vote until a snapshot has replaced it. Not kept on
+    /// disk: after a start the caller finds the mismatch again.
+    Mismatched,
+    /// It differed again right after it had been replaced: the fault lies elsewhere. Votes and
+    /// serves, never leads.
+    Suspect,
+}
+
+/// The standing and what it depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reputation {
+    standing: Standing,
+    /// Up to here the tree has been replaced once because of a mismatch.
+    resynced: Option<Zxid>,
+}
+
+/// What a digest mismatch leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Synchronise anew, by a snapshot.
+    Resync,
+    /// Go on; tell the operator.
+    Alarm,
+}
+
+impl Reputation {
+    pub(crate) fn new(standing: Standing) -> Self {
+        Self {
+            standing,
+            resynced: None,
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Whether this server's voice may be counted in an election.
+    pub(crate) fn may_vote(&self) -> bool {
+        match self.standing {
+            Standing::Sound | Standing::Empty | Standing::Suspect => true,
+            Standing::Wiped | Standing::Mismatched => false,
+        }
+    }
+
+    /// Whether others may follow this server.
+    pub(crate) fn may_lead(&self) -> bool {
+        matches!(self.standing, Standing::Sound | Standing::Empty)
+    }
+
+    /// Whether synchronisation may build on the own history. If not, ACKEPOCH announces -1,
+    /// which leaders do not count and answer with a snapshot.
+    pub(crate) fn may_build_on_history(&self) -> bool {
+        self.may_vote()
+    }
+
+    /// Someone's vote: an empty server learns from it that there is a history.
+    pub(crate) fn heard(&mut self, vote: &Vote) {
+        let has_history = vote.peer_epoch.0 > 0 || vote.zxid.0 > 0;
+        if self.standing == Standing::Empty && has_history {
+            self.standing = Standing::Wiped;
+        }
+    }
+
+    /// The history on disk is now that of a leader, and so is `currentEpoch`.
+    pub(crate) fn synchronised(&mut self, last: Zxid) {
+        if self.standing == Standing::Mismatched {
+            self.resynced = Some(last);
+        }
+        if self.standing != Standing::Suspect {
+            self.standing = Standing::Sound;
+        }
+    }
+
+    /// The history on disk is not what was thought: it cannot be built on.
+    pub(crate) fn broken(&mut self) {
+        self.standing = Standing::Mismatched;
+    }
+
+    /// The tree's digest after `zxid` is not the leader's.
+    pub(crate) fn mismatch(&mut self, zxid: Zxid) -> Verdict {
+        let again = self.resynced.is_some_and(|resynced| {
+            zxid.epoch() == resynced.epoch() && zxid.0 - resynced.0 <= RESYNC_RANGE
+        });
+        if again || self.standing == Standing::Suspect {
+            self.standing = Standing::Suspect;
+            Verdict::Alarm
+        } else {
+            self.standing = Standing::Mismatched;
+            Verdict::Resync
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Epoch, ServerId};
+
+    fn vote(epoch: i64, zxid: i64) -> Vote {
+        Vote {
+            leader: ServerId(1),
+            zxid: Zxid(zxid),
+            peer_epoch: Epoch(epoch),
+        }
+    }
+
+    #[test]
+    fn an_empty_server_that_hears_of_a_history() {
+        for (epoch, zxid, expected) in [
+            (0, 0, Standing::Empty),
+            (i64::MIN, i64::MIN, Standing::Empty),
+            (1, 0, Standing::Wiped),
+            (0, 1, Standing::Wiped),
+        ] {
+            let mut reputation = Reputation::new(Standing::Empty);
+            reputation.heard(&vote(epoch, zxid));
+            assert_eq!(reputation.standing(), expected, "{epoch} {zxid}");
+            assert_eq!(reputation.may_vote(), expected == Standing::Empty);
+            reputation.synchronised(Zxid(5));
+            assert_eq!(reputation.standing(), Standing::Sound);
+            reputation.heard(&vote(9, 9));
+            assert!(reputation.may_vote() && reputation.may_lead());
+        }
+    }
+
+    #[test]
+    fn one_resynchronisation_for_each_range() {
+        let mut reputation = Reputation::new(Standing::Sound);
+        assert_eq!(reputation.mismatch(Zxid(100)), Verdict::Resync);
+        assert!(!reputation.may_vote() && !reputation.may_build_on_history());
+        reputation.synchronised(Zxid(110));
+        assert!(reputation.may_lead());
+        let later = Zxid(111 + RESYNC_RANGE);
+        assert_eq!(reputation.mismatch(later), Verdict::Resync);
+        reputation.synchronised(later);
+        assert_eq!(reputation.mismatch(later.next()), Verdict::Alarm);
+        reputation.synchronised(later);
+        assert!(reputation.may_vote() && !reputation.may_lead());
+    }
+}

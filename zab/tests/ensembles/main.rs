@@ -1,0 +1,8 @@
+//! Ensembles of peers in memory: scripts with printed transcripts, and seeded random runs.
+
+mod ensemble;
+mod foreign_log;
+mod hostile;
+mod random;
+mod scripts;
+mod slow_learner;
