@@ -13,6 +13,7 @@ use jute::{ErrorCode, OpCode, frame};
 use state::prep::PrepOptions;
 use state::{Options, State};
 
+use crate::sessions::SessionState;
 use crate::throttle::ConnectionThrottleOptions;
 use crate::{
     Connection, Ending, Next, Now, ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission,
@@ -75,16 +76,7 @@ impl Bench {
     fn connect(&mut self, session: i64, passwd: &[u8]) -> Client {
         let peer = SocketAddr::from(([127, 0, 0, 1], 4242));
         let connection = self.replica.connect(peer, self.now, Box::new(NoTransport));
-        let request = ConnectRequest {
-            protocol_version: 0,
-            last_zxid_seen: 0,
-            timeout_ms: 4000,
-            session_id: session,
-            passwd: Some(passwd),
-            read_only: Some(false),
-        };
-        let mut bytes = Vec::new();
-        frame::append(&mut bytes, |out| request.encode(out));
+        let bytes = connect_frame(session, passwd);
         let received = self.replica.receive(&connection, &bytes, self.now);
         self.round(received.submission.into_iter().collect());
         Client { connection }
@@ -100,6 +92,20 @@ impl Bench {
         self.now.monotonic_us += ms * 1000;
         self.now.wall_ms += ms as i64;
     }
+}
+
+fn connect_frame(session: i64, passwd: &[u8]) -> Vec<u8> {
+    let request = ConnectRequest {
+        protocol_version: 0,
+        last_zxid_seen: 0,
+        timeout_ms: 4000,
+        session_id: session,
+        passwd: Some(passwd),
+        read_only: Some(false),
+    };
+    let mut bytes = Vec::new();
+    frame::append(&mut bytes, |out| request.encode(out));
+    bytes
 }
 
 struct Client {
@@ -378,4 +384,75 @@ fn a_refused_round_takes_those_behind_it_along() {
     bench.sequencer.commit(second.ticket, bench.now);
     assert_eq!(client.replies(), [(1, 0), (2, 0)]);
     assert_eq!(bench.replica.read().last_zxid().0, before.0 + 2);
+}
+
+/// A session that expires in a round for which there turns out to be no space, and what its
+/// clients do meanwhile.
+struct Expiring {
+    bench: Bench,
+    client: Client,
+    session: i64,
+    expiry: crate::Batch,
+}
+
+impl Expiring {
+    fn begin() -> Self {
+        let mut bench = Bench::new(options());
+        let client = bench.connect(0, &[]);
+        let (session, timeout_ms) = client.response();
+        bench.advance(3 * timeout_ms as u64);
+        let expiry = bench.sequencer.prepare(bench.now, Vec::new());
+        assert_eq!(expiry.entries.len(), 1, "the session expires");
+        Self {
+            bench,
+            client,
+            session,
+            expiry,
+        }
+    }
+
+    fn refuse(mut self) -> Bench {
+        self.bench
+            .sequencer
+            .refuse(self.expiry.ticket, self.bench.now);
+        let sessions = self.bench.replica.sessions().lock();
+        assert_eq!(sessions.state(self.session), SessionState::Alive);
+        drop(sessions);
+        self.bench
+    }
+}
+
+#[test]
+fn a_write_behind_a_refused_expiry_ends_its_connection() {
+    let mut expiring = Expiring::begin();
+    let mut input = Vec::new();
+    create(&mut input, 7, "/late", 0);
+    let bench = &mut expiring.bench;
+    let connection = Arc::clone(&expiring.client.connection);
+    let received = bench.replica.receive(&connection, &input, bench.now);
+    let late = received.submission.into_iter().collect();
+    let _void = bench.sequencer.prepare(bench.now, late);
+    expiring.refuse();
+    assert_eq!(connection.outbox().ending(), Some(Ending::NoSpace));
+    assert_eq!(connection.in_flight(), 0);
+}
+
+#[test]
+fn a_renewal_behind_a_refused_expiry_is_not_told_of_it() {
+    let mut expiring = Expiring::begin();
+    let session = expiring.session;
+    let passwd = state::session::password(session);
+    let bench = &mut expiring.bench;
+    let peer = SocketAddr::from(([127, 0, 0, 1], 4243));
+    let connection = bench
+        .replica
+        .connect(peer, bench.now, Box::new(NoTransport));
+    let renewal = connect_frame(session, &passwd);
+    let received = bench.replica.receive(&connection, &renewal, bench.now);
+    let renewal = received.submission.into_iter().collect();
+    let _void = bench.sequencer.prepare(bench.now, renewal);
+    let mut bench = expiring.refuse();
+    assert!(connection.outbox().is_empty(), "nothing was decided");
+    assert_eq!(connection.outbox().ending(), Some(Ending::NoSpace));
+    assert_eq!(bench.connect(session, &passwd).response().0, session);
 }

@@ -95,10 +95,11 @@ impl DiskFile for RealFile {
         while done < bytes.len() {
             let rest = [IoSlice::new(&bytes[done..])];
             match pwritev2(&self.0, &rest, offset + done as u64, ReadWriteFlags::DSYNC) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => done += count,
                 Err(Errno::INTR) => {}
-                // A file system without it.
-                Err(Errno::OPNOTSUPP) => {
+                // A file system, or a system, without it.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                     self.write_at(offset, bytes)?;
                     return self.sync_data();
                 }

@@ -14,6 +14,12 @@ pub struct Exit {
     pub closing_line: &'static str,
 }
 
+/// For whatever has no code of its own.
+pub(crate) const BROKEN: Exit = Exit {
+    code: 1,
+    closing_line: "Unexpected exception, exiting abnormally",
+};
+
 /// How the process ends for this error.
 pub fn exit(error: &anyhow::Error) -> Exit {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
@@ -32,9 +38,6 @@ pub fn exit(error: &anyhow::Error) -> Exit {
             code: 2,
             closing_line: "Invalid config, exiting abnormally",
         },
-        _ => Exit {
-            code: 1,
-            closing_line: "Unexpected exception, exiting abnormally",
-        },
+        _ => BROKEN,
     }
 }

@@ -85,7 +85,7 @@ fn run(
             1 => recovered.log.roll()?,
             2 => {
                 if let Some(preparation) = recovered.log.preparation() {
-                    recovered.log.prepared(preparation.run())?;
+                    recovered.log.prepared(preparation.run());
                 }
             }
             3 => recovered.log.prepare_next()?,

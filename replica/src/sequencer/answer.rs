@@ -33,6 +33,7 @@ pub(super) fn commit(
         entries,
         now,
         touched: Touched(touched),
+        answered: None,
         applied: 0,
     };
     let mut steps = steps.into_iter().peekable();
@@ -42,6 +43,7 @@ pub(super) fn commit(
             committer.step(&mut state, step);
         }
     }
+    committer.count_answered();
     replica
         .stats
         .transactions
@@ -92,7 +94,16 @@ struct Committer<'a> {
     entries: &'a Entries,
     now: Now,
     touched: Touched,
+    /// Answers to one connection that are queued and not counted yet.
+    answered: Option<Answered>,
     applied: u64,
+}
+
+/// Writes of one connection that took the same time: they came together.
+struct Answered {
+    connection: Arc<Connection>,
+    us: u64,
+    count: u32,
 }
 
 impl<'a> Committer<'a> {
@@ -117,7 +128,7 @@ impl<'a> Committer<'a> {
                 reply_error(self.replica, &connection, request, zxid, code, self.now);
                 self.touched.add(&connection);
             }
-            Step::Dropped { connection } => self.replica.answered(&connection),
+            Step::Dropped { connection } => self.replica.answered(&connection, 1),
             Step::Open {
                 connection,
                 session,
@@ -162,7 +173,7 @@ impl<'a> Committer<'a> {
         (xid, op, received_us): (i32, OpCode, u64),
         entry: Entry,
     ) {
-        let (replica, now) = (self.replica, self.now);
+        let now = self.now;
         let applied = self.apply(state, entry);
         let zxid = applied.zxid.0;
         let mut outbox = connection.outbox();
@@ -173,9 +184,32 @@ impl<'a> Committer<'a> {
         let us = now.monotonic_us.saturating_sub(received_us);
         outbox.note_answer(op, xid, zxid, now.monotonic_us, us);
         drop(outbox);
-        replica.count_answers(1, us);
-        replica.answered(connection);
+        self.answered(connection, us);
         self.touched.add(connection);
+    }
+
+    /// Counts an answer; those of one connection in a row are counted at once.
+    fn answered(&mut self, connection: &Arc<Connection>, us: u64) {
+        match &mut self.answered {
+            Some(last) if last.us == us && Arc::ptr_eq(&last.connection, connection) => {
+                last.count += 1;
+            }
+            _ => {
+                self.count_answered();
+                self.answered = Some(Answered {
+                    connection: Arc::clone(connection),
+                    us,
+                    count: 1,
+                });
+            }
+        }
+    }
+
+    fn count_answered(&mut self) {
+        if let Some(last) = self.answered.take() {
+            self.replica.count_answers(u64::from(last.count), last.us);
+            self.replica.answered(&last.connection, last.count);
+        }
     }
 
     fn open(
@@ -215,7 +249,7 @@ impl<'a> Committer<'a> {
             outbox.note_answer(OpCode::CloseSession, xid, zxid, now.monotonic_us, us);
             outbox.end(Ending::SessionClosed);
             drop(outbox);
-            replica.answered(&connection);
+            replica.answered(&connection, 1);
             self.touched.add(&connection);
         } else {
             replica.stats.sessions_expired.fetch_add(1, Relaxed);
@@ -252,10 +286,16 @@ impl Refuser<'_> {
                 code,
                 received_us,
             } => self.error(&connection, (xid, op, received_us), code),
-            Step::Dropped { connection } => self.replica.answered(&connection),
-            Step::Open { connection, .. } => {
+            // That the session is closing may have been decided by what is refused here, so
+            // nothing is said of it: the client comes back and is told how it is then.
+            Step::Open { connection, .. }
+            | Step::Dropped { connection }
+            | Step::Renewed {
+                connection,
+                session: None,
+            } => {
                 connection.end(Ending::NoSpace);
-                self.replica.answered(&connection);
+                self.replica.answered(&connection, 1);
                 self.touched.add(&connection);
             }
             Step::Renewed {
@@ -308,7 +348,7 @@ fn reply_error(
     outbox.note_answer(op, xid, zxid, now.monotonic_us, us);
     drop(outbox);
     replica.count_answers(1, us);
-    replica.answered(connection);
+    replica.answered(connection, 1);
 }
 
 /// The error in the reply's header.
@@ -336,7 +376,7 @@ fn reply_connect(replica: &Replica, connection: &Arc<Connection>, session: Optio
         None => outbox.end(Ending::InvalidSession),
     }
     drop(outbox);
-    replica.answered(connection);
+    replica.answered(connection, 1);
 }
 
 /// Queues watch events while a transaction is applied.
@@ -368,9 +408,11 @@ impl Replica {
         self.stats.latency.lock().record(us, count);
     }
 
-    /// One request less in flight. To be called after its answer is in the outbox.
-    fn answered(&self, connection: &Connection) {
-        connection.answered(1);
-        self.stats.outstanding.fetch_sub(1, Relaxed);
+    /// So many requests less in flight. To be called after their answers are in the outbox.
+    fn answered(&self, connection: &Connection, requests: u32) {
+        connection.answered(requests);
+        self.stats
+            .outstanding
+            .fetch_sub(i64::from(requests), Relaxed);
     }
 }

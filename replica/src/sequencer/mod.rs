@@ -180,10 +180,22 @@ impl Sequencer {
             } => self.renew(now, connection, session, password_matches),
             Ask::Writes(writes) => {
                 let waited_ms = now.monotonic_us.saturating_sub(received_us) / 1000;
+                let session = connection.session();
+                let sessions = self.replica.sessions.lock();
+                // Within a round only its own closeSession ends a session.
+                let mut alive = sessions.state(session) == SessionState::Alive;
+                drop(sessions);
                 for (write, body) in writes.iter() {
                     self.replica.large_requests.release(body.len());
+                    if !alive {
+                        // Dropped without an answer; the connection ends when the session does.
+                        let connection = Arc::clone(&connection);
+                        self.draft.push(Step::Dropped { connection });
+                        continue;
+                    }
+                    alive = write.op != jute::OpCode::CloseSession;
                     let request = prep::Request {
-                        session: connection.session(),
+                        session,
                         cxid: write.xid,
                         op: write.op,
                         body,
@@ -251,11 +263,6 @@ impl Sequencer {
     ) {
         let connection = Arc::clone(connection);
         let session = request.session;
-        if self.replica.sessions.lock().state(session) != SessionState::Alive {
-            // Dropped without an answer; the connection ends when the session does.
-            self.draft.push(Step::Dropped { connection });
-            return;
-        }
         let (xid, op) = (request.cxid, request.op);
         let throttle_ms = self.replica.options().throttled_op_wait_ms;
         if throttle_ms > 0 && waited_ms > throttle_ms && op != jute::OpCode::CloseSession {

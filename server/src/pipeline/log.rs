@@ -13,7 +13,7 @@ use storage::log::writer::record_len;
 use storage::{LogWriter, RollPolicy, StorageError};
 use tracing::{error, info, warn};
 
-use super::{Preparer, SnapshotPace};
+use super::{PanicEnds, Preparer, SnapshotPace};
 use crate::metrics::Metrics;
 
 /// Appends, syncs, rolls and prepares what comes next.
@@ -46,7 +46,7 @@ impl LogEnd {
     /// Has the file for the first write ready: no client should wait for that. Without space
     /// the first write will be refused. A client may have been faster: then there is one.
     pub(super) fn prepare(&mut self) -> Result<(), StorageError> {
-        if self.writer.segment_len() > 0 {
+        if self.writer.segment_len() > 0 || self.writer.awaits_preparation() {
             return Ok(());
         }
         match self.writer.prepare_next() {
@@ -58,12 +58,14 @@ impl LogEnd {
     /// Makes the batches durable with one sync.
     pub(super) fn write(&mut self, batches: Vec<Batch>) -> Written {
         let mut written = Written::default();
-        if let Err(error) = self.append_and_sync(batches, &mut written) {
-            // Without the sync nothing may be acknowledged.
-            written.durable.clear();
-            written.failed = Some(error);
+        match self.append_and_sync(batches, &mut written) {
+            Ok(()) => written,
+            // Without the sync nothing may be acknowledged, and nothing else counts.
+            Err(error) => Written {
+                failed: Some(error),
+                ..Written::default()
+            },
         }
-        written
     }
 
     /// Nothing more will come.
@@ -92,14 +94,15 @@ impl LogEnd {
             written.durable.push(batch.ticket);
         }
         self.sync()?;
-        if due && self.pace.allows() {
+        if due && self.pace.claim() {
             self.writer.roll()?;
             self.roll.restart(self.pace.random());
             written.snapshot_due = true;
         } else if self.roll.file_is_full(self.writer.segment_len()) {
             self.writer.roll()?;
         }
-        self.preparer.keep_ahead(&mut self.writer)
+        self.preparer.keep_ahead(&mut self.writer);
+        Ok(())
     }
 
     /// Reserves the space for a batch before any of it is written, behind what is appended
@@ -209,6 +212,7 @@ impl Log {
 
     /// The log's thread: hands what it has written to `report`, until it is told to stop.
     pub(super) fn run(&self, report: impl Fn(Written)) {
+        let _guard = PanicEnds;
         while let Some(batches) = self.next() {
             let mut end = self.end.lock();
             let written = end.write(batches);

@@ -35,10 +35,6 @@ const QUIET_REQUESTS: u64 = 3;
 /// syncs is worth the two wake-ups.
 const OVERLAPPED_ENTRIES: usize = 32;
 
-/// While the log's thread writes, so many submissions wake the core to prepare them; fewer
-/// wait until it has written.
-const PREPARED_AHEAD: usize = 1;
-
 /// A thread that moves bytes runs no more rounds than this at a time.
 const HELPED_ROUNDS: usize = 4;
 
@@ -89,6 +85,7 @@ impl Pipeline {
     /// Runs the round that a lone write makes, and those of writes that come in meanwhile:
     /// their clients wait for no other thread to wake up.
     fn help(&self) {
+        let _guard = PanicEnds;
         for _round in 0..HELPED_ROUNDS {
             let Some(mut core) = self.core.try_lock() else {
                 break;
@@ -129,15 +126,13 @@ impl Pipeline {
     }
 
     fn run_core(&self) -> Result<(), FatalError> {
+        let _guard = PanicEnds;
         loop {
             let core = self.core.lock();
             let patience = core.patience().min(IDLE_WAIT);
             let log_is_writing = core.sequencer.outstanding() > 0;
             drop(core);
-            let stopping = match log_is_writing {
-                true => self.queue.wait(IDLE_WAIT, PREPARED_AHEAD),
-                false => self.queue.wait(patience, 1),
-            };
+            let stopping = self.queue.wait(patience, log_is_writing);
             let mut core = self.core.lock();
             let work = self.queue.take();
             let idle = work.is_empty();
@@ -199,6 +194,12 @@ impl Pipeline {
     }
 
     fn finish(&self, core: &mut Core, written: Written) {
+        if let Some(error) = written.failed {
+            // The first one says what happened; the log takes nothing after it.
+            self.failure.lock().get_or_insert(error.into());
+            self.queue.interrupt();
+            return;
+        }
         for ticket in written.durable {
             core.commit(ticket);
         }
@@ -209,9 +210,19 @@ impl Pipeline {
         if written.snapshot_due {
             core.snapshots.start();
         }
-        if let Some(error) = written.failed {
-            *self.failure.lock() = Some(error.into());
-            self.queue.interrupt();
+    }
+}
+
+/// Ends the process when a thread that has one panics. A broken invariant of the write path
+/// must stop the server: with one of its threads gone, or a round half committed, it would
+/// go on answering reads and never write again.
+struct PanicEnds;
+
+impl Drop for PanicEnds {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", crate::exit::BROKEN.closing_line);
+            std::process::exit(i32::from(crate::exit::BROKEN.code));
         }
     }
 }

@@ -30,25 +30,34 @@ impl Preparer {
     }
 
     /// Starts a preparation when one is due, and takes one that is finished.
-    pub(super) fn keep_ahead(&self, log: &mut LogWriter) -> Result<(), StorageError> {
+    pub(super) fn keep_ahead(&self, log: &mut LogWriter) {
         while let Ok(prepared) = self.done.try_recv() {
-            log.prepared(prepared)?;
+            log.prepared(prepared);
         }
         if let Some(preparation) = log.preparation() {
             self.jobs
                 .send(preparation)
                 .expect("the thread lives as long as this");
         }
-        Ok(())
     }
 
     /// Makes sure that there is room for `bytes` of records; waits for a preparation only
-    /// if there is no other file.
+    /// if there is no other file, or the preparation has the last space of the disk.
     pub(super) fn ensure_room(&self, log: &mut LogWriter, bytes: u64) -> Result<(), StorageError> {
         if log.awaits_preparation() {
-            let prepared = self.done.recv().expect("the thread lives as long as this");
-            log.prepared(prepared)?;
+            self.wait(log);
         }
-        log.ensure_reserved(bytes)
+        match log.ensure_reserved(bytes) {
+            Err(full) if full.is_storage_full() && log.is_preparing() => {
+                self.wait(log);
+                log.ensure_reserved(bytes)
+            }
+            reserved => reserved,
+        }
+    }
+
+    fn wait(&self, log: &mut LogWriter) {
+        let prepared = self.done.recv();
+        log.prepared(prepared.expect("the thread lives as long as this"));
     }
 }

@@ -21,8 +21,10 @@ struct Inner {
     stopping: bool,
     /// A thread that moves bytes runs rounds in place of the write thread.
     helped: bool,
-    /// Set while the write thread waits: it wants so many submissions at once.
-    wanted: Option<usize>,
+    /// Does the write thread wait?
+    waiting: bool,
+    /// The write thread is to look at once, whatever it waits for.
+    interrupted: bool,
 }
 
 /// What was taken from the queue.
@@ -77,11 +79,10 @@ impl Queue {
         self.wake(inner);
     }
 
-    /// Wakes the write thread if it waits for no more than what is queued.
+    /// Wakes the write thread if it waits and something is queued.
     fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
-        let queued = inner.work.submissions.len();
-        if inner.wanted.is_some_and(|wanted| queued >= wanted) {
-            inner.wanted = None;
+        if inner.waiting && !inner.work.is_empty() {
+            inner.waiting = false;
             drop(inner);
             self.filled.notify_one();
         }
@@ -89,8 +90,9 @@ impl Queue {
 
     /// Brings what the log has written, and wakes the write thread.
     pub(super) fn written(&self, written: Written) {
-        self.inner.lock().work.written.push(written);
-        self.interrupt();
+        let mut inner = self.inner.lock();
+        inner.work.written.push(written);
+        self.wake(inner);
     }
 
     /// Takes no more submissions, and wakes the write thread.
@@ -99,24 +101,26 @@ impl Queue {
         self.interrupt();
     }
 
-    /// Wakes the write thread, whatever it waits for.
+    /// Wakes the write thread, or keeps it from the next wait.
     pub(super) fn interrupt(&self) {
-        let waiting = self.inner.lock().wanted.take();
-        if waiting.is_some() {
-            self.filled.notify_one();
-        }
+        let mut inner = self.inner.lock();
+        inner.interrupted = true;
+        inner.waiting = false;
+        drop(inner);
+        self.filled.notify_one();
     }
 
-    /// Waits for at most `timeout` until the log has written something, so many submissions
-    /// are queued, or the server stops. True if it stops.
-    pub(super) fn wait(&self, timeout: Duration, submissions: usize) -> bool {
+    /// Waits for at most `timeout` until something is queued or the wait is interrupted.
+    /// True if the server stops; then it waits only while the log `is_writing`.
+    pub(super) fn wait(&self, timeout: Duration, is_writing: bool) -> bool {
         let mut inner = self.inner.lock();
-        let work = &inner.work;
-        if work.submissions.len() < submissions && work.written.is_empty() && !inner.stopping {
-            inner.wanted = Some(submissions);
+        let may_wait = is_writing || !inner.stopping;
+        if inner.work.is_empty() && !inner.interrupted && may_wait {
+            inner.waiting = true;
             self.filled.wait_for(&mut inner, timeout);
-            inner.wanted = None;
+            inner.waiting = false;
         }
+        inner.interrupted = false;
         inner.stopping
     }
 

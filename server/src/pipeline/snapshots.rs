@@ -66,14 +66,13 @@ impl SnapshotPace {
         [random.next_u64(), random.next_u64()]
     }
 
-    /// May a snapshot that is due start?
-    pub(super) fn allows(&self) -> bool {
-        let pacing = self.0.lock();
-        !pacing.running && Instant::now() >= pacing.not_before
-    }
-
-    fn started(&self) {
-        self.0.lock().running = true;
+    /// Claims the next snapshot, which is due: true if it may start now. Nobody else may
+    /// until it has ended.
+    pub(super) fn claim(&self) -> bool {
+        let mut pacing = self.0.lock();
+        let free = !pacing.running && Instant::now() >= pacing.not_before;
+        pacing.running |= free;
+        free
     }
 
     fn ended(&self, took: Duration) {
@@ -122,14 +121,13 @@ impl Snapshots {
         }
     }
 
-    /// Starts a snapshot. Everything applied is durable, and what is applied during the walk
-    /// is in the log when it is applied. The last one has ended: [`SnapshotPace::allows`]
-    /// said so when this one became due.
+    /// Starts a snapshot that [`SnapshotPace::claim`] has claimed, so the last one has ended.
+    /// Everything applied is durable, and what is applied during the walk is in the log when
+    /// it is applied.
     pub(super) fn start(&mut self) {
         self.wait();
         let worker = self.worker.clone();
         let pace = Arc::clone(&worker.pace);
-        pace.started();
         let spawned = std::thread::Builder::new()
             .name("zk-snapshot".to_owned())
             .spawn(move || worker.run());
@@ -156,6 +154,18 @@ impl Snapshots {
     }
 }
 
+/// The claim of a snapshot that is being written; ends with it, in a panic too.
+struct Claim<'p> {
+    pace: &'p SnapshotPace,
+    start: Instant,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.pace.ended(self.start.elapsed());
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pace {
     /// Others are served meanwhile.
@@ -165,12 +175,14 @@ enum Pace {
 
 impl Worker {
     fn run(&self) {
-        let start = Instant::now();
+        let _claim = Claim {
+            pace: &self.pace,
+            start: Instant::now(),
+        };
         if let Err(error) = self.write(Pace::Gentle) {
             // The log still holds everything; the next trigger tries again.
             error!("snapshot failed: {error}");
         }
-        self.pace.ended(start.elapsed());
     }
 
     fn write(&self, pace: Pace) -> Result<(), StorageError> {

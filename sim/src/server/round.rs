@@ -89,7 +89,7 @@ impl Server {
                 self.log.roll()?;
             }
         }
-        self.keep_ahead()?;
+        self.keep_ahead();
         Ok(written)
     }
 
@@ -116,26 +116,36 @@ impl Server {
         }
     }
 
-    fn keep_ahead(&mut self) -> Result<(), StorageError> {
+    fn keep_ahead(&mut self) {
         if let Some(prepared) = self.prepared.take() {
-            self.log.prepared(prepared)?;
+            self.log.prepared(prepared);
         }
         if let Some(preparation) = self.log.preparation() {
             assert!(self.preparation.is_none(), "one preparation at a time");
             self.preparation = Some(preparation);
         }
-        Ok(())
     }
 
     fn has_space(&mut self, bytes: u64) -> Result<bool, StorageError> {
         if self.log.awaits_preparation() {
-            self.prepare_file();
-            let prepared = self.prepared.take();
-            self.log.prepared(prepared.expect("it was under way"))?;
+            self.wait_for_file();
         }
-        match self.log.ensure_reserved(bytes) {
+        let reserved = match self.log.ensure_reserved(bytes) {
+            Err(full) if full.is_storage_full() && self.log.is_preparing() => {
+                self.wait_for_file();
+                self.log.ensure_reserved(bytes)
+            }
+            reserved => reserved,
+        };
+        match reserved {
             Err(full) if full.is_storage_full() => Ok(false),
             other => other.map(|()| true),
         }
+    }
+
+    fn wait_for_file(&mut self) {
+        self.prepare_file();
+        let prepared = self.prepared.take();
+        self.log.prepared(prepared.expect("it was under way"));
     }
 }

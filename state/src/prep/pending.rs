@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 use jute::Zxid;
 use jute::data::StatPersisted;
 
@@ -141,11 +142,13 @@ impl Pending {
             zxid: self.zxid,
             node: after,
         };
-        let path: Arc<str> = match self.changes.get_key_value(path) {
-            Some((path, _)) => Arc::clone(path),
-            None => path.into(),
+        let (path, before) = match self.changes.entry_ref(path) {
+            EntryRef::Occupied(mut entry) => {
+                let path = Arc::clone(entry.key());
+                (path, Some(entry.insert(change)))
+            }
+            EntryRef::Vacant(entry) => (Arc::clone(entry.insert_entry(change).key()), None),
         };
-        let before = self.changes.insert(Arc::clone(&path), change);
         self.order.push_back((self.zxid, Arc::clone(&path)));
         self.undo.push((path, before));
     }

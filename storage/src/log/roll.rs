@@ -49,7 +49,7 @@ impl RollPolicy {
     }
 
     /// Notes one appended record of `record_bytes`. On true the caller rolls the log, starts a snapshot (unless one is still
-    /// being taken) and calls [`RollPolicy::restart`]; the record that triggered it is the last of the old file.
+    /// being taken) and calls [`RollPolicy::restart`]; the batch with the record that triggered it is the last of the old file.
     #[must_use]
     pub fn appended(&mut self, record_bytes: u64) -> bool {
         self.records += 1;

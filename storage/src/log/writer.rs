@@ -183,6 +183,13 @@ impl LogWriter {
     pub fn roll(&mut self) -> Result<(), StorageError> {
         self.commit()?;
         if let Some(segment) = self.segment.take() {
+            if !self.options.force_sync {
+                // The next file's name and header are synced in any case: without this a power
+                // failure could leave a hole between the files, and no start.
+                let synced = segment.file.sync_data();
+                self.poisoned |= synced.is_err();
+                synced.map_err(StorageError::io("sync", &segment.path))?;
+            }
             // The next file will probably take about as much.
             self.prepared_len = segment.position / 4 * 5;
         }
@@ -234,20 +241,24 @@ impl LogWriter {
         Some(self.new_file(self.prepared_len.clamp(step, len_max)))
     }
 
-    /// Takes a preparation's outcome. If there was no space it is tried again after some
-    /// was found for the current file; any other failure is fatal.
-    pub fn prepared(&mut self, prepared: Prepared) -> Result<(), StorageError> {
+    /// Takes a preparation's outcome. A failure loses nothing, for the file belongs to
+    /// nothing yet: it is tried again, with less, after space was found for the current file,
+    /// and found again, and reported, when the file is needed.
+    pub fn prepared(&mut self, prepared: Prepared) {
         assert!(self.preparing, "each preparation comes back once");
         self.preparing = false;
         match prepared.0 {
             Ok(segment) => self.prepared = Some(segment),
-            Err(error) if error.is_storage_full() => self.prepared_in_vain = true,
-            Err(error) => {
-                self.poisoned = true;
-                return Err(error);
+            Err(_) => {
+                self.prepared_in_vain = true;
+                self.prepared_len = 0;
             }
         }
-        Ok(())
+    }
+
+    /// Is a preparation under way?
+    pub fn is_preparing(&self) -> bool {
+        self.preparing
     }
 
     /// Must a preparation that is under way come back before the next record can be
@@ -263,6 +274,7 @@ impl LogWriter {
             assert!(!self.preparing, "the name belongs to a preparation");
             let step = self.options.preallocation.step().unwrap_or(0);
             self.prepared = Some(self.new_file(step).run().0?);
+            self.prepared_in_vain = false;
         }
         Ok(())
     }
