@@ -105,6 +105,7 @@ fn zoo_cfg() -> Vec<Seed> {
             "dynamic",
             "dataDir=data\ndynamicConfigFile=zoo.cfg.dynamic\nstandaloneEnabled=false\n",
         ),
+        ("line-end", "dataDir=data\nun\\nknown=1\ntickTime=2\\r0\n"),
         (
             "ensemble",
             "dataDir=/data\ninitLimit=5\nsyncLimit=2\nserver.1=a:2888:3888;2181\n\

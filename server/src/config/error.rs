@@ -21,7 +21,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// The text is not a `.properties` file.
-    #[error("Error processing {origin}:{line}: {reason}")]
+    #[error("Error processing {origin}:{line}: {}", one_line(reason))]
     Syntax {
         /// Name of the file.
         origin: String,
@@ -31,7 +31,12 @@ pub enum ConfigError {
         reason: String,
     },
     /// A key has a value that is not allowed, or is missing.
-    #[error("{origin}: {key}={value}: {reason} (allowed: {allowed})")]
+    #[error(
+        "{origin}: {}={}: {} (allowed: {allowed})",
+        one_line(key),
+        one_line(value),
+        one_line(reason)
+    )]
     Invalid {
         /// Where the value came from: `zoo.cfg:12`, `-D`, or the name of the file alone.
         origin: String,
@@ -52,6 +57,19 @@ pub enum ConfigError {
         /// What does not fit.
         reason: String,
     },
+}
+
+/// Text of a configuration as it may stand in a message: escapes in a `.properties` file can
+/// make line ends and other control characters, which are shown escaped again.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 impl ConfigError {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::ConfigError;
+use super::error::{ConfigError, one_line};
 use super::keys::{self, Handling, Scope};
 use super::properties::Properties;
 use super::sysprops::{SystemProperties, decode_i64, parse_bool, parse_i32};
@@ -56,6 +56,7 @@ impl<'a> Source<'a> {
             let origin = format!("{}:{}", file.origin, entry.line);
             system.set(&format!("zookeeper.{key}"), &entry.value, &origin);
         }
+        let warnings = warnings.iter().map(|warning| one_line(warning)).collect();
         Self {
             file,
             system,
@@ -64,7 +65,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn warn(&mut self, text: impl Into<String>) {
-        self.warnings.push(text.into());
+        self.warnings.push(one_line(&text.into()));
     }
 
     /// An error about a key of the file.
