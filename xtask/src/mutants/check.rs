@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::scratch::Scratch;
 
 /// Longest a check may take. What goes on after it has not caught anything.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 /// How often a running program is looked at.
 const POLL: Duration = Duration::from_millis(20);
 /// Seeds of the run without mutants.
@@ -101,6 +101,20 @@ impl Check {
             },
             Self::Sim { seeds } => Self::Sim { seeds: few(seeds) },
             Self::Test { .. } => self.clone(),
+        }
+    }
+
+    /// The same with the one seed that failed; `None` for tests without seeds of ours.
+    pub(super) fn again(&self, found: &Found) -> Option<Self> {
+        let seed: u64 = found.seed.as_ref()?.parse().ok()?;
+        let seeds = seed..seed + 1;
+        match self {
+            Self::Zab { test, .. } => Some(Self::Zab {
+                test: test.clone(),
+                seeds,
+            }),
+            Self::Sim { .. } => Some(Self::Sim { seeds }),
+            Self::Test { .. } => None,
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use check::{Found, Programs};
+use check::{Check, Found, Programs};
 use patch::Mutant;
 use scratch::Scratch;
 
@@ -25,7 +25,7 @@ struct Caught {
 pub(crate) fn run(only: &[String]) -> Result<()> {
     let mutants = patch::read_all(only)?;
     let scratch = Scratch::prepare()?;
-    check_without_mutants(&scratch, &mutants)?;
+    check_without_mutants(&scratch, mutants.iter().map(|mutant| mutant.check.few()))?;
     let (mut caught, mut failures) = (Vec::new(), Vec::new());
     for mutant in mutants {
         println!("{}: {}", mutant.name, mutant.bug);
@@ -37,6 +37,9 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
             }
         }
     }
+    // What fails in the same run without the mutant was not caught, but there before.
+    let again = |caught: &Caught| caught.mutant.check.again(&caught.found);
+    check_without_mutants(&scratch, caught.iter().filter_map(again))?;
     print_table(&caught);
     ensure!(
         failures.is_empty(),
@@ -49,12 +52,11 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
 }
 
 /// The tree as it is must pass what the mutants must not.
-fn check_without_mutants(scratch: &Scratch, mutants: &[Mutant]) -> Result<()> {
+fn check_without_mutants(scratch: &Scratch, all: impl Iterator<Item = Check>) -> Result<()> {
     let mut checks = Vec::new();
-    for mutant in mutants {
-        let few = mutant.check.few();
-        if !checks.contains(&few) {
-            checks.push(few);
+    for check in all {
+        if !checks.contains(&check) {
+            checks.push(check);
         }
     }
     for check in &checks {
