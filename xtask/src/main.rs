@@ -2,6 +2,7 @@
 
 mod bench;
 mod fuzz;
+mod mutants;
 mod prealloc;
 mod stats;
 mod tidy;
@@ -41,6 +42,12 @@ enum Task {
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
     },
+    /// Put historic bugs of ZooKeeper back, one at a time: each must be caught.
+    Mutants {
+        /// Only these, comma separated: `ZOOKEEPER-3911`.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+    },
     /// Check the sources for what the compiler does not look at.
     Tidy,
     /// Measure which preallocation makes small synced writes cheapest.
@@ -67,6 +74,7 @@ fn main() -> Result<()> {
                 .run()
         }
         Task::Fuzz { seconds, only } => fuzz::run(seconds, &only),
+        Task::Mutants { only } => mutants::run(&only),
         Task::Tidy => tidy::run(),
         Task::Prealloc { directory, writes } => prealloc::run(&directory, writes),
     }
