@@ -6,15 +6,19 @@
 //! * [`Replica`], shared: connections hand it what they received ([`gate`]); reads are
 //!   answered at once, writes come back as a [`Submission`] for
 //! * [`Sequencer`], owned by one thread: it turns submissions into transactions, waits
-//!   until they are durable, applies them and answers.
+//!   until they are durable, applies them and answers;
+//! * [`Member`] in its place, where several servers are one ensemble.
 //!
 //! Time is an argument everywhere ([`Now`]).
 
+mod answer;
 pub mod connection;
 pub mod gate;
+pub mod member;
 mod reaper;
 mod replica;
 pub mod sequencer;
+mod service;
 pub mod sessions;
 mod stats;
 pub mod throttle;
@@ -25,8 +29,10 @@ mod tests;
 
 pub use connection::{Connection, Ending, Transport};
 pub use gate::{Next, Received, Submission};
+pub use member::{Member, MemberOptions};
 pub use reaper::ReaperOptions;
 pub use replica::{Replica, ReplicaOptions};
 pub use sequencer::{Batch, Entries, Sequencer, Ticket};
+pub use service::Service;
 pub use stats::{Latency, ServerStats};
 pub use time::Now;

@@ -9,6 +9,7 @@ use state::State;
 use state::acl::{AuthConfig, peer_identities};
 
 use crate::connection::{Connection, Connections, Transport};
+use crate::service::{Service, ServiceCell};
 use crate::sessions::SessionTracker;
 use crate::stats::ServerStats;
 use crate::throttle::{ConnectionThrottle, ConnectionThrottleOptions, LargeRequests};
@@ -70,12 +71,28 @@ pub struct Replica {
     pub(crate) sessions: Mutex<SessionTracker>,
     pub(crate) connection_throttle: Mutex<ConnectionThrottle>,
     pub(crate) large_requests: LargeRequests,
+    pub(crate) service: ServiceCell,
+    /// Does an ensemble order the writes? Then a sync is no read.
+    pub(crate) in_ensemble: bool,
     digests: Mutex<VecDeque<(Zxid, u64)>>,
 }
 
 impl Replica {
-    /// Serves `state`, whose sessions all count as heard of just now.
+    /// Serves `state` alone. Its sessions all count as heard of just now.
     pub fn new(state: State, options: ReplicaOptions, now: Now) -> Self {
+        Self::build(state, options, false, now)
+    }
+
+    /// The replica of a [`Member`](crate::Member): it serves nobody before there is a leader.
+    pub fn of_member(state: State, options: ReplicaOptions, now: Now) -> Self {
+        Self::build(state, options, true, now)
+    }
+
+    fn build(state: State, options: ReplicaOptions, in_ensemble: bool, now: Now) -> Self {
+        let service = match in_ensemble {
+            true => Service::Closed,
+            false => Service::Serving,
+        };
         let mut sessions = SessionTracker::new(options.tick_time_ms);
         for (session, timeout_ms) in state.sessions().iter() {
             sessions.open(session, timeout_ms, None, now.monotonic_ms());
@@ -89,6 +106,8 @@ impl Replica {
                 options.large_request_max_bytes,
             ),
             options,
+            service: ServiceCell::new(service),
+            in_ensemble,
             digests: Mutex::default(),
             stats: ServerStats::default(),
             sessions: Mutex::new(sessions),
@@ -104,6 +123,29 @@ impl Replica {
     /// The state, to change: for the sequencer, and for the start and end of a snapshot.
     pub fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write()
+    }
+
+    /// What it does for clients at the moment.
+    pub fn service(&self) -> Service {
+        self.service.get()
+    }
+
+    /// Changes what it does for clients, between two reads.
+    pub(crate) fn set_service(&self, service: Service) {
+        let _guard = self.write();
+        self.service.set(service);
+    }
+
+    /// Serves another state from here on; the old one.
+    pub(crate) fn replace(&self, state: State) -> State {
+        std::mem::replace(&mut *self.write(), state)
+    }
+
+    /// How far the history is known here: everything up to this zxid is applied. The zxid of
+    /// an epoch, which no transaction has, counts: a client may have seen it in the answer of
+    /// a stock leader.
+    pub(crate) fn position(&self) -> Zxid {
+        self.read().last_zxid().max(self.service.epoch())
     }
 
     /// The options it was made with.
@@ -148,6 +190,7 @@ impl Replica {
     /// expires. What fires between two steps goes to a connection that is listed no more,
     /// and so to nobody.
     pub fn disconnect(&self, connection: &Connection) {
+        connection.leave();
         self.connections.remove(connection.id());
         while self
             .read()

@@ -12,7 +12,7 @@ use crate::core::{Context, Core};
 use crate::effect::{Effect, Effects, RoleStatus, Store};
 use crate::election::{Ballot, Looking, Notification, Outcome, Strangers, answer};
 use crate::history::History;
-use crate::input::Input;
+use crate::input::{Input, LearnerLink};
 use crate::leader::Leader;
 use crate::learner::Learner;
 use crate::leave::{Exit, Leave, Then};
@@ -242,6 +242,17 @@ impl Peer {
     /// faster than the disk.
     pub fn undurable_bytes(&self) -> usize {
         self.core.writes.pending_bytes()
+    }
+
+    /// Leader only: the learner at the other end of a connection, once it has said who it is.
+    pub fn learner(&self, link: LearnerLink) -> Option<ServerId> {
+        match &self.role {
+            PeerRole::Leader(leader) => leader.learner(link),
+            PeerRole::Settling(_)
+            | PeerRole::Looking(_)
+            | PeerRole::Learner(_)
+            | PeerRole::Halted => None,
+        }
     }
 
     /// This server's id.

@@ -52,6 +52,12 @@ pub struct Connection {
     in_flight: AtomicU32,
     /// Does input wait for the requests in flight?
     parked: AtomicBool,
+    /// Is a sync in flight? What comes behind it waits for it.
+    syncing: AtomicBool,
+    /// Pings in the input that were answered ahead of what is held in front of them.
+    held_pings: AtomicU32,
+    /// Has the client, or the shell, let go of it?
+    gone: AtomicBool,
     received: AtomicU64,
     identities: Mutex<Identities>,
     outbox: Mutex<Outbox>,
@@ -77,6 +83,9 @@ impl Connection {
             last_heard_us: AtomicU64::new(now.monotonic_us),
             in_flight: AtomicU32::new(0),
             parked: AtomicBool::new(false),
+            syncing: AtomicBool::new(false),
+            held_pings: AtomicU32::new(0),
+            gone: AtomicBool::new(false),
             received: AtomicU64::new(0),
             identities: Mutex::new(identities),
             outbox: Mutex::new(Outbox::default()),
@@ -155,6 +164,28 @@ impl Connection {
     /// Does input wait for the requests in flight?
     pub fn is_parked(&self) -> bool {
         self.parked.load(Ordering::SeqCst)
+    }
+
+    /// Whether nobody is at its other end any more.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn leave(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.syncing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_syncing(&self, syncing: bool) {
+        self.syncing.store(syncing, Ordering::SeqCst);
+    }
+
+    /// Pings in the input that are answered already. Touched by the connection's task alone.
+    pub(crate) fn held_pings(&self) -> &AtomicU32 {
+        &self.held_pings
     }
 
     /// Ends the connection once what was queued before is sent.

@@ -17,6 +17,14 @@ pub enum Ending {
     InvalidSession,
     /// Another connection took the session over.
     Replaced,
+    /// The session's client goes on through another server or connection.
+    Moved,
+    /// This server has no leader, and has had none for too long.
+    NoLeader,
+    /// The state was replaced: watches are gone, and what became of requests is not known.
+    StateReplaced,
+    /// This server only reads, and the client wants more; or it reads no longer alone.
+    ReadOnly,
     /// A length that no frame may have.
     BadFrame(i32),
     /// A first packet that is no ConnectRequest.

@@ -6,6 +6,7 @@ use jute::wire::{Decode, Reader};
 use state::session::password;
 
 use super::{Ask, Gate, Next};
+use crate::Service;
 use crate::connection::Ending;
 use crate::throttle::SessionKind;
 
@@ -15,6 +16,14 @@ impl Gate<'_> {
         if self.connection.is_opening() {
             let waiting = self.connection.park();
             return (if waiting { Next::Answers } else { Next::Again }, None);
+        }
+        let service = self.replica.service();
+        match service {
+            Service::Serving | Service::ReadOnly => {}
+            Service::Holding => return (self.hold(), None),
+            Service::HoldingOld | Service::Closed => {
+                return self.refuse_connect(Ending::NoLeader);
+            }
         }
         let rest = &self.input[self.consumed..];
         let body = match frame::first(rest, self.replica.options.max_frame) {
@@ -28,10 +37,10 @@ impl Gate<'_> {
         let Ok(request) = ConnectRequest::decode(&mut reader) else {
             return self.refuse_connect(Ending::BadConnectRequest);
         };
-        self.admit(&request)
+        self.admit(&request, service)
     }
 
-    fn admit(&mut self, request: &ConnectRequest<'_>) -> (Next, Option<Ask>) {
+    fn admit(&mut self, request: &ConnectRequest<'_>, service: Service) -> (Next, Option<Ask>) {
         let options = &self.replica.options;
         let kind = match request.session_id {
             0 => SessionKind::New,
@@ -43,8 +52,11 @@ impl Gate<'_> {
             return self.refuse_connect(Ending::Throttled);
         }
         drop(throttle);
-        if request.last_zxid_seen > self.replica.read().last_zxid().0 {
+        if request.last_zxid_seen > self.replica.position().0 {
             return self.refuse_connect(Ending::ClientAhead);
+        }
+        if service == Service::ReadOnly && request.read_only != Some(true) {
+            return self.refuse_connect(Ending::ReadOnly);
         }
         let timeout_ms = request
             .timeout_ms

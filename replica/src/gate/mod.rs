@@ -7,16 +7,18 @@
 
 mod auth;
 mod connect;
+mod hold;
 mod read;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jute::frame::{self, PREFIX_LEN};
 use jute::{ErrorCode, OpCode};
 use state::acl::Identities;
 
 use crate::connection::{Connection, Ending, OUTBOX_HIGH_WATER};
-use crate::{Now, Replica};
+use crate::{Now, Replica, Service};
 
 /// What became of a client's input.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ pub struct Writes {
     requests: Vec<Write>,
 }
 
-/// One write.
+/// One write, or a sync.
 #[derive(Clone, Copy, Debug)]
 pub struct Write {
     /// Chosen by the client.
@@ -116,6 +118,17 @@ impl Writes {
     /// Is there none?
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+
+    /// The writes with their bodies, which share one buffer.
+    pub(crate) fn into_shared(self) -> impl Iterator<Item = (Write, Bytes)> {
+        let bodies = Bytes::from(self.bodies);
+        let mut start = 0;
+        self.requests.into_iter().map(move |write| {
+            let body = bodies.slice(start..write.body_end);
+            start = write.body_end;
+            (write, body)
+        })
     }
 
     /// The writes with their bodies.
@@ -299,11 +312,22 @@ impl<'a> Gate<'a> {
         self.packets += 1;
     }
 
+    /// In an ensemble a sync goes the way of the writes.
+    fn classify(&self, op: i32) -> (Class, OpCode) {
+        match classify(op) {
+            (_, OpCode::Sync) if self.replica.in_ensemble => (Class::Write, OpCode::Sync),
+            other => other,
+        }
+    }
+
     /// Handles one request; says what to wait for if it cannot go on.
     fn handle(&mut self, request: Request<'a>) -> Option<Next> {
-        let (class, op) = classify(request.op);
+        let (class, op) = self.classify(request.op);
         if !matches!(class, Class::Auth | Class::Sasl) && self.lacks_enforced_auth() {
             return Some(self.refuse(request, 0, ErrorCode::SessionClosedRequireSaslAuth));
+        }
+        if self.replica.service().holds() && !matches!(class, Class::Auth | Class::Sasl) {
+            return Some(self.hold());
         }
         match class {
             Class::Write => self.write(request, op),
@@ -320,6 +344,15 @@ impl<'a> Gate<'a> {
     }
 
     fn write(&mut self, request: Request<'a>, op: OpCode) -> Option<Next> {
+        if self.replica.service() == Service::ReadOnly && op != OpCode::CloseSession {
+            return self.not_read_only(request);
+        }
+        if self.connection.is_syncing()
+            && let Some(wait) = self.wait_for_writes()
+        {
+            // An answer behind that of a sync must not be due before it.
+            return Some(wait);
+        }
         let outstanding = &self.replica.stats.outstanding;
         let outstanding = outstanding.load(std::sync::atomic::Ordering::Relaxed);
         if outstanding + self.writes.len() as i64 > self.replica.options.global_outstanding_limit
@@ -336,6 +369,10 @@ impl<'a> Gate<'a> {
         }
         self.done(request);
         self.writes.push(request.xid, op, request.body);
+        if op == OpCode::Sync {
+            self.connection.set_syncing(true);
+            return Some(Next::Again);
+        }
         if op == OpCode::CloseSession {
             // Nothing behind it is answered.
             self.consumed = self.input.len();
@@ -351,6 +388,20 @@ impl<'a> Gate<'a> {
             return Some(Next::Again);
         }
         (self.connection.in_flight() > 0 && self.connection.park()).then_some(Next::Answers)
+    }
+
+    /// A server without a leader that reads for who wants no more.
+    fn not_read_only(&mut self, request: Request<'_>) -> Option<Next> {
+        if let Some(wait) = self.wait_for_writes() {
+            return Some(wait);
+        }
+        self.done(request);
+        let zxid = self.replica.read().last_zxid().0;
+        let mut outbox = self.connection.outbox();
+        let _ = outbox.push_reply(request.xid, zxid, |_, _| Err(ErrorCode::NotReadOnly));
+        drop(outbox);
+        self.replica.count_answers(1, 0);
+        None
     }
 
     /// Answers with an error and ends the connection.

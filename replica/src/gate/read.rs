@@ -8,7 +8,7 @@ use state::State;
 use state::read::ReadContext;
 use state::watch::{EventSink, WatcherId};
 
-use super::{Class, Gate, Next, Request, classify};
+use super::{Class, Gate, Next, Request};
 use crate::connection::encode_event;
 use crate::connection::{OUTBOX_HIGH_WATER, Outbox};
 
@@ -31,6 +31,11 @@ impl<'a> Gate<'a> {
             auth: &self.replica.options.auth,
         };
         let state = self.replica.read();
+        // Under the guard: what is served now was not given up for want of a leader.
+        if self.replica.service().holds() {
+            drop(state);
+            return Some(self.hold());
+        }
         let mut outbox = self.connection.outbox();
         let mut answered = 0;
         let mut next = None;
@@ -42,9 +47,13 @@ impl<'a> Gate<'a> {
             let Ok(Some(request)) = self.request() else {
                 break;
             };
-            let (Class::Read, op) = classify(request.op) else {
+            let (Class::Read, op) = self.classify(request.op) else {
                 break;
             };
+            if op == OpCode::Ping && self.was_answered_ahead() {
+                self.done(request);
+                continue;
+            }
             answer(&state, &context, request, op, &mut outbox);
             let (now_us, zxid) = (self.now.monotonic_us, state.last_zxid().0);
             outbox.note_answer(op, request.xid, zxid, now_us, 0);

@@ -3,18 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use jute::data::{Acl, perms};
-use jute::proto::{ConnectResponse, EventType};
 use jute::txn::LogEntry;
-use jute::wire::Encode;
 use jute::{ErrorCode, OpCode};
 use state::State;
-use state::acl::allowed;
 use state::apply::Applied;
-use state::session::password;
-use state::watch::{EventSink, WatcherId};
 
 use super::round::{Entries, Entry, Round, Step};
+use crate::answer::{Asked, Deliver, Touched, error_of, reply_connect, reply_error};
 use crate::connection::{Connection, Ending};
 use crate::{Now, Replica};
 
@@ -32,7 +27,7 @@ pub(super) fn commit(
         replica,
         entries,
         now,
-        touched: Touched(touched),
+        touched: Touched::new(touched),
         answered: None,
         applied: 0,
     };
@@ -57,36 +52,15 @@ pub(super) fn refuse(replica: &Replica, rounds: Vec<Round>, now: Now) -> Vec<Arc
         replica,
         now,
         zxid,
-        touched: Touched(Vec::new()),
+        touched: Touched::default(),
     };
     for round in rounds {
-        refuser.touched.0.extend(round.touched);
+        refuser.touched.add_all(round.touched);
         for step in round.steps {
             refuser.step(step);
         }
     }
     refuser.touched.into_inner()
-}
-
-/// The connections that have something to send, each at least once.
-struct Touched(Vec<Arc<Connection>>);
-
-impl Touched {
-    fn add(&mut self, connection: &Arc<Connection>) {
-        if !self
-            .0
-            .last()
-            .is_some_and(|last| Arc::ptr_eq(last, connection))
-        {
-            self.0.push(Arc::clone(connection));
-        }
-    }
-
-    fn into_inner(mut self) -> Vec<Arc<Connection>> {
-        self.0.sort_by_key(|connection| connection.id());
-        self.0.dedup_by_key(|connection| connection.id());
-        self.0
-    }
 }
 
 struct Committer<'a> {
@@ -115,7 +89,14 @@ impl<'a> Committer<'a> {
                 op,
                 entry,
                 received_us,
-            } => self.written(state, &connection, (xid, op, received_us), entry),
+            } => {
+                let asked = Asked {
+                    xid,
+                    op,
+                    received_us,
+                };
+                self.written(state, &connection, asked, entry);
+            }
             Step::Rejected {
                 connection,
                 xid,
@@ -124,8 +105,12 @@ impl<'a> Committer<'a> {
                 received_us,
             } => {
                 let zxid = state.last_zxid().0;
-                let request = (xid, op, received_us);
-                reply_error(self.replica, &connection, request, zxid, code, self.now);
+                let asked = Asked {
+                    xid,
+                    op,
+                    received_us,
+                };
+                reply_error(self.replica, &connection, asked, zxid, code, self.now);
                 self.touched.add(&connection);
             }
             Step::Dropped { connection } => self.replica.answered(&connection, 1),
@@ -138,7 +123,7 @@ impl<'a> Committer<'a> {
                 connection,
                 session,
             } => {
-                reply_connect(self.replica, &connection, session);
+                reply_connect(self.replica, &connection, session, false);
                 self.touched.add(&connection);
             }
             Step::Closed {
@@ -170,19 +155,19 @@ impl<'a> Committer<'a> {
         &mut self,
         state: &mut State,
         connection: &Arc<Connection>,
-        (xid, op, received_us): (i32, OpCode, u64),
+        asked: Asked,
         entry: Entry,
     ) {
         let now = self.now;
         let applied = self.apply(state, entry);
         let zxid = applied.zxid.0;
         let mut outbox = connection.outbox();
-        let _ = outbox.push_reply(xid, zxid, |out, _| {
+        let _ = outbox.push_reply(asked.xid, zxid, |out, _| {
             applied.encode_reply(out);
             error_of(&applied)
         });
-        let us = now.monotonic_us.saturating_sub(received_us);
-        outbox.note_answer(op, xid, zxid, now.monotonic_us, us);
+        let us = now.monotonic_us.saturating_sub(asked.received_us);
+        outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
         drop(outbox);
         self.answered(connection, us);
         self.touched.add(connection);
@@ -226,7 +211,7 @@ impl<'a> Committer<'a> {
             Some(Arc::clone(connection)),
             self.now.monotonic_ms(),
         );
-        reply_connect(self.replica, connection, Some(session));
+        reply_connect(self.replica, connection, Some(session), false);
         self.touched.add(connection);
     }
 
@@ -278,14 +263,29 @@ impl Refuser<'_> {
                 op,
                 received_us,
                 ..
-            } => self.error(&connection, (xid, op, received_us), ErrorCode::SystemError),
+            } => {
+                let asked = Asked {
+                    xid,
+                    op,
+                    received_us,
+                };
+                self.error(&connection, asked, ErrorCode::SystemError);
+            }
             Step::Rejected {
                 connection,
                 xid,
                 op,
                 code,
                 received_us,
-            } => self.error(&connection, (xid, op, received_us), code),
+            } => self.error(
+                &connection,
+                Asked {
+                    xid,
+                    op,
+                    received_us,
+                },
+                code,
+            ),
             // That the session is closing may have been decided by what is refused here, so
             // nothing is said of it: the client comes back and is told how it is then.
             Step::Open { connection, .. }
@@ -302,7 +302,7 @@ impl Refuser<'_> {
                 connection,
                 session,
             } => {
-                reply_connect(self.replica, &connection, session);
+                reply_connect(self.replica, &connection, session, false);
                 self.touched.add(&connection);
             }
             Step::Closed {
@@ -312,8 +312,13 @@ impl Refuser<'_> {
             } => {
                 self.replica.sessions.lock().not_closing(session);
                 if let Some((connection, xid, received_us)) = connection {
-                    let request = (xid, OpCode::CloseSession, received_us);
-                    self.error(&connection, request, ErrorCode::SystemError);
+                    let op = OpCode::CloseSession;
+                    let asked = Asked {
+                        xid,
+                        op,
+                        received_us,
+                    };
+                    self.error(&connection, asked, ErrorCode::SystemError);
                     // What came behind it was dropped unanswered: the connection cannot
                     // go on. The session can, on another one.
                     connection.end(Ending::NoSpace);
@@ -323,96 +328,8 @@ impl Refuser<'_> {
         }
     }
 
-    fn error(
-        &mut self,
-        connection: &Arc<Connection>,
-        request: (i32, OpCode, u64),
-        code: ErrorCode,
-    ) {
-        reply_error(self.replica, connection, request, self.zxid, code, self.now);
+    fn error(&mut self, connection: &Arc<Connection>, asked: Asked, code: ErrorCode) {
+        reply_error(self.replica, connection, asked, self.zxid, code, self.now);
         self.touched.add(connection);
-    }
-}
-
-fn reply_error(
-    replica: &Replica,
-    connection: &Arc<Connection>,
-    (xid, op, received_us): (i32, OpCode, u64),
-    zxid: i64,
-    code: ErrorCode,
-    now: Now,
-) {
-    let us = now.monotonic_us.saturating_sub(received_us);
-    let mut outbox = connection.outbox();
-    let _ = outbox.push_reply(xid, zxid, |_, _| Err(code));
-    outbox.note_answer(op, xid, zxid, now.monotonic_us, us);
-    drop(outbox);
-    replica.count_answers(1, us);
-    replica.answered(connection, 1);
-}
-
-/// The error in the reply's header.
-fn error_of(applied: &Applied<'_>) -> Result<(), ErrorCode> {
-    match applied.err() {
-        0 => Ok(()),
-        err => Err(ErrorCode::from_i32(err).unwrap_or(ErrorCode::SystemError)),
-    }
-}
-
-/// The answer to a ConnectRequest; without a session it says "expired" and the connection ends.
-fn reply_connect(replica: &Replica, connection: &Arc<Connection>, session: Option<i64>) {
-    let password = session.map_or([0; 16], password);
-    let response = ConnectResponse {
-        protocol_version: 0,
-        timeout_ms: session.map_or(0, |_| connection.timeout_ms()),
-        session_id: session.unwrap_or(0),
-        passwd: Some(&password),
-        read_only: (!connection.is_old_client()).then_some(false),
-    };
-    let mut outbox = connection.outbox();
-    outbox.push_frame(|out| response.encode(out));
-    match session {
-        Some(session) => connection.establish(session),
-        None => outbox.end(Ending::InvalidSession),
-    }
-    drop(outbox);
-    replica.answered(connection, 1);
-}
-
-/// Queues watch events while a transaction is applied.
-struct Deliver<'a> {
-    replica: &'a Replica,
-    touched: &'a mut Touched,
-}
-
-impl EventSink for Deliver<'_> {
-    fn event(&mut self, watcher: WatcherId, kind: EventType, path: &str, zxid: i64) {
-        if let Some(connection) = self.replica.connections.get(watcher) {
-            connection.outbox().push_event(kind, path, zxid);
-            self.touched.add(&connection);
-        }
-    }
-
-    fn may_read(&self, watcher: WatcherId, acl: &[Acl<'_>]) -> bool {
-        let Some(connection) = self.replica.connections.get(watcher) else {
-            return false;
-        };
-        let identities = connection.identities();
-        allowed(acl, perms::READ, &identities, &self.replica.options.auth)
-    }
-}
-
-impl Replica {
-    pub(crate) fn count_answers(&self, count: u64, us: u64) {
-        self.stats.sent.fetch_add(count, Relaxed);
-        self.stats.latency.lock().record(us, count);
-    }
-
-    /// So many requests less in flight. To be called after their answers are in the outbox.
-    fn answered(&self, connection: &Connection, requests: u32) {
-        connection.answered(requests);
-        self.stats
-            .outstanding
-            .fetch_sub(i64::from(requests), Relaxed);
     }
 }

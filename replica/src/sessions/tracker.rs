@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jute::quorum::ServerId;
+
 use crate::connection::Connection;
 
 /// What the tracker knows of a session.
@@ -27,6 +29,8 @@ pub struct SessionTracker {
 
 struct Tracked {
     timeout_ms: i32,
+    /// The server that its client was heard of through.
+    owner: Option<ServerId>,
     heard_ms: u64,
     bucket: u64,
     closing: bool,
@@ -62,6 +66,7 @@ impl SessionTracker {
         let bucket = self.bucket(now_ms, timeout_ms);
         let tracked = Tracked {
             timeout_ms,
+            owner: None,
             heard_ms: now_ms,
             bucket,
             closing: false,
@@ -100,6 +105,62 @@ impl SessionTracker {
         }
         self.open(session, timeout_ms, Some(connection), now_ms);
         true
+    }
+
+    /// A new leader begins: these are the sessions that its history knows, each has its whole
+    /// timeout, and any server may claim it. What else was on its way through the history of
+    /// another leader, openings and closings, is in the state by now or never will be.
+    pub fn restart(&mut self, known: impl Iterator<Item = (i64, i32)>, now_ms: u64) {
+        let mut before = std::mem::take(&mut self.sessions);
+        self.buckets.clear();
+        for (session, timeout_ms) in known {
+            let connection = before.remove(&session).and_then(|old| old.connection);
+            self.open(session, timeout_ms, connection, now_ms);
+        }
+    }
+
+    /// Serves a session on a connection: its client was heard of. One that is not known yet is
+    /// known to the leader, and on its way here.
+    pub fn serve(
+        &mut self,
+        session: i64,
+        timeout_ms: i32,
+        connection: Option<Arc<Connection>>,
+        now_ms: u64,
+    ) {
+        let known = self.sessions.get(&session);
+        let (owner, closing) = known.map_or((None, false), |old| (old.owner, old.closing));
+        self.open(session, timeout_ms, connection, now_ms);
+        let tracked = self.sessions.get_mut(&session).expect("opened just now");
+        tracked.owner = owner;
+        tracked.closing = closing;
+    }
+
+    /// Notes that a session's client was heard of by another server.
+    pub fn touch(&mut self, session: i64, now_ms: u64) {
+        if let Some(tracked) = self.sessions.get_mut(&session) {
+            tracked.heard_ms = tracked.heard_ms.max(now_ms);
+        }
+    }
+
+    /// Whether a living session is with this server, which it is from now on if it was with
+    /// none: what a client asked for through another server, before it went on, is refused.
+    pub fn claim(&mut self, session: i64, server: ServerId) -> bool {
+        let tracked = self.sessions.get_mut(&session);
+        tracked.is_some_and(|tracked| *tracked.owner.get_or_insert(server) == server)
+    }
+
+    /// A living session's client has connected to this server, and was heard of. False if the
+    /// session is not alive.
+    pub fn move_to(&mut self, session: i64, server: ServerId, now_ms: u64) -> bool {
+        match self.sessions.get_mut(&session) {
+            Some(tracked) if !tracked.closing => {
+                tracked.owner = Some(server);
+                tracked.heard_ms = tracked.heard_ms.max(now_ms);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Notes that the closing of a session is on its way: it can no longer be renewed.
@@ -182,8 +243,7 @@ impl SessionTracker {
     }
 
     fn bucket(&self, heard_ms: u64, timeout_ms: i32) -> u64 {
-        let due = heard_ms + u64::try_from(timeout_ms).unwrap_or(0);
-        (due / self.tick_ms + 1) * self.tick_ms
+        bucket(self.tick_ms, heard_ms, timeout_ms)
     }
 
     fn leave_bucket(&mut self, session: i64, bucket: u64) {
@@ -194,6 +254,11 @@ impl SessionTracker {
             }
         }
     }
+}
+
+fn bucket(tick_ms: u64, heard_ms: u64, timeout_ms: i32) -> u64 {
+    let due = heard_ms + u64::try_from(timeout_ms).unwrap_or(0);
+    (due / tick_ms + 1) * tick_ms
 }
 
 #[cfg(test)]
@@ -224,6 +289,41 @@ mod tests {
         tracker.closing(7);
         tracker.not_closing(7);
         assert_eq!(tracker.expired(2000), [(7, 1000)]);
+    }
+
+    #[test]
+    fn a_new_leader_gives_every_session_its_whole_timeout() {
+        let mut tracker = SessionTracker::new(500);
+        tracker.open(7, 1000, None, 0);
+        tracker.closing(7);
+        assert!(tracker.claim(7, ServerId(1)));
+        tracker.open(8, 1000, None, 0);
+        tracker.restart([(7, 1000), (9, 3000)].into_iter(), 5000);
+        assert_eq!(
+            tracker.state(8),
+            SessionState::Unknown,
+            "its opening was lost"
+        );
+        assert_eq!(tracker.state(9), SessionState::Alive);
+        assert_eq!(tracker.state(7), SessionState::Alive);
+        assert_eq!(tracker.expired(6000), []);
+        assert!(tracker.claim(7, ServerId(2)), "any server may claim it");
+        tracker.touch(7, 6400);
+        assert_eq!(tracker.expired(6500), []);
+        assert_eq!(tracker.expired(7500), [(7, 1000)]);
+    }
+
+    #[test]
+    fn a_session_is_with_one_server() {
+        let mut tracker = SessionTracker::new(500);
+        assert!(!tracker.claim(7, ServerId(1)) && !tracker.move_to(7, ServerId(1), 0));
+        tracker.open(7, 1000, None, 0);
+        assert!(tracker.claim(7, ServerId(1)) && tracker.claim(7, ServerId(1)));
+        assert!(!tracker.claim(7, ServerId(2)));
+        assert!(tracker.move_to(7, ServerId(2), 0));
+        assert!(!tracker.claim(7, ServerId(1)) && tracker.claim(7, ServerId(2)));
+        tracker.closing(7);
+        assert!(!tracker.move_to(7, ServerId(1), 0));
     }
 
     #[test]

@@ -22,9 +22,9 @@ pub(crate) mod history;
 mod tests;
 
 use jute::data::{Acl, Id};
-use jute::txn::{LogEntry, Txn, TxnHeader};
-use jute::wire::DecodeError;
-use jute::{ErrorCode, OpCode, Zxid};
+use jute::txn::{LogEntry, SetDataTxn, Txn, TxnHeader};
+use jute::wire::{DecodeError, Limits};
+use jute::{ErrorCode, OpCode, Zxid, path};
 use std::borrow::Cow;
 
 pub use applied::{Applied, Outcome};
@@ -34,6 +34,18 @@ use crate::acl::{AclCache, AclId};
 use crate::state::State;
 use crate::watch::{EventSink, NoEvents};
 use create::NewNode;
+
+/// Whether an entry from elsewhere can be applied. One that cannot must not get into a log: no
+/// server that has it would start again.
+///
+/// # Errors
+/// Where it is broken.
+pub fn check_entry(bytes: &[u8], limits: Limits) -> Result<(), DecodeError> {
+    if let Txn::Multi(parts) = LogEntry::from_bytes(bytes, limits)?.txn {
+        multi::decode_parts(&parts, limits)?;
+    }
+    Ok(())
+}
 
 impl State {
     /// Applies a committed transaction and fires the watches on what it changes.
@@ -61,6 +73,38 @@ impl State {
     /// As [`State::apply`].
     pub fn replay<'a>(&mut self, entry: LogEntry<'a>) -> Result<Applied<'a>, DecodeError> {
         self.enact(entry, &mut NoEvents)
+    }
+
+    /// Puts the ensemble's configuration into its node, where no transaction did: the first
+    /// one of an ensemble, and one that a server was told of while it synchronised. The node
+    /// does not count in the digest, and its text is the same on all servers.
+    pub fn set_config(
+        &mut self,
+        text: &[u8],
+        version: Zxid,
+        now_ms: i64,
+        sink: &mut impl EventSink,
+    ) {
+        let known = self.tree.lookup(path::CONFIG);
+        match known {
+            Some(id) if self.tree.data(id) == Some(text) => return,
+            Some(_) => {}
+            None => self.add_config_node(),
+        }
+        let header = TxnHeader {
+            client_id: 0,
+            cxid: 0,
+            zxid: version.0,
+            time: now_ms,
+            kind: OpCode::Reconfig.as_i32(),
+        };
+        let txn = SetDataTxn {
+            path: Some(Cow::Borrowed(path::CONFIG)),
+            data: Some(text),
+            version: -1,
+        };
+        let set = self.set_data(&header, &txn, sink);
+        assert!(set.is_ok(), "the node was looked up or added");
     }
 
     /// How the tree's digest fared against those of the history.

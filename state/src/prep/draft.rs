@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use jute::data::{Acl, Id};
+use jute::data::{Acl, Id, perms};
 use jute::proto::{CreateRequest, CreateTtlRequest, MultiOp};
 use jute::txn::Txn;
 use jute::{ErrorCode, OpCode, Zxid, path};
@@ -49,6 +49,19 @@ impl Draft<'_> {
         } else {
             ErrorCode::ReconfigDisabled
         })
+    }
+
+    /// Who may write the configuration's node may replace the configuration.
+    pub(super) fn reconfigure(&mut self) -> Result<(), ErrorCode> {
+        let node = self.node(path::CONFIG)?;
+        self.require(&node, perms::WRITE)?;
+        let (zxid, now_ms) = (self.zxid.0, self.origin.now_ms);
+        self.update(path::CONFIG, &node, |node| {
+            node.stat.version = super::ANY_VERSION;
+            node.stat.mzxid = zxid;
+            node.stat.mtime = now_ms;
+        });
+        Ok(())
     }
 
     pub(super) fn node(&self, path: &str) -> Result<NodeView, ErrorCode> {

@@ -16,13 +16,14 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jute::data::Id;
 use jute::proto::{MultiOp, MultiRequest, ReconfigRequest, SetAclRequest};
-use jute::txn::{ErrorTxn, LogEntry, Txn, TxnDigest, TxnHeader};
+use jute::txn::{ErrorTxn, LogEntry, SetDataTxn, Txn, TxnDigest, TxnHeader};
 use jute::wire::{Decode, DecodeError, Encode, Limits, Reader};
-use jute::{ErrorCode, OpCode, Zxid};
+use jute::{CreateMode, ErrorCode, OpCode, Zxid, path};
 
 use crate::acl::{AuthConfig, Identities};
 use crate::quota::QuotaSink;
@@ -106,6 +107,9 @@ pub enum Prepared {
     Reject(ErrorCode),
 }
 
+/// The version of the configuration's node, which no one counts.
+const ANY_VERSION: i32 = -1;
+
 /// Most memory that is kept from one multi for the next.
 const SCRATCH_BYTES_KEPT: usize = 64 << 10;
 
@@ -152,6 +156,9 @@ impl Prep {
     ///
     /// The session's liveness is the caller's to check, before; so are closeSession
     /// requests, see [`Prep::close_session`].
+    ///
+    /// A request for a reconfiguration is taken for one to a standalone server, which has no
+    /// ensemble; a leader asks [`Prep::reconfig`].
     pub fn prepare(
         &mut self,
         state: &State,
@@ -159,7 +166,7 @@ impl Prep {
         request: &Request<'_>,
         out: &mut Vec<u8>,
     ) -> Prepared {
-        let write = match Write::decode(request, state.options.limits) {
+        let write = match Write::decode(request.op, request.body, state.options.limits) {
             Ok(write) => write,
             Err(code) => return Prepared::Reject(code),
         };
@@ -184,6 +191,60 @@ impl Prep {
         bodies.shrink_to(SCRATCH_BYTES_KEPT);
         self.scratch = bodies;
         prepared
+    }
+
+    /// Makes an error transaction for a request that is refused before its validation: whoever
+    /// forwarded it waits for a transaction.
+    pub fn refuse(
+        &mut self,
+        state: &State,
+        now_ms: i64,
+        (session, cxid): (i64, i32),
+        code: ErrorCode,
+        out: &mut Vec<u8>,
+    ) -> Zxid {
+        let origin = Origin {
+            session,
+            cxid,
+            now_ms,
+        };
+        self.draft(state, origin, SessionKind::Global, &[]);
+        self.log(state, origin, Err(code), out);
+        self.last_zxid
+    }
+
+    /// Replaces the configuration of the ensemble. `decide` makes the new one's text, which
+    /// carries the zxid that it is given; what it refuses becomes an error transaction. The
+    /// permission is looked at last (3.10).
+    pub fn reconfig(
+        &mut self,
+        state: &State,
+        now_ms: i64,
+        request: &Request<'_>,
+        decide: impl FnOnce(Zxid) -> Result<String, ErrorCode>,
+        out: &mut Vec<u8>,
+    ) -> Prepared {
+        let origin = Origin {
+            session: request.session,
+            cxid: request.cxid,
+            now_ms,
+        };
+        let enabled = self.options.reconfig_enabled;
+        let mut draft = self.draft(state, origin, request.kind, request.identities);
+        let decided = match enabled {
+            true => decide(draft.zxid),
+            false => Err(ErrorCode::ReconfigDisabled),
+        };
+        let checked = decided.and_then(|text| draft.reconfigure().map(|()| text));
+        let text = checked.as_ref().map(String::as_str);
+        let txn = text.map(|text| {
+            Txn::Reconfig(SetDataTxn {
+                path: Some(Cow::Borrowed(path::CONFIG)),
+                data: Some(text.as_bytes()),
+                version: ANY_VERSION,
+            })
+        });
+        self.log(state, origin, txn.map_err(|code| *code), out)
     }
 
     /// Forgets the changes of transactions up to `zxid`: they are applied to the state that
@@ -279,6 +340,33 @@ impl Origin {
     }
 }
 
+/// Whether a request can be read, as a learner finds out before it forwards it.
+///
+/// # Errors
+/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken.
+pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), ErrorCode> {
+    match Write::decode(op, body, limits)? {
+        Write::Undecodable => Err(ErrorCode::MarshallingError),
+        Write::One(_) | Write::SetAcl(_) | Write::Multi(_) | Write::Reconfig => Ok(()),
+    }
+}
+
+/// Whether a request asks for an ephemeral node, for which a local session has to become
+/// global first (create, create2 and multi alone, as in Apache).
+pub fn wants_ephemeral(op: OpCode, body: &[u8], limits: Limits) -> bool {
+    let is_ephemeral = |op: &MultiOp<'_>| match op {
+        MultiOp::Create(request) | MultiOp::Create2(request) => {
+            CreateMode::from_i32(request.flags).is_some_and(CreateMode::is_ephemeral)
+        }
+        _ => false,
+    };
+    match Write::decode(op, body, limits) {
+        Ok(Write::One(op)) => is_ephemeral(&op),
+        Ok(Write::Multi(request)) => request.ops.iter().any(is_ephemeral),
+        _ => false,
+    }
+}
+
 /// A decoded request.
 enum Write<'r> {
     One(MultiOp<'r>),
@@ -295,9 +383,9 @@ impl<'r> Write<'r> {
     /// an error under a zxid that is taken already, which stalls an ensemble.)
     /// UNIMPLEMENTED for what is no write of a client: deleteContainer, createSession and a
     /// check outside a multi included.
-    fn decode(request: &Request<'r>, limits: Limits) -> Result<Self, ErrorCode> {
-        let mut reader = Reader::new(request.body, limits);
-        Self::decode_record(request.op, &mut reader)
+    fn decode(op: OpCode, body: &'r [u8], limits: Limits) -> Result<Self, ErrorCode> {
+        let mut reader = Reader::new(body, limits);
+        Self::decode_record(op, &mut reader)
             .ok_or(ErrorCode::Unimplemented)?
             .map_err(|_| ErrorCode::MarshallingError)
     }

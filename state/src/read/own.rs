@@ -29,8 +29,11 @@ impl State {
         Ok(())
     }
 
-    /// Its place among the session's requests is all there is to it.
-    pub(super) fn sync(&self, body: &[u8], out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+    /// The answer to a sync. Its place in the history is all there is to it.
+    ///
+    /// # Errors
+    /// MARSHALLINGERROR if the request cannot be decoded.
+    pub fn sync(&self, body: &[u8], out: &mut Vec<u8>) -> Result<(), ErrorCode> {
         let request: SyncRequest<'_> = self.decode(body)?;
         request.path.encode(out);
         Ok(())

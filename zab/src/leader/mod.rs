@@ -87,6 +87,11 @@ impl Leader {
         }
     }
 
+    /// Which server a connection belongs to, once it is named.
+    pub(crate) fn learner(&self, link: LearnerLink) -> Option<ServerId> {
+        self.learners.get(link)?.server
+    }
+
     /// The epoch, once it is decided and saved.
     fn epoch(&self) -> Option<Epoch> {
         match &self.phase {

@@ -1,0 +1,149 @@
+//! What clients are told: replies and watch events, queued in their outboxes under the guard of
+//! the state that they tell of.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use jute::data::{Acl, perms};
+use jute::proto::{ConnectResponse, EventType};
+use jute::wire::Encode;
+use jute::{ErrorCode, OpCode};
+use state::acl::allowed;
+use state::apply::Applied;
+use state::session::password;
+use state::watch::{EventSink, WatcherId};
+
+use crate::connection::{Connection, Ending};
+use crate::{Now, Replica};
+
+/// The connections that have something to send, each at least once.
+#[derive(Default)]
+pub(crate) struct Touched(Vec<Arc<Connection>>);
+
+impl Touched {
+    pub(crate) fn new(connections: Vec<Arc<Connection>>) -> Self {
+        Self(connections)
+    }
+
+    pub(crate) fn add(&mut self, connection: &Arc<Connection>) {
+        if !self
+            .0
+            .last()
+            .is_some_and(|last| Arc::ptr_eq(last, connection))
+        {
+            self.0.push(Arc::clone(connection));
+        }
+    }
+
+    pub(crate) fn add_all(&mut self, connections: Vec<Arc<Connection>>) {
+        self.0.extend(connections);
+    }
+
+    pub(crate) fn into_inner(mut self) -> Vec<Arc<Connection>> {
+        self.0.sort_by_key(|connection| connection.id());
+        self.0.dedup_by_key(|connection| connection.id());
+        self.0
+    }
+}
+
+/// A request, as its answer names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Chosen by the client.
+    pub(crate) xid: i32,
+    /// The operation.
+    pub(crate) op: OpCode,
+    /// When it was received, microseconds on the monotonic clock.
+    pub(crate) received_us: u64,
+}
+
+/// Answers a request with an error.
+pub(crate) fn reply_error(
+    replica: &Replica,
+    connection: &Arc<Connection>,
+    asked: Asked,
+    zxid: i64,
+    code: ErrorCode,
+    now: Now,
+) {
+    let us = now.monotonic_us.saturating_sub(asked.received_us);
+    let mut outbox = connection.outbox();
+    let _ = outbox.push_reply(asked.xid, zxid, |_, _| Err(code));
+    outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
+    drop(outbox);
+    replica.count_answers(1, us);
+    replica.answered(connection, 1);
+}
+
+/// The error in the reply's header.
+pub(crate) fn error_of(applied: &Applied<'_>) -> Result<(), ErrorCode> {
+    match applied.err() {
+        0 => Ok(()),
+        err => Err(ErrorCode::from_i32(err).unwrap_or(ErrorCode::SystemError)),
+    }
+}
+
+/// The answer to a ConnectRequest; without a session it says "expired" and the connection ends.
+/// `read_only` tells the client that this server takes no writes.
+pub(crate) fn reply_connect(
+    replica: &Replica,
+    connection: &Arc<Connection>,
+    session: Option<i64>,
+    read_only: bool,
+) {
+    let password = session.map_or([0; 16], password);
+    let response = ConnectResponse {
+        protocol_version: 0,
+        timeout_ms: session.map_or(0, |_| connection.timeout_ms()),
+        session_id: session.unwrap_or(0),
+        passwd: Some(&password),
+        read_only: (!connection.is_old_client()).then_some(read_only),
+    };
+    let mut outbox = connection.outbox();
+    outbox.push_frame(|out| response.encode(out));
+    match session {
+        Some(session) => connection.establish(session),
+        None => outbox.end(Ending::InvalidSession),
+    }
+    drop(outbox);
+    replica.answered(connection, 1);
+}
+
+/// Queues watch events while a transaction is applied.
+pub(crate) struct Deliver<'a> {
+    pub(crate) replica: &'a Replica,
+    pub(crate) touched: &'a mut Touched,
+}
+
+impl EventSink for Deliver<'_> {
+    fn event(&mut self, watcher: WatcherId, kind: EventType, path: &str, zxid: i64) {
+        if let Some(connection) = self.replica.connections.get(watcher) {
+            connection.outbox().push_event(kind, path, zxid);
+            self.touched.add(&connection);
+        }
+    }
+
+    fn may_read(&self, watcher: WatcherId, acl: &[Acl<'_>]) -> bool {
+        let Some(connection) = self.replica.connections.get(watcher) else {
+            return false;
+        };
+        let identities = connection.identities();
+        allowed(acl, perms::READ, &identities, &self.replica.options.auth)
+    }
+}
+
+impl Replica {
+    /// Counts answers that took `us` microseconds each.
+    pub(crate) fn count_answers(&self, count: u64, us: u64) {
+        self.stats.sent.fetch_add(count, Relaxed);
+        self.stats.latency.lock().record(us, count);
+    }
+
+    /// So many requests less in flight. To be called after their answers are in the outbox.
+    pub(crate) fn answered(&self, connection: &Connection, requests: u32) {
+        connection.answered(requests);
+        self.stats
+            .outstanding
+            .fetch_sub(i64::from(requests), Relaxed);
+    }
+}

@@ -1,0 +1,236 @@
+//! What is committed is applied, and answers who asked for it.
+
+use bytes::Bytes;
+use jute::txn::LogEntry;
+use jute::{ErrorCode, OpCode, Zxid};
+use state::State;
+use state::apply::{Applied, DigestMismatch, Outcome as Change};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::client::{Client, Fate, Kind, Match, Unanswered};
+use super::{Duty, Effect, Load, Member, Mismatch, Outcome, Step};
+use crate::answer::{Deliver, error_of, reply_connect, reply_error};
+use crate::connection::Ending;
+use crate::{Now, Service};
+
+/// The guard is given up after so many transactions, so that reads never wait long.
+const ENTRIES_PER_GUARD: usize = 256;
+
+impl Member {
+    /// Applies everything up to `through`.
+    pub(super) fn deliver(&mut self, now: Now, through: Zxid, out: &mut Outcome) {
+        let replica = Arc::clone(&self.replica);
+        loop {
+            let mut state = replica.write();
+            let mut applied = 0;
+            let mut mismatch = None;
+            while applied < ENTRIES_PER_GUARD && mismatch.is_none() {
+                let Some((_, bytes)) = self.tail.pop(through) else {
+                    break;
+                };
+                mismatch = self.apply(&mut state, &bytes, now, out);
+                applied += 1;
+            }
+            replica
+                .stats
+                .transactions
+                .fetch_add(applied as u64, Relaxed);
+            if let Duty::Leading(reign) = &mut self.duty {
+                reign.prep.applied(state.last_zxid());
+            }
+            drop(state);
+            if let Some(mismatch) = mismatch {
+                return self.rebuild(mismatch, through, out);
+            }
+            if applied < ENTRIES_PER_GUARD {
+                return;
+            }
+        }
+    }
+
+    /// Applies one transaction, and answers its request if that waits here.
+    fn apply(
+        &mut self,
+        state: &mut State,
+        bytes: &Bytes,
+        now: Now,
+        out: &mut Outcome,
+    ) -> Option<DigestMismatch> {
+        let replica = Arc::clone(&self.replica);
+        let entry = LogEntry::from_bytes(bytes, state.options().limits);
+        let entry = entry.expect("it was read before it was logged");
+        let op = entry.txn.op();
+        let mut sink = Deliver {
+            replica: &replica,
+            touched: &mut out.touched,
+        };
+        let applied = state.apply(entry, &mut sink);
+        let applied = applied.expect("it was read before it was logged");
+        replica.note_digest(state);
+        match applied.outcome {
+            Change::SessionCreated { timeout_ms } => {
+                self.session_created(now, &applied, timeout_ms, out);
+            }
+            Change::SessionClosed => self.session_closed(now, &applied, out),
+            _ => self.answer(now, &applied, op, out),
+        }
+        applied.digest_mismatch
+    }
+
+    fn answer(&mut self, now: Now, applied: &Applied<'_>, op: OpCode, out: &mut Outcome) {
+        let (zxid, session) = (applied.zxid, applied.session);
+        let Some(client) = self.clients.get_mut(session) else {
+            return;
+        };
+        match client.matching(zxid, applied.cxid, op) {
+            Match::Answer(Unanswered { asked, .. }) => {
+                if applied.err() == ErrorCode::SessionMoved.as_i32() {
+                    self.replica.answered(&client.connection, 1);
+                    return self.moved(session, out);
+                }
+                let connection = &client.connection;
+                let us = now.monotonic_us.saturating_sub(asked.received_us);
+                let mut outbox = connection.outbox();
+                let _ = outbox.push_reply(asked.xid, zxid.0, |out, _| {
+                    applied.encode_reply(out);
+                    error_of(applied)
+                });
+                outbox.note_answer(asked.op, asked.xid, zxid.0, now.monotonic_us, us);
+                drop(outbox);
+                self.replica.count_answers(1, us);
+                self.replica.answered(connection, 1);
+                out.touched.add(connection);
+            }
+            Match::Earlier => {}
+            Match::Foreign => return self.moved(session, out),
+        }
+        self.flush(now, session, zxid, out);
+    }
+
+    /// The session's client goes on elsewhere: what it asked for here must not come behind what
+    /// it asks for there.
+    pub(super) fn moved(&mut self, session: i64, out: &mut Outcome) {
+        if let Some(mut client) = self.clients.remove(session) {
+            client.end(&self.replica, Ending::Moved);
+            out.touched.add(&client.connection);
+        }
+    }
+
+    /// Answers what stands at the head of a queue and needs no transaction. `zxid` is that of
+    /// the state.
+    pub(super) fn flush(&mut self, now: Now, session: i64, zxid: Zxid, out: &mut Outcome) {
+        let Some(client) = self.clients.get_mut(session) else {
+            return;
+        };
+        let due = |head: &Unanswered| matches!(head.fate, Fate::Refused(_) | Fate::Closing);
+        while let Some(head) = client.pop_if(due) {
+            match head.fate {
+                Fate::Refused(code) => {
+                    let connection = &client.connection;
+                    if head.asked.op == OpCode::Sync {
+                        connection.set_syncing(false);
+                    }
+                    reply_error(&self.replica, connection, head.asked, zxid.0, code, now);
+                    out.touched.add(connection);
+                }
+                _ => return self.close_local(now, session, head.asked, zxid, out),
+            }
+        }
+    }
+
+    fn session_created(
+        &mut self,
+        now: Now,
+        applied: &Applied<'_>,
+        timeout_ms: i32,
+        out: &mut Outcome,
+    ) {
+        let session = applied.session;
+        let mut sessions = self.replica.sessions.lock();
+        let now_ms = now.monotonic_ms();
+        if let Some(newcomer) = self.newcomers.remove(&session) {
+            let connection = newcomer.connection;
+            sessions.serve(session, timeout_ms, Some(Arc::clone(&connection)), now_ms);
+            drop(sessions);
+            reply_connect(&self.replica, &connection, Some(session), false);
+            out.touched.add(&connection);
+            let client = Client::new(connection, Kind::Global, applied.zxid);
+            self.clients.insert(session, client);
+            return;
+        }
+        let mut connection = sessions.connection(session);
+        if let Some(client) = self.clients.get_mut(session) {
+            // It was local so far.
+            self.local.closed(session);
+            client.kind = Kind::Global;
+            connection = Some(Arc::clone(&client.connection));
+        }
+        sessions.serve(session, timeout_ms, connection, now_ms);
+    }
+
+    fn session_closed(&mut self, now: Now, applied: &Applied<'_>, out: &mut Outcome) {
+        let (zxid, session) = (applied.zxid.0, applied.session);
+        let owner = self.replica.sessions.lock().closed(session);
+        let client = self.clients.remove(session);
+        let mut asked_for = false;
+        if let Some(mut client) = client {
+            let asks = |head: &Unanswered| {
+                head.asked.op == OpCode::CloseSession && head.asked.xid == applied.cxid
+            };
+            if let Some(Unanswered { asked, .. }) = client.pop_if(asks) {
+                asked_for = true;
+                let us = now.monotonic_us.saturating_sub(asked.received_us);
+                let mut outbox = client.connection.outbox();
+                let _ = outbox.push_reply(asked.xid, zxid, |_, _| Ok(()));
+                outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
+                outbox.end(Ending::SessionClosed);
+                drop(outbox);
+                self.replica.answered(&client.connection, 1);
+            }
+            client.end(&self.replica, Ending::SessionExpired);
+            out.touched.add(&client.connection);
+        }
+        if let Some(owner) = owner {
+            owner.end(Ending::SessionExpired);
+            out.touched.add(&owner);
+        }
+        if !asked_for && applied.cxid == 0 {
+            self.replica.stats.sessions_expired.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The tree is not what the history says. Perhaps only this copy of it is: it is built again
+    /// from what is on the disk, and nothing is served from it meanwhile.
+    fn rebuild(&mut self, mismatch: DigestMismatch, through: Zxid, out: &mut Outcome) {
+        let rest = zab::Effect::Deliver { through };
+        self.agenda.push_front(Step::Effect(rest));
+        if self.mismatch == Mismatch::Reported {
+            return;
+        }
+        let DigestMismatch { zxid, expected, .. } = mismatch;
+        self.replica.set_service(Service::Closed);
+        self.agenda
+            .push_front(Step::Load(Load::Rebuild { zxid, expected }));
+        out.effects.push(Effect::Reload(zxid));
+    }
+
+    /// The tree, built again.
+    pub(super) fn rebuilt(
+        &mut self,
+        now: Now,
+        (zxid, expected): (Zxid, u64),
+        state: State,
+        out: &mut Outcome,
+    ) {
+        let cured = state.tree().digest() == expected;
+        self.replace_state(now, state, out);
+        if !cured {
+            self.mismatch = Mismatch::Reported;
+            self.feed(now, zab::Input::DigestMismatch { zxid }, out);
+        }
+        if matches!(self.duty, Duty::Leading(_) | Duty::Following(_)) {
+            self.replica.set_service(Service::Serving);
+        }
+    }
+}

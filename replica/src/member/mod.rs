@@ -1,0 +1,452 @@
+//! A server of an ensemble: consensus, the state, and the clients that hang on both.
+//!
+//! A [`Member`] is owned by one thread. What clients want reaches it as [`Submission`]s from the
+//! gate, what other servers and the disk say as inputs of [`zab`]; what it wants done it hands
+//! out as [`Effect`]s. Reads go past it, to the shared [`Replica`].
+//!
+//! # A write
+//!
+//! It joins the queue of its session's connection ([`client`]). A leader makes it a transaction
+//! and proposes it; a learner forwards it. Either way it comes back with the history: when its
+//! transaction is committed it is applied ([`apply`]), and the oldest request of the session is
+//! answered by it. Leader and learner answer by the same code, and what waits survives both.
+//!
+//! # When the leader is lost
+//!
+//! Connections stay ([`crate::Service::Holding`]), for `syncLimit` ticks at most. What they wait
+//! for is then decided as follows:
+//!
+//! * **DIFF**, or a TRUNC of what was never applied: before clients are served again, all of the
+//!   history that outlives the old leader is applied. A request whose transaction is in it is
+//!   answered by it. One whose transaction is not in it never will be: the old leader's epoch is
+//!   over, its log is closed, and its queues die with its role. So it is asked for again, in the
+//!   order of its session.
+//! * **SNAP**, or a TRUNC below what was applied: transactions have come or gone without being
+//!   seen, and so have events. All connections end.
+//! * A transaction of the session that answers none of its requests: the client goes on
+//!   elsewhere. The connection ends, and asks for nothing again: what it waits for must not come
+//!   behind what its client asked for later.
+//!
+//! A connection that is gone asks for nothing again either.
+
+mod apply;
+mod client;
+mod effect;
+mod following;
+mod holding;
+mod leading;
+mod local;
+mod reconfig;
+mod serving;
+mod tail;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jute::Zxid;
+use state::State;
+use state::prep::PrepOptions;
+use zab::{LeaderPacket, Peer, RoleStatus, Store, Time};
+
+use crate::connection::Ending;
+use crate::gate::Submission;
+use crate::sessions::{SessionIds, SessionTracker};
+use crate::{Now, Replica};
+use client::{Clients, Newcomer, Renewal};
+pub use effect::{Effect, Outcome};
+use following::Uplink;
+use holding::Wait;
+use leading::Reign;
+use tail::Tail;
+
+/// What a member is configured with, besides its [`crate::ReplicaOptions`].
+#[derive(Clone, Debug, Default)]
+pub struct MemberOptions {
+    /// Ticks and limits of consensus.
+    pub peer: zab::Options,
+    /// What the validation of requests depends on.
+    pub prep: PrepOptions,
+    /// `localSessionsEnabled`.
+    pub local_sessions: bool,
+    /// `localSessionsUpgradingEnabled`.
+    pub local_sessions_upgrading: bool,
+    /// `readonlymode.enabled`.
+    pub read_only_mode: bool,
+    /// `standaloneEnabled`: a configuration of one voter is none of an ensemble.
+    pub standalone_enabled: bool,
+}
+
+/// What happens to a member.
+pub enum Input {
+    /// Time passes: to be called at [`Member::next_deadline_ms`].
+    Tick,
+    /// Clients want something, in this order.
+    Submitted(Vec<Submission>),
+    /// Another server, a link or the disk has something to say. Not for what a member says
+    /// itself: proposals, forwarded requests, revalidations, syncs, digest mismatches.
+    Peer(zab::Input),
+    /// A state was loaded, see [`Effect::Reload`] and [`Effect::Store`].
+    Loaded(Box<State>),
+}
+
+/// One server of an ensemble.
+pub struct Member {
+    replica: Arc<Replica>,
+    options: MemberOptions,
+    peer: Peer,
+    /// Scratch for the peer's effects.
+    effects: zab::Effects,
+    /// What is to be done here, in order.
+    agenda: VecDeque<Step>,
+    tail: Tail,
+    clients: Clients,
+    /// By the id that their session will have.
+    newcomers: BTreeMap<i64, Newcomer>,
+    renewals: VecDeque<Renewal>,
+    /// Sessions that no other server knows.
+    local: SessionTracker,
+    session_ids: SessionIds,
+    duty: Duty,
+    /// A role that begins when everything before it is applied.
+    entering: Option<RoleStatus>,
+    mismatch: Mismatch,
+}
+
+/// What this server does for its clients, and for other servers' clients.
+enum Duty {
+    /// There is no leader, or none that this server has caught up with.
+    Waiting(Wait),
+    /// It orders the writes.
+    Leading(Box<Reign>),
+    /// It forwards the writes.
+    Following(Uplink),
+    /// It has stopped.
+    Halted,
+}
+
+/// Something to be done in its turn: while a state is being loaded, the rest waits.
+enum Step {
+    Logged(Zxid, Bytes),
+    Truncated(Zxid),
+    Effect(zab::Effect),
+    Load(Load),
+}
+
+/// Why a state is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    /// The leader's tree takes the place of the own one.
+    Install,
+    /// The state was ahead of the history.
+    Reload,
+    /// The tree is not what the history says it is.
+    Rebuild { zxid: Zxid, expected: u64 },
+}
+
+/// What is known of the tree's digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mismatch {
+    None,
+    /// It was not cured by a rebuild, and consensus knows.
+    Reported,
+}
+
+impl Member {
+    /// A server that has just started, with the state that it has recovered
+    /// ([`Replica::of_member`]).
+    pub fn new(
+        me: zab::ServerId,
+        replica: Arc<Replica>,
+        options: MemberOptions,
+        recovered: zab::Recovered,
+        now: Now,
+    ) -> Self {
+        let (server_id, tick_ms) = {
+            let options = replica.options();
+            (options.server_id, options.tick_time_ms)
+        };
+        let state = replica.read();
+        let mut session_ids = SessionIds::new(server_id, now.wall_ms, state.last_zxid());
+        for (session, _timeout_ms) in state.sessions().iter() {
+            session_ids.skip_past(session);
+        }
+        drop(state);
+        Self {
+            peer: Peer::new(me, options.peer.clone(), recovered),
+            effects: zab::Effects::default(),
+            agenda: VecDeque::new(),
+            tail: Tail::default(),
+            clients: Clients::default(),
+            newcomers: BTreeMap::new(),
+            renewals: VecDeque::new(),
+            local: SessionTracker::new(tick_ms),
+            session_ids,
+            duty: Duty::Waiting(Wait::new(now)),
+            entering: None,
+            mismatch: Mismatch::None,
+            replica,
+            options,
+        }
+    }
+
+    /// Takes what happened, and says what is to be done.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Outcome) {
+        match input {
+            Input::Tick => {
+                self.feed(now, zab::Input::Tick, out);
+                self.work(now, out);
+                self.tick(now, out);
+            }
+            Input::Submitted(submissions) => {
+                for submission in submissions {
+                    self.submit(now, submission, out);
+                }
+            }
+            Input::Peer(input) => {
+                let input = self.checked(input);
+                self.feed(now, input, out);
+            }
+            Input::Loaded(state) => self.loaded(now, *state, out),
+        }
+        self.work(now, out);
+    }
+
+    /// When [`Input::Tick`] is due, milliseconds on the monotonic clock.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let peer = self.peer.next_deadline().map(|Time(ms)| ms);
+        let duty = match &self.duty {
+            Duty::Waiting(wait) => self.next_wait_ms(wait),
+            Duty::Leading(reign) => Some(self.next_due_ms(reign)),
+            Duty::Following(_) | Duty::Halted => None,
+        };
+        let local = self.local.next_deadline_ms();
+        [peer, duty, local].into_iter().flatten().min()
+    }
+
+    /// The consensus inside, to look at.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The shared half.
+    pub fn replica(&self) -> &Arc<Replica> {
+        &self.replica
+    }
+
+    /// Requests that wait until proposals are taken again. Above some bound the shell reads
+    /// nothing more from learners.
+    pub fn backlog(&self) -> usize {
+        match &self.duty {
+            Duty::Leading(reign) => reign.backlog(),
+            Duty::Waiting(_) | Duty::Following(_) | Duty::Halted => 0,
+        }
+    }
+
+    /// A transaction that no one could read back must not get into the log: the link that it
+    /// came on ends instead.
+    fn checked(&self, input: zab::Input) -> zab::Input {
+        let zab::Input::FromLeader(link, packet) = &input else {
+            return input;
+        };
+        let (LeaderPacket::Proposal(entry)
+        | LeaderPacket::Inform(entry)
+        | LeaderPacket::InformAndActivate { entry, .. }) = packet
+        else {
+            return input;
+        };
+        let limits = self.replica.options().limits;
+        match state::apply::check_entry(&entry.bytes, limits) {
+            Ok(()) => input,
+            Err(_) => zab::Input::LeaderLost(*link),
+        }
+    }
+
+    /// Tells consensus something, and notes what it wants.
+    fn feed(&mut self, now: Now, input: zab::Input, out: &mut Outcome) {
+        let time = Time(now.monotonic_ms());
+        self.peer.handle(time, input, &mut self.effects);
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain() {
+            self.sort(now, effect, out);
+        }
+        self.effects = effects;
+    }
+
+    /// What the shell does it is told at once; what is done here takes its turn.
+    fn sort(&mut self, now: Now, effect: zab::Effect, out: &mut Outcome) {
+        use zab::Effect as Wanted;
+        let effect = match effect {
+            Wanted::Store(ticket, store) => {
+                match &store {
+                    Store::Append(entry) => {
+                        let (zxid, bytes) = (entry.zxid, entry.bytes.clone());
+                        self.agenda.push_back(Step::Logged(zxid, bytes));
+                    }
+                    Store::Truncate(zxid) => self.agenda.push_back(Step::Truncated(*zxid)),
+                    Store::InstallSnapshot(_) => {
+                        self.agenda.push_back(Step::Load(Load::Install));
+                    }
+                    _ => {}
+                }
+                Effect::Store(ticket, store)
+            }
+            Wanted::Reload(zxid) => {
+                self.agenda.push_back(Step::Load(Load::Reload));
+                Effect::Reload(zxid)
+            }
+            Wanted::Notify { to, notification } => Effect::Notify { to, notification },
+            Wanted::Connect { link, to, member } => Effect::Connect { link, to, member },
+            Wanted::LeaveLeader(link, why) => Effect::LeaveLeader(link, why),
+            Wanted::ToLeader(link, packet) => Effect::ToLeader(link, packet),
+            Wanted::Pong(link, zxid) => self.pong(link, zxid, now),
+            Wanted::ReceiveSnapshot(link, zxid) => Effect::ReceiveSnapshot(link, zxid),
+            Wanted::StageEntry(entry) => Effect::StageEntry(entry),
+            Wanted::DropLearner(link, why) => Effect::DropLearner(link, why),
+            Wanted::ToLearner(link, packet) => Effect::ToLearner(link, packet),
+            Wanted::SendSnapshot(link) => Effect::SendSnapshot(link),
+            Wanted::ReadLog {
+                read,
+                after,
+                through,
+                bytes_max,
+                opening,
+            } => Effect::ReadLog {
+                read,
+                after,
+                through,
+                bytes_max,
+                opening,
+            },
+            Wanted::Alarm(zxid) => Effect::Alarm(zxid),
+            here @ (Wanted::Deliver { .. }
+            | Wanted::Forwarded(..)
+            | Wanted::Revalidate { .. }
+            | Wanted::Revalidated { .. }
+            | Wanted::Touched(..)
+            | Wanted::Synced(_)
+            | Wanted::SyncAnswered
+            | Wanted::RoleChanged(_)) => {
+                return self.agenda.push_back(Step::Effect(here));
+            }
+        };
+        out.effects.push(effect);
+    }
+
+    /// Does what is on the agenda, up to a state that is still being loaded; then begins a role,
+    /// if there is one to begin.
+    fn work(&mut self, now: Now, out: &mut Outcome) {
+        loop {
+            match self.agenda.front() {
+                Some(Step::Load(_)) => return,
+                Some(_) => {
+                    let step = self.agenda.pop_front().expect("looked at just now");
+                    self.step(now, step, out);
+                }
+                None => match self.entering.take() {
+                    Some(status) => self.enter(now, status, out),
+                    None if self.take_backlog(now, out) => {}
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn step(&mut self, now: Now, step: Step, out: &mut Outcome) {
+        match step {
+            Step::Logged(zxid, bytes) => self.tail.push(zxid, bytes),
+            Step::Truncated(zxid) => self.tail.truncate(zxid),
+            Step::Effect(effect) => self.effect(now, effect, out),
+            Step::Load(_) => unreachable!("what loads is waited for"),
+        }
+    }
+
+    fn effect(&mut self, now: Now, effect: zab::Effect, out: &mut Outcome) {
+        match effect {
+            zab::Effect::Deliver { through } => self.deliver(now, through, out),
+            zab::Effect::RoleChanged(status) => self.role_changed(now, status, out),
+            zab::Effect::Forwarded(link, request) => self.forwarded(link, request),
+            zab::Effect::Revalidate { link, session, .. } => self.revalidate(link, session),
+            zab::Effect::Touched(_, touches) => self.touched(now, &touches),
+            zab::Effect::Synced(id) => self.synced(now, id, out),
+            zab::Effect::Revalidated { session, valid } => {
+                self.revalidated(now, session, valid, out);
+            }
+            zab::Effect::SyncAnswered => self.sync_answered(now, out),
+            other => unreachable!("{other:?} is the shell's"),
+        }
+    }
+
+    /// A role ends at once; the next begins when everything before it is applied.
+    fn role_changed(&mut self, now: Now, status: RoleStatus, out: &mut Outcome) {
+        self.entering = None;
+        match status {
+            RoleStatus::Looking | RoleStatus::Joining { .. } | RoleStatus::Preparing => {
+                if !matches!(self.duty, Duty::Waiting(_)) {
+                    self.lose_leader(now);
+                }
+                out.effects.push(Effect::RoleChanged(status));
+            }
+            RoleStatus::Following { .. }
+            | RoleStatus::Observing { .. }
+            | RoleStatus::Leading { .. } => self.entering = Some(status),
+            RoleStatus::Halted => {
+                self.duty = Duty::Halted;
+                self.end_all(Ending::ServerStopping, out);
+                self.replica.set_service(crate::Service::Closed);
+                out.effects.push(Effect::RoleChanged(status));
+            }
+        }
+    }
+
+    /// A state is there that takes the place of the one in use.
+    fn loaded(&mut self, now: Now, state: State, out: &mut Outcome) {
+        let Some(Step::Load(load)) = self.agenda.pop_front() else {
+            panic!("a state comes when one is waited for");
+        };
+        if let Load::Rebuild { zxid, expected } = load {
+            self.rebuilt(now, (zxid, expected), state, out);
+        } else {
+            self.tail.clear();
+            self.mismatch = Mismatch::None;
+            self.replace_state(now, state, out);
+        }
+    }
+
+    /// Events that fell between the states are unknown, and so is what became of requests: no
+    /// connection can go on.
+    fn replace_state(&mut self, now: Now, state: State, out: &mut Outcome) {
+        self.end_all(Ending::StateReplaced, out);
+        let sessions: Vec<_> = state.sessions().iter().collect();
+        drop(self.replica.replace(state));
+        let mut tracker = self.replica.sessions.lock();
+        tracker.restart(sessions.into_iter(), now.monotonic_ms());
+    }
+
+    /// Ends all connections, whatever they wait for. Local sessions end with theirs.
+    fn end_all(&mut self, ending: Ending, out: &mut Outcome) {
+        for mut client in self.clients.take_all() {
+            client.end(&self.replica, ending);
+        }
+        let newcomers = std::mem::take(&mut self.newcomers);
+        let newcomers = newcomers.into_values().map(|newcomer| newcomer.connection);
+        let renewals = std::mem::take(&mut self.renewals);
+        let renewals = renewals.into_iter().map(|renewal| renewal.connection);
+        for connection in newcomers.chain(renewals) {
+            connection.end(ending);
+            self.replica.answered(&connection, 1);
+        }
+        self.local = SessionTracker::new(self.replica.options().tick_time_ms);
+        for connection in self.replica.connections().all() {
+            connection.end(ending);
+            out.touched.add(&connection);
+        }
+    }
+
+    /// Has everyone look at what the server does for clients now.
+    fn wake_all(&self) {
+        for connection in self.replica.connections().all() {
+            connection.wake();
+        }
+    }
+}
