@@ -57,7 +57,9 @@ impl Write {
 pub struct Carried {
     /// What the peer is to be told, in this order: [`Input::Stored`], [`Input::TruncateMissed`] and, at the end, [`Input::StoreFailed`].
     pub inputs: Vec<Input>,
-    /// Behind a [`Store::InstallSnapshot`]: what is the state from now on.
+    /// Behind a [`Store::InstallSnapshot`]: what is the state from now on. A leader may have sent a tree with effects of what it sent
+    /// only later; but all of that before UPTODATE, so [`State::end_grace`] is due when the first
+    /// [`zab::Effect::Deliver`] is done.
     pub installed: Option<State>,
     /// Enough was logged for a snapshot: when one may begin, [`Journal::begin_snapshot`]. Told again until then.
     pub snapshot_due: bool,
