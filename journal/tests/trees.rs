@@ -1,4 +1,5 @@
-//! Trees from one member to another, from Apache's servers, and into own snapshots while the state changes.
+//! Trees from one member to another, from Apache's servers, and into own snapshots while the state
+//! changes.
 
 mod common;
 
@@ -39,7 +40,8 @@ fn replay(state: &mut State, entries: &[Entry]) {
     }
 }
 
-/// The next transaction of a leader with nodes 2:1 to 2:30: a new node, or new data at either end of the walk.
+/// The next transaction of a leader with nodes 2:1 to 2:30: a new node, or new data at either end
+/// of the walk.
 fn churn(leader: &mut Maker) -> Entry {
     let next = zxid(2, i64::from(leader.state.last_zxid().counter()) + 1);
     let data = format!("as of {next}");
@@ -62,7 +64,8 @@ fn member() -> (SimDisk, Opened) {
     (disk, opened)
 }
 
-/// A leader's state changes while it is walked: the staged entries make it exact, whatever the walk saw of them.
+/// A leader's state changes while it is walked: the staged entries make it exact, whatever the walk
+/// saw of them.
 #[test]
 fn a_tree_that_changes_on_the_way() {
     for (pieces, name) in [(1, "slow"), (4, "medium"), (1000, "at once")] {
@@ -137,7 +140,8 @@ fn a_fuzzy_tree_is_not_called_wrong() {
     assert!(state.end_grace().is_some());
 }
 
-/// Only a part of what the tree may hold is committed at NEWLEADER: the file does not claim to be exact.
+/// Only a part of what the tree may hold is committed at NEWLEADER: the file does not claim to be
+/// exact.
 #[test]
 fn a_tree_that_stays_fuzzy() {
     for staged in [1, 2] {
@@ -279,7 +283,8 @@ fn what_is_no_tree() {
     ));
 }
 
-/// A snapshot of the own state waits for the own disk, and is thrown away with the history that it is one of.
+/// A snapshot of the own state waits for the own disk, and is thrown away with the history that it
+/// is one of.
 #[test]
 fn local_snapshots() {
     let (disk, mut opened) = member();
