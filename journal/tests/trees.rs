@@ -272,6 +272,17 @@ fn what_is_no_tree() {
             zxid(1, 9)
         );
     }
+    // One that is given up late does not take another one along.
+    let (disk, opened) = member();
+    let mut journal = opened.journal;
+    let late = receive(journal.files(), snap, &whole).expect("a tree");
+    let inflow = receive(journal.files(), snap, &whole).expect("a tree");
+    late.abandon();
+    let mut write = Tickets(1000).write(Store::InstallSnapshot(snap));
+    write.tree = Some(Box::new(inflow));
+    assert!(journal.carry_out([write]).failure.is_none());
+    let again = open(&disk).expect("it starts");
+    assert_eq!(again.recovered.last_zxid, snap);
     // An entry that is none.
     let (_, opened) = member();
     let mut inflow = receive(opened.journal.files(), snap, &whole).expect("a tree");
