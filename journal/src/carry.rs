@@ -180,6 +180,12 @@ impl Journal {
         Ok(sink.finish())
     }
 
+    /// Whether a truncation has missed and nothing is carried out before the next barrier. A reload that was asked for with it has
+    /// nothing to load.
+    pub fn is_void(&self) -> bool {
+        self.void
+    }
+
     /// The files, for those who use them beside this.
     pub fn files(&self) -> &Files {
         &self.files

@@ -113,6 +113,13 @@ impl LocalSnapshot {
         state.end_snapshot(self.walk);
     }
 
+    /// Ends it when the state that it walked is gone: replaced by another.
+    pub fn abandon(self) {
+        if let Stage::Writing(writer) = self.stage {
+            writer.abandon();
+        }
+    }
+
     fn start(&self) -> Result<SnapshotWriter, StorageError> {
         let settings = self.files.settings();
         SnapshotWriter::begin(

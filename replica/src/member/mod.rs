@@ -228,6 +228,9 @@ impl Member {
                 }
             }
             Input::Peer(input) => {
+                if let zab::Input::TruncateMissed(_) = input {
+                    self.forget_reload();
+                }
                 let input = self.checked(input);
                 self.feed(now, input, out);
             }
@@ -264,6 +267,15 @@ impl Member {
         match &self.duty {
             Duty::Leading(reign) => reign.backlog(),
             Duty::Waiting(_) | Duty::Following(_) | Duty::Halted => 0,
+        }
+    }
+
+    /// The log never had what it was to be cut to, and nothing was cut: there is nothing to load.
+    /// The state is going to be replaced.
+    fn forget_reload(&mut self) {
+        let reloads = |step: &Step| matches!(step, Step::Load(Load::Reload));
+        if let Some(at) = self.agenda.iter().position(reloads) {
+            self.agenda.remove(at);
         }
     }
 

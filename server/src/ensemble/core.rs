@@ -45,6 +45,8 @@ pub(crate) struct Core {
     staged: Option<(LeaderLink, Box<Inflow>)>,
     out: Outcome,
     jobs: Vec<Job>,
+    /// Batches of jobs that the log's thread has not reported on.
+    with_disk: usize,
 }
 
 /// The connection to the leader.
@@ -78,6 +80,7 @@ impl Core {
             staged: None,
             out: Outcome::default(),
             jobs: Vec::new(),
+            with_disk: 0,
         }
     }
 
@@ -116,13 +119,13 @@ impl Core {
                 return None;
             }
             let jobs = std::mem::take(&mut self.jobs);
-            let idle = if disk::are_small(&jobs) { disk.idle() } else { None };
-            let Some(mut journal) = idle else {
+            // Completions come in order: nothing overtakes what the log's thread has.
+            if self.with_disk > 0 || !disk::are_small(&jobs) {
+                self.with_disk += 1;
                 disk.push(jobs);
                 return None;
-            };
-            let done = disk::carry_out(&mut journal, jobs);
-            drop(journal);
+            }
+            let done = disk::carry_out(&mut disk.journal(), jobs);
             if done.failure.is_some() {
                 return done.failure;
             }
@@ -148,6 +151,7 @@ impl Core {
                 Arrival::Connected(link, socket) => self.connected(link, socket),
                 Arrival::Accepted(link, socket) => self.accepted(link, socket),
                 Arrival::Tree(link, tree) => self.tree(link, tree),
+                Arrival::DiskDone => self.with_disk -= 1,
                 Arrival::SnapshotDue => {
                     if self.snapshots.claim() {
                         self.jobs.push(Job::BeginSnapshot);
@@ -187,7 +191,11 @@ impl Core {
     }
 
     fn tree(&mut self, link: LeaderLink, tree: Box<Inflow>) {
-        if self.uplink.as_ref().is_some_and(|uplink| uplink.link == link) {
+        if self
+            .uplink
+            .as_ref()
+            .is_some_and(|uplink| uplink.link == link)
+        {
             self.staged = Some((link, tree));
             self.handle(Input::Peer(zab::Input::SnapshotReceived(link)));
         } else {
@@ -291,7 +299,10 @@ impl Core {
     }
 
     fn leave_leader(&mut self, link: Option<LeaderLink>) {
-        if let Some(uplink) = self.uplink.take_if(|uplink| link.is_none_or(|link| link == uplink.link)) {
+        if let Some(uplink) = self
+            .uplink
+            .take_if(|uplink| link.is_none_or(|link| link == uplink.link))
+        {
             uplink.stop.cancel();
             if let Some((_, tree)) = self.staged.take_if(|(of, _)| *of == uplink.link) {
                 tree.abandon();

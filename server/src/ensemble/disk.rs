@@ -1,7 +1,7 @@
 //! The log's end: what consensus wants durable becomes so here, in order.
 
-use jute::Zxid;
 use journal::{Carried, Failure, Journal, Write};
+use jute::Zxid;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use replica::member::Effect;
 use state::State;
@@ -69,8 +69,6 @@ pub(super) struct Disk {
 struct Inbox {
     jobs: Vec<Job>,
     bytes: usize,
-    /// The thread is at work on what it took.
-    busy: bool,
     waiting: bool,
     stopping: bool,
 }
@@ -84,16 +82,12 @@ impl Disk {
         }
     }
 
-    /// The journal, if nothing is under way: then the caller may do the jobs itself.
-    pub(super) fn idle(&self) -> Option<MutexGuard<'_, Journal>> {
-        let inbox = self.inbox.lock();
-        if inbox.busy || !inbox.jobs.is_empty() {
-            return None;
-        }
-        self.journal.try_lock()
+    /// The journal itself, for who knows that the thread has nothing to do.
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock()
     }
 
-    /// Leaves jobs to the thread.
+    /// Leaves jobs to the thread, which reports on them once.
     pub(super) fn push(&self, jobs: Vec<Job>) {
         let mut inbox = self.inbox.lock();
         inbox.bytes += jobs.iter().filter_map(Job::log_bytes).sum::<usize>();
@@ -126,7 +120,6 @@ impl Disk {
 
     fn next(&self) -> Option<Vec<Job>> {
         let mut inbox = self.inbox.lock();
-        inbox.busy = false;
         while inbox.jobs.is_empty() {
             if inbox.stopping {
                 return None;
@@ -135,7 +128,6 @@ impl Disk {
             self.filled.wait(&mut inbox);
         }
         inbox.waiting = false;
-        inbox.busy = true;
         inbox.bytes = 0;
         Some(std::mem::take(&mut inbox.jobs))
     }
@@ -193,6 +185,10 @@ impl Done {
     }
 
     fn reload(&mut self, journal: &Journal, zxid: Zxid) {
+        if journal.is_void() {
+            // It came with a truncation that missed; the member knows that no state comes.
+            return;
+        }
         match journal.reload(zxid) {
             Ok(state) => self.arrivals.push(loaded(state)),
             Err(error) => self.failure = Some(DiskError(error)),

@@ -44,6 +44,8 @@ pub(crate) enum Arrival {
     Accepted(LearnerLink, Arc<PeerSocket>),
     /// The leader's tree is here.
     Tree(LeaderLink, Box<Inflow>),
+    /// The log's thread has done one batch of jobs; what came of them stands before this.
+    DiskDone,
     /// The log has a new file: a snapshot may begin.
     SnapshotMayBegin,
     /// The log has enough for a snapshot.
@@ -203,6 +205,7 @@ impl Engine {
         }
         let begin = snapshot_may_begin.then_some(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
-        self.queue.push(arrivals.into_iter().chain(begin).chain(due), false);
+        self.queue
+            .push(arrivals.into_iter().chain(begin).chain(due), false);
     }
 }

@@ -10,7 +10,5 @@ mod disk;
 mod engine;
 mod queue;
 mod snapshots;
-mod start;
 
 pub(crate) use engine::{Arrival, Engine};
-pub(crate) use start::run;

@@ -79,7 +79,11 @@ impl Worker {
         match self.write() {
             Ok(Some(path)) => {
                 self.metrics.note_snapshot(start.elapsed());
-                info!("{} written in {} ms", path.display(), start.elapsed().as_millis());
+                info!(
+                    "{} written in {} ms",
+                    path.display(),
+                    start.elapsed().as_millis()
+                );
             }
             Ok(None) => info!("a snapshot was given up: the history was changed meanwhile"),
             // The log still holds everything; the next trigger tries again.

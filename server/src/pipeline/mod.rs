@@ -216,7 +216,7 @@ impl Pipeline {
 /// Ends the process when a thread that has one panics. A broken invariant of the write path
 /// must stop the server: with one of its threads gone, or a round half committed, it would
 /// go on answering reads and never write again.
-struct PanicEnds;
+pub(crate) struct PanicEnds;
 
 impl Drop for PanicEnds {
     fn drop(&mut self) {

@@ -68,14 +68,14 @@ impl SnapshotPace {
 
     /// Claims the next snapshot, which is due: true if it may start now. Nobody else may
     /// until it has ended.
-    pub(super) fn claim(&self) -> bool {
+    pub(crate) fn claim(&self) -> bool {
         let mut pacing = self.0.lock();
         let free = !pacing.running && Instant::now() >= pacing.not_before;
         pacing.running |= free;
         free
     }
 
-    fn ended(&self, took: Duration) {
+    pub(crate) fn ended(&self, took: Duration) {
         let mut pacing = self.0.lock();
         pacing.running = false;
         pacing.not_before = Instant::now() + took * REST_FACTOR;

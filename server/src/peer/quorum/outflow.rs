@@ -77,7 +77,10 @@ impl Outflows {
         }
         drop(state);
         let bytes = sent?;
-        info!("sent a tree of {bytes} bytes in {} ms", start.elapsed().as_millis());
+        info!(
+            "sent a tree of {bytes} bytes in {} ms",
+            start.elapsed().as_millis()
+        );
         Ok(())
     }
 

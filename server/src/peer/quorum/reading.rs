@@ -3,8 +3,8 @@
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use jute::quorum::packet;
 use jute::quorum::QuorumPacket;
+use jute::quorum::packet;
 use jute::wire::Limits;
 use thiserror::Error;
 use tokio::io::AsyncReadExt;

@@ -1,0 +1,5 @@
+//! Links between servers.
+
+pub(crate) mod dial;
+pub(crate) mod election;
+pub(crate) mod quorum;
