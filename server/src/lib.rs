@@ -12,6 +12,7 @@ mod load;
 mod metrics;
 mod net;
 mod options;
+pub mod peer;
 mod pipeline;
 mod quota_log;
 mod serve;

@@ -1,0 +1,4 @@
+//! The ports between the members of an ensemble.
+
+pub mod dial;
+pub mod election;
