@@ -13,7 +13,7 @@ mod load;
 mod metrics;
 mod net;
 mod options;
-mod peer;
+pub mod peer;
 mod pipeline;
 mod quota_log;
 mod serve;
