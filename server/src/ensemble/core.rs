@@ -88,6 +88,10 @@ impl Core {
         self.shell = Some(shell);
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        self.shell.is_some()
+    }
+
     pub(super) fn member(&self) -> &Member {
         &self.member
     }
@@ -146,7 +150,9 @@ impl Core {
             self.submit(&mut submissions);
             match arrival {
                 Arrival::Submission(_) => unreachable!("taken above"),
-                Arrival::Peer(input) => self.handle(Input::Peer(input)),
+                Arrival::Peer(input) | Arrival::Heard(input, _) => {
+                    self.handle(Input::Peer(input));
+                }
                 Arrival::Loaded(state) => self.handle(Input::Loaded(state)),
                 Arrival::Connected(link, socket) => self.connected(link, socket),
                 Arrival::Accepted(link, socket) => self.accepted(link, socket),
@@ -233,7 +239,7 @@ impl Core {
         };
         match effect {
             Effect::Store(..) | Effect::Reload(_) => unreachable!("the disk's"),
-            Effect::Notify { to, notification } => shell.election.notify(to, notification),
+            Effect::Notify { to, notification } => shell.election.notify(to, &notification),
             Effect::Connect { link, to, member } => {
                 let stop = CancellationToken::new();
                 shell.uplinks.connect(link, to, member, stop.clone());

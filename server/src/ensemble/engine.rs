@@ -12,9 +12,10 @@ use state::State;
 use tokio::sync::Notify;
 use zab::{LeaderLink, LearnerLink};
 
-use super::core::Core;
+use super::core::{Core, Shell};
 use super::disk::{Disk, DiskError, Done};
 use super::queue::Queue;
+use crate::peer::election::Place;
 use crate::peer::quorum::PeerSocket;
 use crate::pipeline::PanicEnds;
 
@@ -36,6 +37,8 @@ pub(crate) enum Arrival {
     Submission(Submission),
     /// Another server, a link or the disk has something to say.
     Peer(zab::Input),
+    /// A message of the election port, with its place among those not handled yet.
+    Heard(zab::Input, Place),
     /// A state was loaded.
     Loaded(Box<State>),
     /// The leader is connected.
@@ -96,6 +99,22 @@ impl Engine {
         if self.queue.push(arrivals, true) {
             self.help();
         }
+    }
+
+    /// Leaves what came in to the engine's thread: for those who must not wait for the disk.
+    pub(crate) fn post(&self, arrival: Arrival) {
+        self.queue.push([arrival], false);
+    }
+
+    /// Takes part from now on.
+    pub(super) fn begin(&self, shell: Shell) {
+        self.core.lock().connect_shell(shell);
+        self.queue.interrupt();
+    }
+
+    /// Stops in an orderly way: a leader first sees to it that someone can take over.
+    pub(crate) fn stop(&self) {
+        self.post(Arrival::Peer(zab::Input::HandOver));
     }
 
     /// Bounds for what other servers send.
@@ -176,6 +195,10 @@ impl Engine {
 
     /// Takes everything that is queued through the member, and the disk if that is soon done.
     fn work(&self, core: &mut Core) {
+        if !core.is_up() {
+            // Nobody is heard before the ports are open; clients find this server closed.
+            return;
+        }
         let arrivals = self.queue.take();
         if let Some(failure) = core.work(arrivals, &self.disk) {
             self.failure.lock().get_or_insert(failure);

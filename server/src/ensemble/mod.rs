@@ -10,5 +10,7 @@ mod disk;
 mod engine;
 mod queue;
 mod snapshots;
+mod start;
 
 pub(crate) use engine::{Arrival, Engine};
+pub(crate) use start::{Recovered, join, recover};

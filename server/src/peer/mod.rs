@@ -2,4 +2,5 @@
 
 pub mod dial;
 pub mod election;
+pub mod listen;
 pub(crate) mod quorum;

@@ -37,8 +37,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zab::election::Notification;
 
+use crate::peer::listen;
 use hub::Hub;
-pub use listener::ListenError;
+pub use crate::peer::listen::ListenError;
 pub use members::Members;
 
 /// How the election port behaves; named like ZooKeeper's options.
@@ -120,7 +121,7 @@ impl ElectionLinks {
     ) -> Result<Self, ListenError> {
         let stop = stop.child_token();
         let listeners = stop
-            .run_until_cancelled(listener::bind(&own, &options))
+            .run_until_cancelled(listen::bind(&own, "election port", &options))
             .await
             .ok_or(ListenError::Stopped)??;
         let hub = Hub::new(me, &own, members, options, Box::new(sink), stop.clone());

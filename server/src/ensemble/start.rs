@@ -1,0 +1,173 @@
+//! Brings a member up: its disk, its ports, its threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use journal::{Journal, Opened};
+use jute::quorum::Endpoint;
+use replica::{Member, Replica};
+use storage::Disk as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::core::{Core, Shell};
+use super::disk::Disk;
+use super::engine::{Arrival, Engine};
+use super::snapshots::Snapshots;
+use crate::clock::Clock;
+use crate::config::{Config, EnsembleSettings};
+use crate::disk::RealDisk;
+use crate::metrics::Metrics;
+use crate::options;
+use crate::peer::election::{ElectionEvent, ElectionLinks, Members};
+use crate::peer::listen;
+use crate::peer::quorum::{LinkNumbers, Outflows, QuorumListener, Uplinks};
+use crate::pipeline::{Preparer, SnapshotPace};
+
+/// A member that has recovered and does not take part yet.
+pub(crate) struct Recovered {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) replica: Arc<Replica>,
+}
+
+/// Recovers a member from its disk.
+pub(crate) fn recover(
+    config: &Config,
+    ensemble: &EnsembleSettings,
+    (clock, seed): (Clock, u64),
+    metrics: &Arc<Metrics>,
+) -> Result<Recovered> {
+    let settings = options::journal(config, ensemble);
+    let limits = settings.state.limits;
+    let preparer = Box::new(Preparer::start()?);
+    let opened = Journal::open(Arc::new(RealDisk), settings, preparer, seed)?;
+    let Opened {
+        journal,
+        state,
+        recovered,
+        entries,
+        digest_mismatch,
+        warnings,
+        ..
+    } = opened;
+    for warning in &warnings {
+        warn!("{warning}");
+    }
+    if let Some(mismatch) = digest_mismatch {
+        // What it means shows when the leader's history goes on.
+        warn!("the tree's digest differs from the history's: {mismatch:?}");
+    }
+    info!(
+        "database loaded: {entries} transactions replayed, highest zxid is 0x{}, digest is {}, \
+         acceptedEpoch {}, currentEpoch {}",
+        state.last_zxid(),
+        state.tree().digest(),
+        recovered.accepted_epoch,
+        recovered.current_epoch,
+    );
+    let files = journal.files().clone();
+    let replica_options = options::replica(config, seed);
+    let replica = Arc::new(Replica::of_member(state, replica_options, clock.now()));
+    let member_options = options::member(config, ensemble);
+    let member = Member::new(
+        ensemble.me,
+        Arc::clone(&replica),
+        member_options,
+        recovered,
+        clock.now(),
+    );
+    let snapshots = Snapshots::new(
+        Arc::clone(&replica),
+        files.clone(),
+        SnapshotPace::new(seed),
+        Arc::clone(metrics),
+    );
+    let core = Core::new(member, clock, snapshots, files.reader());
+    let engine = Engine::new(core, Arc::new(Disk::new(journal)), files, limits);
+    Ok(Recovered {
+        engine: Arc::new(engine),
+        replica,
+    })
+}
+
+/// Opens the ports between servers and takes part from now on.
+pub(crate) async fn join(
+    engine: &Arc<Engine>,
+    replica: &Arc<Replica>,
+    ensemble: &EnsembleSettings,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let runtime = tokio::runtime::Handle::current();
+    let links = options::links(ensemble);
+    let quorum_addresses = own_addresses(ensemble, |address| address.quorum_port);
+    let numbers = LinkNumbers::default();
+    for listener in listen::bind(&quorum_addresses, "quorum port", &links).await? {
+        let numbers = numbers.clone();
+        let listener = QuorumListener { listener, numbers };
+        let accepting = listener.run(Arc::clone(engine), tasks.clone(), stop.clone());
+        tasks.spawn(accepting);
+    }
+    let heard = Arc::clone(engine);
+    let election = ElectionLinks::start(
+        ensemble.me,
+        own_addresses(ensemble, |address| address.election_port),
+        Members::new(&ensemble.committed, ensemble.last_seen.as_deref()),
+        links,
+        move |event| heard.post(arrival(event)),
+        stop,
+    )
+    .await
+    .context("election port")?;
+    let shell = Shell {
+        engine: Arc::clone(engine),
+        election,
+        uplinks: Uplinks {
+            engine: Arc::clone(engine),
+            runtime: runtime.clone(),
+            tasks: tasks.clone(),
+            connect_timeout: connect_timeout(ensemble),
+        },
+        outflows: Outflows {
+            engine: Arc::clone(engine),
+            replica: Arc::clone(replica),
+            runtime: runtime.clone(),
+            tasks: tasks.clone(),
+        },
+        runtime,
+    };
+    engine.begin(shell);
+    Ok(())
+}
+
+/// Dials of a leader end after this, and begin anew until `connectToLearnerMasterLimit`.
+fn connect_timeout(ensemble: &EnsembleSettings) -> Duration {
+    ensemble.election.connect_timeout
+}
+
+fn own_addresses(
+    ensemble: &EnsembleSettings,
+    port: impl Fn(&jute::quorum::config::MemberAddress) -> u16,
+) -> Vec<Endpoint> {
+    let own = ensemble.own().addresses.iter();
+    let endpoint = |address| Endpoint {
+        host: jute::quorum::config::MemberAddress::clone(address).host,
+        port: port(address),
+    };
+    own.map(endpoint).collect()
+}
+
+fn arrival(event: ElectionEvent) -> Arrival {
+    match event {
+        ElectionEvent::Notification {
+            from,
+            notification,
+            place,
+        } => Arrival::Heard(zab::Input::Notification { from, notification }, place),
+        ElectionEvent::Unreachable { peer } => {
+            Arrival::Peer(zab::Input::Unreachable { peer })
+        }
+    }
+}
