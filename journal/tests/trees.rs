@@ -1,4 +1,5 @@
-//! Trees from one member to another, from Apache's servers, and into own snapshots while the state changes.
+//! Trees from one member to another, from Apache's servers, and into own snapshots while the state
+//! changes.
 
 mod common;
 
@@ -39,6 +40,18 @@ fn replay(state: &mut State, entries: &[Entry]) {
     }
 }
 
+/// The next transaction of a leader with nodes 2:1 to 2:30: a new node, or new data at either end
+/// of the walk.
+fn churn(leader: &mut Maker) -> Entry {
+    let next = zxid(2, i64::from(leader.state.last_zxid().counter()) + 1);
+    let data = format!("as of {next}");
+    match next.counter() % 3 {
+        1 => leader.create(next, 9),
+        0 => leader.set(next, "/n200000001", data.as_bytes()),
+        _ => leader.set(next, "/n20000001e", data.as_bytes()),
+    }
+}
+
 /// A member with a history of its own that ends at 1:9.
 fn member() -> (SimDisk, Opened) {
     let disk = empty_disk();
@@ -51,7 +64,8 @@ fn member() -> (SimDisk, Opened) {
     (disk, opened)
 }
 
-/// A leader's state changes while it is walked: the staged entries make it exact, whatever the walk saw of them.
+/// A leader's state changes while it is walked: the staged entries make it exact, whatever the walk
+/// saw of them.
 #[test]
 fn a_tree_that_changes_on_the_way() {
     for (pieces, name) in [(1, "slow"), (4, "medium"), (1000, "at once")] {
@@ -60,11 +74,7 @@ fn a_tree_that_changes_on_the_way() {
         let snap = leader.state.last_zxid();
         let mut behind = Vec::new();
         let tree = tree_of(&mut leader, pieces, |leader| {
-            let next = zxid(2, i64::from(leader.state.last_zxid().counter()) + 1);
-            behind.push(match next.counter() % 3 {
-                0 => leader.set(next, "/n200000003", b"changed"),
-                _ => leader.create(next, 9),
-            });
+            behind.push(churn(leader));
         });
         assert!(!behind.is_empty(), "{name}");
         let (disk, mut opened) = member();
@@ -103,8 +113,7 @@ fn a_fuzzy_tree_is_not_called_wrong() {
     let snap = leader.state.last_zxid();
     let mut behind = Vec::new();
     let tree = tree_of(&mut leader, 2, |leader| {
-        let next = zxid(2, i64::from(leader.state.last_zxid().counter()) + 1);
-        behind.push(leader.create(next, 9));
+        behind.push(churn(leader));
     });
     let (disk, mut opened) = member();
     let mut state = install(&mut opened.journal, snap, &tree, &[]);
@@ -121,13 +130,53 @@ fn a_fuzzy_tree_is_not_called_wrong() {
     assert_eq!(again.state.tree().digest(), leader.state.tree().digest());
     // A tree that is wrong is called so in the end.
     let mut other = Maker::new();
-    other.creates(2, 1..=29);
-    other.create(snap, 41);
+    other.creates(2, 1..=28);
+    other.create(zxid(2, 29), 41);
+    other.creates(2, 30..=30);
     let tree = tree_of(&mut other, 2, |_| {});
     let (_, mut opened) = member();
     let mut state = install(&mut opened.journal, snap, &tree, &[]);
     replay(&mut state, &behind);
     assert!(state.end_grace().is_some());
+}
+
+/// Only a part of what the tree may hold is committed at NEWLEADER: the file does not claim to be
+/// exact.
+#[test]
+fn a_tree_that_stays_fuzzy() {
+    for staged in [1, 2] {
+        let mut leader = Maker::new();
+        leader.creates(2, 1..=30);
+        let snap = leader.state.last_zxid();
+        let mut behind = Vec::new();
+        let tree = tree_of(&mut leader, 2, |leader| {
+            behind.push(churn(leader));
+        });
+        let (disk, mut opened) = member();
+        let (first, rest) = behind.split_at(staged);
+        let mut state = install(&mut opened.journal, snap, &tree, first);
+        assert_ne!(state.tree().digest(), {
+            let mut exact = Maker::new();
+            exact.creates(2, 1..=30);
+            replay(&mut exact.state, first);
+            exact.state.tree().digest()
+        });
+        // Found so after a crash, and after the rest has come.
+        let again = open(&disk).expect("it starts");
+        let Start::Snapshot { trailer, .. } = again.start else {
+            panic!("{:?}", again.start);
+        };
+        assert_eq!(trailer.tree_digest(), Some((Zxid::ZERO, 0)), "unknown");
+        assert_eq!(again.digest_mismatch, None);
+        carry(&mut opened.journal, &mut Tickets(2000), appends(rest));
+        replay(&mut state, rest);
+        let mut again = open(&disk).expect("it starts");
+        for state in [&mut state, &mut again.state] {
+            assert_eq!(state.end_grace(), None);
+            assert_eq!(state.digest_check().mismatches(), 0);
+            assert_eq!(state.tree().digest(), leader.state.tree().digest());
+        }
+    }
 }
 
 #[test]
@@ -223,6 +272,17 @@ fn what_is_no_tree() {
             zxid(1, 9)
         );
     }
+    // One that is given up late does not take another one along.
+    let (disk, opened) = member();
+    let mut journal = opened.journal;
+    let late = receive(journal.files(), snap, &whole).expect("a tree");
+    let inflow = receive(journal.files(), snap, &whole).expect("a tree");
+    late.abandon();
+    let mut write = Tickets(1000).write(Store::InstallSnapshot(snap));
+    write.tree = Some(Box::new(inflow));
+    assert!(journal.carry_out([write]).failure.is_none());
+    let again = open(&disk).expect("it starts");
+    assert_eq!(again.recovered.last_zxid, snap);
     // An entry that is none.
     let (_, opened) = member();
     let mut inflow = receive(opened.journal.files(), snap, &whole).expect("a tree");
@@ -234,7 +294,8 @@ fn what_is_no_tree() {
     ));
 }
 
-/// A snapshot of the own state waits for the own disk, and is thrown away with the history that it is one of.
+/// A snapshot of the own state waits for the own disk, and is thrown away with the history that it
+/// is one of.
 #[test]
 fn local_snapshots() {
     let (disk, mut opened) = member();
@@ -282,10 +343,22 @@ fn local_snapshots() {
         SnapshotProgress::Outdated
     );
     job.end(&mut state);
+    // Nor if it is replaced.
+    let mut state = opened.journal.reload(zxid(1, 12)).expect("it is there");
+    let mut job = opened.journal.files().begin_snapshot(&mut state);
+    job.copy(&state, 100);
+    maker.creates(2, 1..=2);
+    let tree = tree_of(&mut maker, 100, |_| {});
+    install(&mut opened.journal, zxid(2, 2), &tree, &[]);
+    assert_eq!(
+        job.write().expect("memory takes it"),
+        SnapshotProgress::Outdated
+    );
+    job.end(&mut state);
     let left = names(&disk, "/data/version-2");
     assert_eq!(
         left.iter().filter(|name| name.contains("snapshot")).count(),
-        2,
+        1,
         "{left:?}"
     );
 }

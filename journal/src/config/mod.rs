@@ -2,22 +2,23 @@
 //!
 //! | File | Holds |
 //! | --- | --- |
-//! | `zoo.cfg` | `dynamicConfigFile=` with the path of the next one, and everything that is not the ensemble's |
-//! | `zoo.cfg.dynamic.<hex version>` | an established configuration, without its version; never removed |
+//! | `zoo.cfg` | `dynamicConfigFile=` with the path of the next one, and what is not the ensemble's |
+//! | `zoo.cfg.dynamic.<hex version>` | an established one, without its version; never removed |
 //! | `zoo.cfg.dynamic.next` | one that was proposed and is not established yet, with its version |
 //! | `zoo.cfg.bak` | the static file of the first start, before the members moved out of it |
 //!
 //! # Order, and why
 //!
-//! Every file is replaced as a whole: temporary file, sync, rename, sync of the directory. A configuration is established when the static file
-//! points to it; its own file is durable before, and `.next` goes after. So a crash finds the old one with the proposed one
-//! beside it, or the new one. The votes of the next start depend on it: a server that forgot a configuration it
+//! Every file is replaced as a whole: temporary file, sync, rename, sync of the directory. A
+//! configuration is established when the static file points to it; its own file is durable before,
+//! and `.next` goes after. So a crash finds the old one with the proposed one beside it, or the new
+//! one. The votes of the next start depend on it: a server that forgot a configuration it
 //! acknowledged could elect a leader with the members of an older one.
 //!
 //! # Without a static file
 //!
-//! Tests and simulations start without `zoo.cfg`. It is taken for empty then, and made when the first configuration is established: the
-//! pair of files is the same, so nothing here is special.
+//! Tests and simulations start without `zoo.cfg`. It is taken for empty then, and made when the
+//! first configuration is established: the pair of files is the same, so nothing here is special.
 
 mod static_file;
 
@@ -58,8 +59,8 @@ pub struct ConfigFiles {
 }
 
 impl ConfigFiles {
-    /// Reads what there is. A static file that holds the members itself is copied to `.bak`, as in Apache, since it is going to be
-    /// rewritten.
+    /// Reads what there is. A static file that holds the members itself is copied to `.bak`, as in
+    /// Apache, since it is going to be rewritten.
     ///
     /// # Errors
     /// A file that is damaged, or that a static file points to in vain.
@@ -101,7 +102,8 @@ impl ConfigFiles {
         ))
     }
 
-    /// Makes a configuration the established one ([`zab::Store::CommittedConfig`]); durable when it returns.
+    /// Makes a configuration the established one ([`zab::Store::CommittedConfig`]); durable when it
+    /// returns.
     ///
     /// # Errors
     /// Those of the disk, and a static file that was broken meanwhile.
@@ -128,8 +130,8 @@ impl ConfigFiles {
         self.forget_next()
     }
 
-    /// Keeps a configuration that is proposed, or forgets one: then it is told the established one again
-    /// ([`zab::Store::LastSeenConfig`]). Durable when it returns.
+    /// Keeps a configuration that is proposed, or forgets one: then it is told the established one
+    /// again ([`zab::Store::LastSeenConfig`]). Durable when it returns.
     ///
     /// # Errors
     /// Those of the disk.
@@ -237,7 +239,8 @@ impl ConfigFiles {
     }
 }
 
-/// The lines of a configuration, sorted as text and without a final newline, as Apache's `writeDynamicConfig`.
+/// The lines of a configuration, sorted as text and without a final newline, as Apache's
+/// `writeDynamicConfig`.
 fn listing(config: &Config, with_version: bool) -> String {
     let text = config.to_string();
     let mut lines: Vec<&str> = text
