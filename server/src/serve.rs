@@ -1,4 +1,4 @@
-//! Brings a standalone server up, keeps it running, and takes it down.
+//! Brings a server up, keeps it running, and takes it down.
 
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, EnsembleSettings};
 use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
 use crate::net::{ConnectionLimits, Listener, Stop};
@@ -37,11 +37,31 @@ pub(crate) struct Server {
     pub(crate) sessionless_timeout_ms: u64,
 }
 
-/// Runs a standalone server until a signal stops it.
+/// Runs the server of this configuration until a signal stops it.
 ///
 /// # Errors
 /// When it cannot start, or can no longer write its log.
 pub fn run(config: Config) -> Result<()> {
+    match &config.ensemble {
+        None => run_standalone(config),
+        Some(ensemble) => Err(not_yet(ensemble).into()),
+    }
+}
+
+/// The one place in which a member of an ensemble is turned away.
+fn not_yet(ensemble: &EnsembleSettings) -> ConfigError {
+    let voters = ensemble.committed.voters().count();
+    let observers = ensemble.committed.members.len() - voters;
+    ConfigError::Invalid {
+        origin: ensemble.files.file.display().to_string(),
+        key: "server.N".to_owned(),
+        value: format!("{voters} participants, {observers} observers"),
+        reason: "ensembles are not supported yet".to_owned(),
+        allowed: "at most one server line, with standaloneEnabled=true".to_owned(),
+    }
+}
+
+fn run_standalone(config: Config) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(IO_THREADS_MIN, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.max(IO_THREADS_MIN))

@@ -38,6 +38,9 @@ use crate::settings::ConfigSettings;
 /// Longest file that is taken for a configuration, in bytes. Real ones have a few thousand.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Apache's words for a dynamic file that states its version: that is in its name.
+pub const VERSION_INSIDE: &str = "dynamic file shouldn't have version inside";
+
 /// What the files say.
 #[derive(Clone, Debug)]
 pub struct Configurations {
@@ -167,13 +170,11 @@ impl ConfigFiles {
     }
 
     fn next_path(&self) -> PathBuf {
-        self.beside(".dynamic.next")
+        next_path(&self.file)
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.file.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
+        beside(&self.file, suffix)
     }
 
     fn dir(&self) -> &Path {
@@ -194,8 +195,7 @@ impl ConfigFiles {
         let lines = properties::parse(&static_file::text(&bytes));
         let lines = lines.map_err(|error| bad(path, error.to_string()))?;
         if lines.iter().any(|line| line.key.trim() == "version") {
-            let found = "dynamic file shouldn't have version inside".to_owned();
-            return Err(bad(path, found));
+            return Err(bad(path, VERSION_INSIDE.to_owned()));
         }
         let config = parse_config(&bytes).map_err(|error| bad(path, error.to_string()))?;
         Ok(config.under(version_in_name(path)))
@@ -251,8 +251,20 @@ fn listing(config: &Config, with_version: bool) -> String {
     lines.join("\n")
 }
 
-/// What stands behind the last dot, if it is a hexadecimal number; else 0, as in Apache.
-fn version_in_name(path: &Path) -> Zxid {
+/// Where a configuration that is proposed stands, beside the static file.
+pub fn next_path(file: &Path) -> PathBuf {
+    beside(file, ".dynamic.next")
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The version of the configuration in a dynamic file: what stands behind the last dot of its name,
+/// if it is a hexadecimal number; else 0, as in Apache.
+pub fn version_in_name(path: &Path) -> Zxid {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let digits = name.rsplit_once('.').map(|(_, digits)| digits);
     let version = digits.and_then(|digits| i64::from_str_radix(digits, 16).ok());

@@ -23,7 +23,7 @@ use log::{Log, Written};
 pub(crate) use preparer::Preparer;
 pub(crate) use purge::Purge;
 use queue::{Queue, Work};
-pub(crate) use snapshots::{SnapshotPace, SnapshotSettings, Snapshots};
+pub(crate) use snapshots::{SnapshotPace, Snapshots};
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
