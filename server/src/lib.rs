@@ -17,6 +17,8 @@ pub mod peer;
 mod pipeline;
 mod quota_log;
 mod serve;
+mod standalone;
+mod write_path;
 
 pub use disk::RealDisk;
 pub use exit::{Exit, exit};

@@ -12,6 +12,7 @@ use storage::log::SizeFactor;
 use storage::{Compression, Layout, LogOptions, Preallocation, RollLimits, SnapshotOptions};
 
 use crate::config::{Config, DigestAlg, EnsembleSettings, SnapshotCompression};
+use crate::peer::election::ElectionOptions;
 use crate::quota_log::QuotaLog;
 
 /// The id of a server without an ensemble, in the top byte of its session ids.
@@ -193,7 +194,6 @@ pub(crate) fn snapshots(config: &Config) -> SnapshotSettings {
 }
 
 /// What the replicated half of a member is configured with.
-#[cfg_attr(not(test), expect(dead_code, reason = "members are not served yet"))]
 pub(crate) fn member(config: &Config, ensemble: &EnsembleSettings) -> MemberOptions {
     MemberOptions {
         peer: peer(config, ensemble),
@@ -202,6 +202,18 @@ pub(crate) fn member(config: &Config, ensemble: &EnsembleSettings) -> MemberOpti
         local_sessions_upgrading: ensemble.local_sessions_upgrading,
         read_only_mode: config.features.read_only_mode,
         standalone_enabled: ensemble.standalone_enabled,
+    }
+}
+
+/// How the ports between servers behave.
+pub(crate) fn links(ensemble: &EnsembleSettings) -> ElectionOptions {
+    let (links, election) = (ensemble.links, ensemble.election);
+    ElectionOptions {
+        cnx_timeout: election.connect_timeout,
+        election_port_bind_retry: election.port_bind_retries.unwrap_or(0),
+        quorum_listen_on_all_ips: links.listen_on_all_ips,
+        tcp_keep_alive: links.tcp_keep_alive,
+        multi_address: links.multi_address,
     }
 }
 
@@ -224,7 +236,6 @@ fn peer(config: &Config, ensemble: &EnsembleSettings) -> zab::Options {
 }
 
 /// What the disk half of a member is configured with.
-#[cfg_attr(not(test), expect(dead_code, reason = "members are not served yet"))]
 pub(crate) fn journal(config: &Config, ensemble: &EnsembleSettings) -> journal::Settings {
     journal::Settings {
         me: ensemble.me,

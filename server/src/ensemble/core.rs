@@ -96,10 +96,6 @@ impl Core {
         &self.member
     }
 
-    pub(super) fn has_stopped(&self) -> bool {
-        self.member.peer().status() == RoleStatus::Halted
-    }
-
     /// Until something is due.
     pub(super) fn patience(&self) -> Duration {
         let due_ms = self.member.next_deadline_ms().unwrap_or(u64::MAX);

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use replica::Submission;
 use state::State;
 use tokio::sync::Notify;
-use zab::{LeaderLink, LearnerLink};
+use zab::{LeaderLink, LearnerLink, RoleStatus};
 
 use super::core::{Core, Shell};
 use super::disk::{Disk, DiskError, Done};
@@ -38,7 +38,10 @@ pub(crate) enum Arrival {
     /// Another server, a link or the disk has something to say.
     Peer(zab::Input),
     /// A message of the election port, with its place among those not handled yet.
-    Heard(zab::Input, Place),
+    Heard(
+        zab::Input,
+        #[expect(dead_code, reason = "dropping it is what counts")] Place,
+    ),
     /// A state was loaded.
     Loaded(Box<State>),
     /// The leader is connected.
@@ -63,7 +66,7 @@ pub(crate) struct Engine {
     files: Files,
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
-    stopped: AtomicBool,
+    status: Mutex<RoleStatus>,
     relieved: Notify,
     crowded: AtomicBool,
 }
@@ -77,7 +80,7 @@ impl Engine {
             files,
             limits,
             failure: Mutex::new(None),
-            stopped: AtomicBool::new(false),
+            status: Mutex::new(RoleStatus::Looking),
             relieved: Notify::new(),
             crowded: AtomicBool::new(false),
         }
@@ -127,9 +130,9 @@ impl Engine {
         &self.files
     }
 
-    /// Looks at the member.
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&replica::Member) -> T) -> T {
-        look(self.core.lock().member())
+    /// What this server does at the moment.
+    pub(crate) fn status(&self) -> RoleStatus {
+        *self.status.lock()
     }
 
     /// Waits until requests of learners are taken again.
@@ -187,7 +190,7 @@ impl Engine {
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
             }
-            if self.stopped.load(Ordering::Acquire) {
+            if self.status() == RoleStatus::Halted {
                 return Ok(());
             }
         }
@@ -204,8 +207,8 @@ impl Engine {
             self.failure.lock().get_or_insert(failure);
             self.queue.interrupt();
         }
-        if core.has_stopped() {
-            self.stopped.store(true, Ordering::Release);
+        let status = core.member().peer().status();
+        if std::mem::replace(&mut *self.status.lock(), status) != status {
             self.queue.interrupt();
         }
         let crowded = core.member().backlog() > BACKLOG_MAX;
@@ -228,7 +231,7 @@ impl Engine {
         }
         let begin = snapshot_may_begin.then_some(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
-        self.queue
-            .push(arrivals.into_iter().chain(begin).chain(due), false);
+        let arrivals = arrivals.into_iter().chain(begin).chain(due);
+        self.queue.push(arrivals.chain([Arrival::DiskDone]), false);
     }
 }

@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use journal::{Journal, Opened};
 use jute::quorum::Endpoint;
 use replica::{Member, Replica};
-use storage::Disk as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -24,21 +23,40 @@ use crate::options;
 use crate::peer::election::{ElectionEvent, ElectionLinks, Members};
 use crate::peer::listen;
 use crate::peer::quorum::{LinkNumbers, Outflows, QuorumListener, Uplinks};
-use crate::pipeline::{Preparer, SnapshotPace};
+use crate::pipeline::{Preparer, Purge, SnapshotPace};
+use crate::serve::Server;
+use crate::write_path::WritePath;
 
-/// A member that has recovered and does not take part yet.
-pub(crate) struct Recovered {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) replica: Arc<Replica>,
+/// Recovers a member from its disk. It does not take part before [`join`].
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<Server>, Purge)> {
+    let metrics = Arc::new(Metrics::start());
+    let ensemble = config.ensemble.as_ref().context("no ensemble")?;
+    let (engine, replica) = recover(&config, ensemble, (clock, seed), &metrics)?;
+    let files = engine.files().clone();
+    let layout = files.settings().layout.clone();
+    let purge = Purge::start(config.autopurge, move |keep| files.purge(keep));
+    let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
+    let server = Server {
+        pipeline: WritePath::Ensemble(engine),
+        replica,
+        layout,
+        clock,
+        metrics,
+        sessionless_timeout_ms: sessionless_timeout.as_millis() as u64,
+        config,
+    };
+    Ok((Arc::new(server), purge))
 }
 
-/// Recovers a member from its disk.
-pub(crate) fn recover(
+fn recover(
     config: &Config,
     ensemble: &EnsembleSettings,
     (clock, seed): (Clock, u64),
     metrics: &Arc<Metrics>,
-) -> Result<Recovered> {
+) -> Result<(Arc<Engine>, Arc<Replica>)> {
     let settings = options::journal(config, ensemble);
     let limits = settings.state.limits;
     let preparer = Box::new(Preparer::start()?);
@@ -86,20 +104,17 @@ pub(crate) fn recover(
     );
     let core = Core::new(member, clock, snapshots, files.reader());
     let engine = Engine::new(core, Arc::new(Disk::new(journal)), files, limits);
-    Ok(Recovered {
-        engine: Arc::new(engine),
-        replica,
-    })
+    Ok((Arc::new(engine), replica))
 }
 
 /// Opens the ports between servers and takes part from now on.
 pub(crate) async fn join(
     engine: &Arc<Engine>,
-    replica: &Arc<Replica>,
-    ensemble: &EnsembleSettings,
+    server: &Server,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<()> {
+    let ensemble = server.config.ensemble.as_ref().context("no ensemble")?;
     let runtime = tokio::runtime::Handle::current();
     let links = options::links(ensemble);
     let quorum_addresses = own_addresses(ensemble, |address| address.quorum_port);
@@ -132,7 +147,7 @@ pub(crate) async fn join(
         },
         outflows: Outflows {
             engine: Arc::clone(engine),
-            replica: Arc::clone(replica),
+            replica: Arc::clone(&server.replica),
             runtime: runtime.clone(),
             tasks: tasks.clone(),
         },
@@ -166,8 +181,6 @@ fn arrival(event: ElectionEvent) -> Arrival {
             notification,
             place,
         } => Arrival::Heard(zab::Input::Notification { from, notification }, place),
-        ElectionEvent::Unreachable { peer } => {
-            Arrival::Peer(zab::Input::Unreachable { peer })
-        }
+        ElectionEvent::Unreachable { peer } => Arrival::Peer(zab::Input::Unreachable { peer }),
     }
 }

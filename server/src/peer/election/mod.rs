@@ -38,8 +38,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use zab::election::Notification;
 
 use crate::peer::listen;
-use hub::Hub;
 pub use crate::peer::listen::ListenError;
+use hub::Hub;
 pub use members::Members;
 
 /// How the election port behaves; named like ZooKeeper's options.

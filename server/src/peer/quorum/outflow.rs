@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use replica::Replica;
+use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -31,11 +32,13 @@ pub(crate) struct Outflows {
 }
 
 /// Why a tree did not arrive.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 enum Failure {
+    #[error(transparent)]
     Gone(std::io::Error),
+    #[error("it takes nothing of it for {} s", PATIENCE.as_secs())]
     Slow,
-    /// The state was replaced by another one meanwhile.
+    #[error("the state was replaced by another one meanwhile")]
     Replaced,
 }
 
@@ -51,7 +54,7 @@ impl Outflows {
             let input = match sent {
                 Ok(()) => Input::SnapshotSent(link),
                 Err(failure) => {
-                    warn!("a learner does not get the tree: {failure:?}");
+                    warn!("a learner does not get the tree: {failure}");
                     socket.close();
                     Input::LearnerLost(link)
                 }
