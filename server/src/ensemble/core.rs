@@ -84,8 +84,10 @@ impl Core {
         }
     }
 
-    pub(super) fn connect_shell(&mut self, shell: Shell) {
+    /// The ports are open: the member takes part from now on.
+    pub(super) fn begin(&mut self, shell: Shell) {
         self.shell = Some(shell);
+        self.handle(Input::Tick);
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -111,7 +111,7 @@ impl Engine {
 
     /// Takes part from now on.
     pub(super) fn begin(&self, shell: Shell) {
-        self.core.lock().connect_shell(shell);
+        self.core.lock().begin(shell);
         self.queue.interrupt();
     }
 
