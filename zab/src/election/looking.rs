@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
 }
 
 /// In an election.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Looking {
     /// Where this server starts from in each round.
     initial: Vote,
@@ -74,6 +74,21 @@ impl Looking {
         } else {
             Vote::NONE
         }
+    }
+
+    /// Whether a quorum agrees, and only the last wait is left.
+    #[cfg(test)]
+    pub(crate) fn is_finalizing(&self) -> bool {
+        self.finalize.is_some()
+    }
+
+    /// Everything but the times: who agrees in all of this acts alike from here on.
+    #[cfg(test)]
+    pub(crate) fn timeless(&self) -> String {
+        let votes = (&self.votes, &self.established);
+        let proposals = (self.initial, self.proposal);
+        let waits = self.finalize.is_some();
+        format!("{proposals:?} {votes:?} {:?} {waits}", self.unreachable)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
@@ -184,7 +199,11 @@ impl Looking {
             cx.core.ballot.round = round;
             return self.conclude(cx, cast.vote, round);
         }
-        Outcome::Open
+        match self.finalize {
+            // It may be one of the quorum, and have gone elsewhere.
+            Some(_) => self.decide(cx),
+            None => Outcome::Open,
+        }
     }
 
     fn is_better(&self, cx: &Context<'_>, vote: &Vote) -> bool {
