@@ -13,7 +13,7 @@ use crate::{Options, ServerId, Time};
 use jute::quorum::config::Role;
 
 /// Everything that outlives a role.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Core {
     pub(crate) me: ServerId,
     pub(crate) options: Options,

@@ -115,7 +115,7 @@ pub enum ReconfigRefusal {
 /// assert_eq!(delivered, [Zxid(0x1_0000_0001)]);
 /// # Ok::<(), zab::WireError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     core: Core,
     role: PeerRole,
@@ -123,7 +123,7 @@ pub struct Peer {
 }
 
 /// What a server is at the moment; each role owns what it alone needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum PeerRole {
     /// Between two roles, until the disk has done everything that the last one asked for. So
     /// nothing that is reported durable later can be taken for something else, and the vote that
@@ -135,7 +135,7 @@ enum PeerRole {
     Halted,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Settling {
     barrier: Ticket,
     then: Then,
@@ -532,3 +532,6 @@ impl PeerRole {
         }
     }
 }
+
+#[cfg(test)]
+mod exhaustive;

@@ -15,7 +15,7 @@ use crate::message::LeaderPacket;
 use crate::{Epoch, ServerId, Time};
 
 /// Waits until a quorum has said which epoch it accepted last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Discovery {
     accepted: BTreeMap<ServerId, Epoch>,
     pub(super) give_up: Time,
@@ -36,13 +36,13 @@ impl Discovery {
 }
 
 /// The own `acceptedEpoch` is on its way to the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Accepting {
     pub(super) epoch: Epoch,
 }
 
 /// Waits until a quorum has accepted the epoch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Acknowledgement {
     pub(super) epoch: Epoch,
     acked: BTreeSet<ServerId>,

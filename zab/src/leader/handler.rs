@@ -9,7 +9,7 @@ use crate::leave::Leave;
 use crate::{ServerId, Time};
 
 /// A connection to a learner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LearnerHandler {
     /// Known from its first packet on.
     pub(super) server: Option<ServerId>,
@@ -25,7 +25,7 @@ pub(super) struct LearnerHandler {
 }
 
 /// How far a learner has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Stage {
     /// FOLLOWERINFO or OBSERVERINFO is awaited.
     Greeting,
@@ -49,7 +49,7 @@ pub(super) enum Stage {
 }
 
 /// A learner that gets the history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fed {
     pub(super) feed: Feed,
     pub(super) progress: Progress,

@@ -9,7 +9,7 @@ use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
 
 /// When the next pings leave.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pinging {
     due: Time,
 }

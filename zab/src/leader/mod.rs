@@ -39,7 +39,7 @@ use crate::writes::Stored;
 use crate::{Epoch, ServerId, Time};
 
 /// Leads, or is about to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leader {
     /// The last entry of the history that this leader brings along.
     initial_end: Zxid,
@@ -50,7 +50,7 @@ pub(crate) struct Leader {
     phase: Phase,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     Discovery(Discovery),
     Accepting(Accepting),

@@ -37,7 +37,7 @@ struct Waiter {
 }
 
 /// A round of pings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Round {
     /// The number of the ping that each learner has to answer.
     pings: BTreeMap<LearnerLink, u64>,
@@ -45,7 +45,7 @@ struct Round {
 }
 
 /// The round under way, and who waits for the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SyncedReads {
     round: Option<Round>,
     next: Vec<Waiter>,

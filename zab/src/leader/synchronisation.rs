@@ -16,7 +16,7 @@ use crate::sync::{self, Plan, Recent};
 use crate::{Epoch, ServerId, Time};
 
 /// Waits until a quorum has the history, and the epoch as its `currentEpoch`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Synchronisation {
     pub(super) epoch: Epoch,
     /// This server is among them once its own `currentEpoch` is durable.

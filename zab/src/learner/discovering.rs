@@ -13,7 +13,7 @@ use crate::writes::Stored;
 use crate::{Epoch, Time};
 
 /// Tries to reach the leader, again and again: it may need a while to notice its election.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connecting {
     started: Time,
     /// When to try again; an attempt is under way if there is none.
@@ -81,7 +81,7 @@ fn connect(cx: &mut Context<'_>, uplink: &mut Uplink) {
 }
 
 /// FOLLOWERINFO or OBSERVERINFO is sent; LEADERINFO comes once a quorum has done the same.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Discovering {
     started: Time,
     give_up: Time,
@@ -123,7 +123,7 @@ impl Discovering {
 }
 
 /// `acceptedEpoch` is on its way to the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Accepting {
     epoch: Epoch,
 }

@@ -37,7 +37,7 @@ use crate::writes::Stored;
 use crate::{ServerId, Time};
 
 /// Follows a leader, with or without a vote.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Learner {
     uplink: Uplink,
     detector: Detector,
@@ -64,7 +64,7 @@ impl Uplink {
 }
 
 /// Each phase owns what it alone needs; what it does not expect ends the connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     Connecting(Connecting),
     Discovering(Discovering),

@@ -24,7 +24,7 @@ use crate::message::{Entry, LeaderPacket};
 const OPEN_BYTES_MAX: usize = 128 << 20;
 
 /// A tree is on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Receiving {
     epoch: Epoch,
     zxid: Zxid,
@@ -48,7 +48,7 @@ impl Receiving {
 }
 
 /// The tree is here, the history behind it is coming in; NEWLEADER ends it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Staging {
     epoch: Epoch,
     /// The last proposal.
