@@ -21,6 +21,10 @@ pub(crate) struct Core {
     pub(crate) writes: Writes,
     pub(crate) history: History,
     pub(crate) ballot: Ballot,
+    /// An observer that lost its leader does not look for one before.
+    pub(crate) look_from: Time,
+    /// Whose votes made this server a leader, if it is one.
+    pub(crate) electors: Vec<ServerId>,
     pub(crate) strangers: Strangers,
     pub(crate) reputation: Reputation,
     pub(crate) leader_links: u64,

@@ -158,6 +158,8 @@ impl Peer {
             writes,
             history,
             ballot: Ballot::default(),
+            look_from: Time::default(),
+            electors: Vec::new(),
             strangers: Strangers::default(),
             reputation: Reputation::new(recovered.standing),
             leader_links: 0,
@@ -441,6 +443,9 @@ impl PeerRole {
                     return learner.on_leader_gone();
                 }
                 Ok(())
+            }
+            Self::Leader(leader) if notification.state == ServerState::Looking => {
+                leader.on_elector_looking(cx, from)
             }
             _ => Ok(()),
         }

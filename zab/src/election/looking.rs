@@ -49,16 +49,22 @@ impl Looking {
     pub(crate) fn start(cx: &mut Context<'_>) -> Self {
         cx.core.ballot.round += 1;
         let initial = initial_vote(cx);
+        let waits = cx.core.look_from > cx.now;
         let looking = Self {
             initial,
             proposal: initial,
             votes: Tally::default(),
             established: Tally::default(),
             unreachable: BTreeSet::new(),
-            backoff: Backoff::new(&cx.core.options, cx.now),
+            backoff: match waits {
+                true => Backoff::starting(&cx.core.options, cx.core.look_from),
+                false => Backoff::new(&cx.core.options, cx.now),
+            },
             finalize: None,
         };
-        looking.broadcast(cx);
+        if !waits {
+            looking.broadcast(cx);
+        }
         looking
     }
 
@@ -263,6 +269,15 @@ impl Looking {
         if vote.leader == cx.core.me && !cx.core.may_lead() {
             return Outcome::Open;
         }
+        let elected = Cast {
+            vote,
+            round,
+            state: ServerState::Looking,
+            versioned: true,
+        };
+        let agrees = |server: &ServerId| self.votes.agrees(*server, &elected);
+        let voters = cx.core.configs.voters().into_iter();
+        cx.core.electors = voters.filter(agrees).collect();
         cx.core.ballot.vote = vote;
         cx.core.ballot.vote_round = round;
         Outcome::Elected(vote.leader)

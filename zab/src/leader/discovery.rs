@@ -18,6 +18,7 @@ use crate::{Epoch, ServerId, Time};
 #[derive(Clone, Debug)]
 pub(super) struct Discovery {
     accepted: BTreeMap<ServerId, Epoch>,
+    started: Time,
     pub(super) give_up: Time,
 }
 
@@ -26,6 +27,7 @@ impl Discovery {
         let own = (cx.core.me, cx.core.writes.accepted_epoch());
         Self {
             accepted: BTreeMap::from([own]),
+            started: cx.now,
             give_up: cx.now.after_ms(cx.core.options.init_limit_ms()),
         }
     }
@@ -90,6 +92,29 @@ impl Leader {
                 handler.stage = Stage::Invited;
                 invite(cx, link, epoch);
             }
+        }
+        Ok(())
+    }
+
+    /// One who elected this server, as one of a quorum that was only just one perhaps, is in an
+    /// election again. If the quorum does not come soon it will not come: to wait for all of
+    /// initLimit would keep everyone.
+    pub(crate) fn on_elector_looking(
+        &self,
+        cx: &Context<'_>,
+        server: ServerId,
+    ) -> Result<(), Exit> {
+        let (Phase::Discovery(phase), Some(ms)) =
+            (&self.phase, cx.core.options.max_time_to_wait_for_epoch_ms)
+        else {
+            return Ok(());
+        };
+        if cx.core.electors.contains(&server) && cx.now > phase.started.after_ms(ms) {
+            return Err(Leave::Unfinished {
+                phase: "discovery",
+                ms,
+            }
+            .into());
         }
         Ok(())
     }

@@ -103,8 +103,13 @@ impl Learner {
         self.uplink.leader
     }
 
-    /// Lets go of the leader.
+    /// Lets go of the leader. No one waits for an observer: it does not come back at once to a leader
+    /// that has perhaps just turned it away.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: Leave) {
+        if self.uplink.role == Role::Observer {
+            let delay_ms = cx.core.options.observer_election_delay_ms;
+            cx.core.look_from = cx.now.after_ms(delay_ms);
+        }
         cx.out.push(Effect::LeaveLeader(self.uplink.link, why));
     }
 

@@ -6,7 +6,7 @@
 //! | Verb | |
 //! | --- | --- |
 //! | `servers V [O]` | V voters, then O observers; nothing is started |
-//! | `option NAME N` | for `servers` below: `commitLogCount`, `counterMax` |
+//! | `option NAME N` | for `servers` below: `commitLogCount`, `counterMax`, `maxConcurrentSnapSyncs`, `maxConcurrentDiffSyncs`, `maxTimeToWaitForEpoch` |
 //! | `start ID...`, `crash ID [N]`, `wipe ID` | a crash keeps N of the writes under way |
 //! | `freeze ID`, `thaw ID`, `cut A B`, `heal`, `break ID` | break: its connection to its leader |
 //! | `hold ID`, `write ID [N]`, `release ID` | a disk that finishes no write; N of them; all |
@@ -100,6 +100,11 @@ impl Script {
     fn option(&mut self, name: &str, value: usize) {
         match name {
             "commitLogCount" => self.options.commit_log_count = value,
+            "maxConcurrentSnapSyncs" => self.options.max_concurrent_snap_syncs = value,
+            "maxConcurrentDiffSyncs" => self.options.max_concurrent_diff_syncs = value,
+            "maxTimeToWaitForEpoch" => {
+                self.options.max_time_to_wait_for_epoch_ms = Some(value as u64);
+            }
             "counterMax" => self.options.counter_max = u32::try_from(value).expect("a counter"),
             _ => panic!("unknown option: {name}"),
         }

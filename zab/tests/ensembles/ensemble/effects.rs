@@ -45,6 +45,9 @@ impl Ensemble {
                 }
             }
             Effect::DropLearner(link, why) => {
+                if why.to_string().ends_with("syncs at a time") {
+                    self.count("throttled");
+                }
                 if let Some(connection) = self.net.of_leader(link) {
                     connection.close_leader();
                     let learner = connection.learner;
