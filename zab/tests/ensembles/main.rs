@@ -6,3 +6,4 @@ mod hostile;
 mod random;
 mod scripts;
 mod slow_learner;
+mod voters_only;
