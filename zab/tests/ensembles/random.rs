@@ -66,6 +66,15 @@ struct Run {
     reconfigures: bool,
 }
 
+/// Says when it failed, whoever noticed: an assertion inside of a server does not know the clock.
+impl Drop for Run {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("simulated time {} ms", self.ensemble.now.0);
+        }
+    }
+}
+
 const STEPS: usize = 3000;
 /// Seeds of one test, unless `ZAB_SEEDS` (and `ZAB_SEED`, the first) say otherwise.
 const SEEDS: u64 = 200;
@@ -326,7 +335,7 @@ fn explore(reconfigures: bool, wanted: &[&str]) {
         let mut run = Run::new(seed, reconfigures);
         run.with_faults();
         run.without_faults();
-        for (what, times) in run.ensemble.coverage {
+        for (what, times) in std::mem::take(&mut run.ensemble.coverage) {
             *coverage.entry(what).or_default() += times;
         }
         *coverage.entry("delivered").or_default() += run.ensemble.checker.delivered.len() as u64;
