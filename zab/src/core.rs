@@ -21,6 +21,8 @@ pub(crate) struct Core {
     pub(crate) writes: Writes,
     pub(crate) history: History,
     pub(crate) ballot: Ballot,
+    /// Learner masters that an observer has tried.
+    pub(crate) masters_tried: usize,
     /// An observer that lost its leader does not look for one before.
     pub(crate) look_from: Time,
     /// Whose votes made this server a leader, if it is one.

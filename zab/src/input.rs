@@ -53,6 +53,8 @@ pub enum Input {
 
     /// A learner connected.
     LearnerConnected(LearnerLink),
+    /// One connected to `observerMasterPort`.
+    ObserverConnected(LearnerLink),
     /// Its connection is gone.
     LearnerLost(LearnerLink),
     /// A packet from a learner, in the order sent.

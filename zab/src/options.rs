@@ -30,6 +30,9 @@ pub struct Options {
     /// `zookeeper.leader.maxConcurrentDiffSyncs`: the same for DIFF and TRUNC, from memory or from
     /// the log.
     pub max_concurrent_diff_syncs: usize,
+    /// `observerMasterPort` is set: as a follower this server serves observers, as an observer it
+    /// prefers followers to the leader.
+    pub observer_masters: bool,
     /// `zookeeper.leader.maxTimeToWaitForEpoch`; `None` for -1. After so long a leader that waits for
     /// a quorum to tell its epochs gives up when one who elected it is in an election again.
     pub max_time_to_wait_for_epoch_ms: Option<u64>,
@@ -81,6 +84,7 @@ impl Default for Options {
             commit_log_count: 500,
             max_concurrent_snap_syncs: 10,
             max_concurrent_diff_syncs: 100,
+            observer_masters: false,
             max_time_to_wait_for_epoch_ms: None,
             counter_max: Self::COUNTER_MAX,
         }

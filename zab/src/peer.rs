@@ -158,6 +158,7 @@ impl Peer {
             writes,
             history,
             ballot: Ballot::default(),
+            masters_tried: 0,
             look_from: Time::default(),
             electors: Vec::new(),
             strangers: Strangers::default(),
@@ -392,6 +393,12 @@ impl PeerRole {
             }
             Input::StoreFailed(_) => Err(Exit::halt(Leave::DiskFailed)),
             Input::DigestMismatch { zxid } => self.on_mismatch(cx, zxid),
+            Input::ObserverConnected(link)
+                if !matches!(self, Self::Learner(_) | Self::Leader(_)) =>
+            {
+                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+                Ok(())
+            }
             Input::HandOver => match self {
                 Self::Leader(leader) => leader.hand_over(cx),
                 _ => Err(Exit::halt(Leave::Stopping)),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jute::Zxid;
 
 use super::handler::Stage;
+use super::observer_master::check_not_ahead;
 use super::{Leader, Phase, Synchronisation};
 use crate::core::Context;
 use crate::effect::{Effect, Store};
@@ -178,6 +179,10 @@ impl Leader {
                     return Err(Leave::Ahead(server));
                 }
                 phase.acked.insert(server);
+            }
+            (Phase::ObserverMaster(_), _, Some(server)) => {
+                check_not_ahead(cx, server, last)?;
+                self.synchronise(cx, link, last);
             }
             (Phase::Synchronisation(_) | Phase::Broadcast(_), _, _) => {
                 self.synchronise(cx, link, last);

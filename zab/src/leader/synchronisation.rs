@@ -180,7 +180,7 @@ impl Leader {
             (Phase::Synchronisation(phase), Some(server)) => {
                 phase.acked.insert(server);
             }
-            (Phase::Broadcast(_), _) => self.up_to_date(cx, link),
+            (Phase::Broadcast(_) | Phase::ObserverMaster(_), _) => self.up_to_date(cx, link),
             _ => {}
         }
     }

@@ -48,6 +48,7 @@ fn options(seed: u64) -> Options {
         } else {
             defaults.max_concurrent_diff_syncs
         },
+        observer_masters: seed % 4 < 2,
         max_time_to_wait_for_epoch_ms: tight.then_some(400),
         tick_time_ms: 200,
         init_limit: 10,
@@ -297,6 +298,14 @@ impl Run {
         next.is_some_and(|next| next <= self.ensemble.now)
     }
 
+    fn epoch_of(&self, leader: ServerId) -> Option<zab::Epoch> {
+        let peer = self.ensemble.servers[&leader].peer.as_ref()?;
+        match peer.status() {
+            RoleStatus::Leading { epoch } => Some(epoch),
+            _ => None,
+        }
+    }
+
     fn is_quiet(&self) -> bool {
         let Some(leader) = self.ensemble.leader() else {
             return false;
@@ -308,8 +317,11 @@ impl Run {
             };
             let follows = match peer.status() {
                 RoleStatus::Leading { .. } => server.id == leader,
-                RoleStatus::Following { leader: of, .. }
-                | RoleStatus::Observing { leader: of, .. } => of == leader,
+                RoleStatus::Following { leader: of, .. } => of == leader,
+                // Behind an observer master it may still name the leader before.
+                RoleStatus::Observing { leader: of, epoch } => {
+                    of == leader || Some(epoch) == self.epoch_of(leader)
+                }
                 _ => false,
             };
             let last = server
@@ -358,6 +370,7 @@ fn every_invariant_holds_under_faults() {
         "established",
         "delivered",
         "throttled",
+        "observer master",
     ];
     explore(false, &wanted);
 }
