@@ -7,6 +7,7 @@ use jute::quorum::QuorumConfig;
 use jute::quorum::config::Member;
 use jute::quorum::election::ServerState;
 
+use super::numbers::Numbers;
 use super::{Past, SERVERS};
 use crate::election::{Notification, Vote};
 use crate::peer::{Peer, PeerRole};
@@ -90,8 +91,9 @@ pub(super) struct Locals {
     numbers: BTreeMap<(usize, String), Local>,
     messages: Vec<Notification>,
     message_numbers: BTreeMap<String, Message>,
-    /// By [`code`].
-    steps: BTreeMap<u64, Rc<Step>>,
+    /// By the numbers of what happens, see [`code`].
+    steps: Vec<Rc<Step>>,
+    step_numbers: Numbers,
 }
 
 impl Locals {
@@ -103,7 +105,8 @@ impl Locals {
             numbers: BTreeMap::new(),
             messages: Vec::new(),
             message_numbers: BTreeMap::new(),
-            steps: BTreeMap::new(),
+            steps: Vec::new(),
+            step_numbers: Numbers::new(),
         }
     }
 
@@ -126,13 +129,13 @@ impl Locals {
         from: Local,
         happening: Happening,
     ) -> Result<Rc<Step>, String> {
-        let code = code(server, from, happening);
-        if let Some(step) = self.steps.get(&code) {
-            return Ok(Rc::clone(step));
+        let code = u128::from(code(server, from, happening));
+        let number = self.step_numbers.of([code, 0]) as usize;
+        if number == self.steps.len() {
+            let step = self.run(server, from, happening)?;
+            self.steps.push(Rc::new(step));
         }
-        let step = Rc::new(self.run(server, from, happening)?);
-        self.steps.insert(code, Rc::clone(&step));
-        Ok(step)
+        Ok(Rc::clone(&self.steps[number]))
     }
 
     fn run(&mut self, server: usize, from: Local, happening: Happening) -> Result<Step, String> {

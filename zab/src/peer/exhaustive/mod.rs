@@ -23,6 +23,7 @@
 //! histories, `ZAB_ELECTION_ALL=1` takes each combination of four histories.
 
 mod local;
+mod numbers;
 mod search;
 mod world;
 

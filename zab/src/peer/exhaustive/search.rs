@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 
+use super::numbers::{Number, Numbers};
 use super::world::{Move, State, World};
 use super::{Past, SERVERS};
 
@@ -28,67 +29,8 @@ impl AddAssign for Found {
     }
 }
 
-type Number = u32;
-
 /// The two orders in which what is due at the same time happens.
 const ORDERS: usize = 2;
-
-/// Numbers for states, in the order in which they are seen. A plain table: it is looked into for
-/// every move.
-struct Numbers {
-    /// Numbers plus one, by hash; at most half of the places are taken.
-    places: Vec<Number>,
-    known: Vec<[u128; 2]>,
-}
-
-impl Numbers {
-    fn new() -> Self {
-        Self {
-            places: vec![0; 1 << 16],
-            known: Vec::new(),
-        }
-    }
-
-    fn of(&mut self, state: [u128; 2]) -> Number {
-        if 2 * self.known.len() >= self.places.len() {
-            self.places = vec![0; 2 * self.places.len()];
-            for number in 0..self.known.len() {
-                let place = self.find(self.known[number]);
-                self.places[place] = number as Number + 1;
-            }
-        }
-        let place = self.find(state);
-        if self.places[place] == 0 {
-            self.known.push(state);
-            self.places[place] = self.known.len() as Number;
-        }
-        self.places[place] - 1
-    }
-
-    /// Its place, or the free one where it belongs.
-    fn find(&self, state: [u128; 2]) -> usize {
-        let mask = self.places.len() - 1;
-        let mut place = hash(state) as usize & mask;
-        loop {
-            let taken = self.places[place];
-            if taken == 0 || self.known[taken as usize - 1] == state {
-                return place;
-            }
-            place = (place + 1) & mask;
-        }
-    }
-}
-
-/// Mixes all bits; which one falls where does not matter.
-fn hash([a, b]: [u128; 2]) -> u64 {
-    let words = [a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64];
-    let mut mixed: u64 = 0;
-    for word in words {
-        mixed = (mixed ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^= mixed >> 29;
-    }
-    mixed
-}
 
 struct Search {
     world: World,

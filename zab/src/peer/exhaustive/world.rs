@@ -95,27 +95,11 @@ impl World {
 
     /// A leader that knows of its election, with a quorum that joins it.
     pub(super) fn leader(&self, state: &State) -> Option<usize> {
-        let joins = |server, leader| self.doing(state, server) == Some(Doing::Joining { leader });
-        let elected = |leader: &usize| {
-            let followers = (0..SERVERS).filter(|server| joins(*server, *leader));
-            self.doing(state, *leader) == Some(Doing::Preparing)
-                && is_majority(followers.count() + 1)
-        };
-        (0..SERVERS).find(elected)
+        leader_among([0, 1, 2].map(|server| self.doing(state, server)))
     }
 
-    /// Whether nothing happens unless time passes.
-    fn is_quiet(&self, state: &State) -> bool {
-        let waits = |server| {
-            let doing = self.doing(state, server);
-            doing == Some(Doing::Looking { finalizing: true })
-        };
-        let sent = state.links.iter().flatten().any(|link| link[0] != 0);
-        let refused = state.refused.iter().flatten().any(|refused| *refused);
-        !sent && !refused && !(0..SERVERS).any(waits)
-    }
-
-    /// Everything that can happen.
+    /// Everything that can happen. Roles end, and votes are repeated, only when nothing else happens:
+    /// that takes longer than messages.
     pub(super) fn moves(&self, state: &State) -> Vec<Move> {
         let mut moves = Vec::new();
         for a in 0..SERVERS {
@@ -128,16 +112,17 @@ impl World {
                 }
             }
         }
-        let quiet = self.is_quiet(state);
-        let leader = self.leader(state);
+        let doings = [0, 1, 2].map(|server| self.doing(state, server));
+        let waits = Some(Doing::Looking { finalizing: true });
+        let quiet = moves.is_empty() && !doings.contains(&waits);
+        let leader = leader_among(doings);
         let mut repeats = false;
         for server in 0..SERVERS {
-            match self.doing(state, server) {
+            match doings[server] {
                 None => moves.push(Move::Start(server)),
                 Some(Doing::Looking { finalizing: true }) => moves.push(Move::Finalize(server)),
                 Some(Doing::Looking { finalizing: false }) => repeats = true,
-                Some(Doing::Joining { leader: of })
-                    if self.doing(state, of) == Some(Doing::Preparing) => {}
+                Some(Doing::Joining { leader: of }) if doings[of] == Some(Doing::Preparing) => {}
                 Some(Doing::Preparing) if leader == Some(server) => {}
                 Some(Doing::Joining { .. } | Doing::Preparing) if quiet => {
                     moves.push(Move::GiveUp(server));
@@ -264,6 +249,19 @@ impl World {
         }
         lines.join("\n    ")
     }
+}
+
+fn leader_among(doings: [Option<Doing>; SERVERS]) -> Option<usize> {
+    for leader in 0..SERVERS {
+        if doings[leader] == Some(Doing::Preparing) {
+            let joins = Some(Doing::Joining { leader });
+            let followers = doings.iter().filter(|doing| **doing == joins).count();
+            if is_majority(followers + 1) {
+                return Some(leader);
+            }
+        }
+    }
+    None
 }
 
 impl State {
