@@ -392,6 +392,7 @@ impl PeerRole {
                 self.on_stored(cx, through, missed)
             }
             Input::StoreFailed(_) => Err(Exit::halt(Leave::DiskFailed)),
+            Input::Oracle(says) => self.on_oracle(cx, says),
             Input::DigestMismatch { zxid } => self.on_mismatch(cx, zxid),
             Input::ObserverConnected(link)
                 if !matches!(self, Self::Learner(_) | Self::Leader(_)) =>
@@ -455,6 +456,19 @@ impl PeerRole {
                 leader.on_elector_looking(cx, from)
             }
             _ => Ok(()),
+        }
+    }
+
+    fn on_oracle(&mut self, cx: &mut Context<'_>, says: bool) -> Result<(), Exit> {
+        cx.core.configs.hear_oracle(says);
+        match self {
+            Self::Looking(looking) => {
+                let outcome = looking.on_oracle(cx);
+                self.conclude(cx, outcome);
+                Ok(())
+            }
+            Self::Leader(leader) => leader.on_oracle(cx),
+            Self::Settling(_) | Self::Learner(_) | Self::Halted => Ok(()),
         }
     }
 

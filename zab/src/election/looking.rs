@@ -118,6 +118,11 @@ impl Looking {
         self.decide(cx)
     }
 
+    /// The oracle may have made this server's voice a quorum, or taken that back.
+    pub(crate) fn on_oracle(&mut self, cx: &mut Context<'_>) -> Outcome {
+        self.decide(cx)
+    }
+
     pub(crate) fn on_notification(
         &mut self,
         cx: &mut Context<'_>,
@@ -202,6 +207,10 @@ impl Looking {
             .is_quorum(&cast, cx.core.configs.committed())
             && leads(cx, &self.established, leader, round)
         {
+            cx.core.ballot.round = round;
+            return self.conclude(cx, cast.vote, round);
+        }
+        if cast.state == ServerState::Leading && leader == from && cx.core.configs.trusts_leader() {
             cx.core.ballot.round = round;
             return self.conclude(cx, cast.vote, round);
         }

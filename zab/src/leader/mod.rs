@@ -88,6 +88,7 @@ impl Leader {
 
     /// Lets go of all learners.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: &Leave) {
+        cx.core.configs.set_followed(false);
         for link in self.learners.links() {
             cx.out.push(Effect::DropLearner(link, why.clone()));
         }
@@ -162,6 +163,11 @@ impl Leader {
             } => self.revalidated(cx, link, session, valid),
             input => self.on_learner(cx, input),
         }
+        self.settle(cx)
+    }
+
+    /// The oracle may have made this server alone a quorum.
+    pub(crate) fn on_oracle(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
         self.settle(cx)
     }
 
@@ -381,6 +387,7 @@ impl Leader {
     /// Draws the conclusions from whatever has been counted: one place, so that no order of
     /// events is forgotten.
     fn settle(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.count_followers(cx);
         self.discover(cx)?;
         self.acknowledge(cx);
         self.establish(cx)?;

@@ -15,6 +15,7 @@
 //! | `propose ID [N]`, `sync ID N`, `forward-sync ID` | clients |
 //! | `revalidate ID N` | asks the leader about session N: odd ones are alive |
 //! | `reconfig ID MEMBER...` | as `4` or `4:observer`: all members |
+//! | `oracle ID yes`, `oracle ID no` | what an ensemble of two is told |
 //! | `snapshot ID` | its log is purged behind a snapshot |
 //! | `mismatch ID`, `hand-over ID` | its tree is not the leader's; it is to be stopped |
 //! | `state` | what each server is, has, and has delivered |
@@ -97,6 +98,7 @@ impl Script {
                     timeout_ms: 4000,
                 },
             ),
+            "oracle" => ensemble.tell_oracle(id, words.get(1) == Some(&"yes")),
             "snapshot" => ensemble.purge(id),
             "mismatch" => ensemble.mismatch(id),
             "hand-over" => ensemble.input(id, Input::HandOver),

@@ -298,6 +298,12 @@ impl Ensemble {
             .for_each(|number| self.net.break_connection(number));
     }
 
+    /// The oracle of an ensemble of two decides: what one server commits alone is on one disk.
+    pub(crate) fn tell_oracle(&mut self, id: ServerId, says: bool) {
+        self.static_config = false;
+        self.input(id, Input::Oracle(says));
+    }
+
     /// The state of a server finds that its tree is not the one that a digest tells.
     pub(crate) fn mismatch(&mut self, id: ServerId) {
         let zxid = self
