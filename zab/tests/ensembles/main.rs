@@ -3,6 +3,7 @@
 mod ensemble;
 mod foreign_log;
 mod hostile;
+mod observer_master;
 mod random;
 mod scripts;
 mod slow_learner;
