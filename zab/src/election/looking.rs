@@ -104,7 +104,11 @@ impl Looking {
     pub(crate) fn on_deadline(&mut self, cx: &mut Context<'_>) -> Outcome {
         if self.finalize.is_some_and(|at| at <= cx.now) {
             self.finalize = None;
-            return self.conclude(cx, self.proposal, cx.core.ballot.round);
+            let outcome = self.conclude(cx, self.proposal, cx.core.ballot.round);
+            // The others may agree on this server though it must not lead: it goes on asking.
+            if outcome != Outcome::Open {
+                return outcome;
+            }
         }
         if self.backoff.expired(cx.now) {
             self.broadcast(cx);

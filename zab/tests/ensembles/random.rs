@@ -71,7 +71,8 @@ struct Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("simulated time {} ms", self.ensemble.now.0);
+            let (seed, now) = (self.seed, self.ensemble.now.0);
+            eprintln!("seed {seed}, simulated time {now} ms");
         }
     }
 }
