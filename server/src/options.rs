@@ -230,6 +230,11 @@ fn peer(config: &Config, ensemble: &EnsembleSettings) -> zab::Options {
         min_notification_interval_ms: ms(ensemble.election.min_notification_interval),
         max_notification_interval_ms: ms(ensemble.election.max_notification_interval),
         commit_log_count: ensemble.history.commit_log_count as usize,
+        observer_election_delay_ms: ms(ensemble.learner.observer_election_delay),
+        max_concurrent_snap_syncs: ensemble.leader.max_concurrent_snap_syncs as usize,
+        max_concurrent_diff_syncs: ensemble.leader.max_concurrent_diff_syncs as usize,
+        observer_masters: ensemble.learner.observer_master_port.is_some(),
+        max_time_to_wait_for_epoch_ms: ensemble.leader.max_time_to_wait_for_epoch.map(ms),
         // The last wait of an election and the last counter of an epoch are no options.
         ..zab::Options::default()
     }

@@ -41,6 +41,15 @@ pub enum Effect {
         /// Its line, if the configuration has one.
         member: Option<MemberLine>,
     },
+    /// Connects to the `observerMasterPort` of a follower instead, on its first address.
+    ConnectToObserverMaster {
+        /// The connection's name from here on.
+        link: LeaderLink,
+        /// Whom.
+        to: ServerId,
+        /// Its line, if the configuration has one.
+        member: Option<MemberLine>,
+    },
     /// Closes it, or stops connecting. A tree that came on it and is not installed is thrown
     /// away.
     LeaveLeader(LeaderLink, Leave),

@@ -333,6 +333,9 @@ impl Member {
             }
             Wanted::Notify { to, notification } => Effect::Notify { to, notification },
             Wanted::Connect { link, to, member } => Effect::Connect { link, to, member },
+            Wanted::ConnectToObserverMaster { link, to, member } => {
+                Effect::ConnectToObserverMaster { link, to, member }
+            }
             Wanted::LeaveLeader(link, why) => Effect::LeaveLeader(link, why),
             Wanted::ToLeader(link, packet) => Effect::ToLeader(link, packet),
             Wanted::Pong(link, zxid) => self.pong(link, zxid, now),

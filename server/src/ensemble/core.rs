@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal::{Inflow, LogReader};
+use jute::quorum::config::{Member, MemberAddress};
 use parking_lot::Mutex;
-use replica::member::{Effect, Input, Member, Outcome};
+use replica::member::{self, Effect, Input, Outcome};
 use replica::{Connection, Submission};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use zab::{LeaderLink, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, Store};
+use zab::{LeaderLink, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId, Store};
 
 use super::disk::{self, Disk, DiskError, Job};
 use super::engine::{Arrival, Engine};
 use super::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::peer::election::ElectionLinks;
-use crate::peer::quorum::{Flush, Outflows, PeerSocket, Uplinks};
+use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
 
 /// With so few connections to answer, this thread sends the answers itself; with more their
 /// tasks do, on all cores.
@@ -30,11 +31,13 @@ pub(super) struct Shell {
     pub(super) uplinks: Uplinks,
     pub(super) outflows: Outflows,
     pub(super) runtime: tokio::runtime::Handle,
+    /// `observerMasterPort`: the same on all servers.
+    pub(super) observer_master_port: Option<u16>,
 }
 
 /// Owned by who decides at the moment.
 pub(crate) struct Core {
-    member: Member,
+    member: member::Member,
     clock: Clock,
     snapshots: Snapshots,
     reader: Arc<Mutex<LogReader>>,
@@ -64,7 +67,7 @@ struct Learner {
 
 impl Core {
     pub(super) fn new(
-        member: Member,
+        member: member::Member,
         clock: Clock,
         snapshots: Snapshots,
         reader: LogReader,
@@ -94,7 +97,7 @@ impl Core {
         self.shell.is_some()
     }
 
-    pub(super) fn member(&self) -> &Member {
+    pub(super) fn member(&self) -> &member::Member {
         &self.member
     }
 
@@ -153,7 +156,7 @@ impl Core {
                 }
                 Arrival::Loaded(state) => self.handle(Input::Loaded(state)),
                 Arrival::Connected(link, socket) => self.connected(link, socket),
-                Arrival::Accepted(link, socket) => self.accepted(link, socket),
+                Arrival::Accepted(link, socket, kind) => self.accepted(link, socket, kind),
                 Arrival::Tree(link, tree) => self.tree(link, tree),
                 Arrival::DiskDone => self.with_disk -= 1,
                 Arrival::SnapshotDue => {
@@ -188,10 +191,13 @@ impl Core {
         }
     }
 
-    fn accepted(&mut self, link: LearnerLink, socket: Arc<PeerSocket>) {
+    fn accepted(&mut self, link: LearnerLink, socket: Arc<PeerSocket>, kind: Port) {
         let stop = CancellationToken::new();
         self.learners.insert(link, Learner { socket, stop });
-        self.handle(Input::Peer(zab::Input::LearnerConnected(link)));
+        self.handle(Input::Peer(match kind {
+            Port::Quorum => zab::Input::LearnerConnected(link),
+            Port::ObserverMaster => zab::Input::ObserverConnected(link),
+        }));
     }
 
     fn tree(&mut self, link: LeaderLink, tree: Box<Inflow>) {
@@ -239,14 +245,14 @@ impl Core {
             Effect::Store(..) | Effect::Reload(_) => unreachable!("the disk's"),
             Effect::Notify { to, notification } => shell.election.notify(to, &notification),
             Effect::Connect { link, to, member } => {
-                let stop = CancellationToken::new();
-                shell.uplinks.connect(link, to, member, stop.clone());
-                self.leave_leader(None);
-                self.uplink = Some(Uplink {
-                    link,
-                    socket: None,
-                    stop,
-                });
+                let addresses = addresses(member, |address| address.quorum_port);
+                self.connect(link, to, addresses);
+            }
+            Effect::ConnectToObserverMaster { link, to, member } => {
+                let port = shell.observer_master_port.unwrap_or_default();
+                let mut addresses = addresses(member, |_| port);
+                addresses.truncate(1);
+                self.connect(link, to, addresses);
             }
             Effect::LeaveLeader(link, why) => {
                 info!("leaving the leader: {why}");
@@ -281,6 +287,19 @@ impl Core {
                  server serves on and will not lead"
             ),
         }
+    }
+
+    fn connect(&mut self, link: LeaderLink, to: ServerId, addresses: Vec<(String, u16)>) {
+        self.leave_leader(None);
+        let stop = CancellationToken::new();
+        if let Some(shell) = &self.shell {
+            shell.uplinks.connect(link, to, addresses, stop.clone());
+        }
+        self.uplink = Some(Uplink {
+            link,
+            socket: None,
+            stop,
+        });
     }
 
     fn role_changed(&mut self, status: RoleStatus) {
@@ -385,6 +404,16 @@ impl Core {
         let touched = self.out.take_touched();
         answer(&touched);
     }
+}
+
+/// Where a server can be reached at this port.
+fn addresses(member: Option<Member>, port: impl Fn(&MemberAddress) -> u16) -> Vec<(String, u16)> {
+    let addresses = member.map(|member| member.addresses).unwrap_or_default();
+    let address = |address: MemberAddress| {
+        let port = port(&address);
+        (address.host, port)
+    };
+    addresses.into_iter().map(address).collect()
 }
 
 /// The cost of what is out. Errors show again in the connection's task.

@@ -16,7 +16,7 @@ use super::core::{Core, Shell};
 use super::disk::{Disk, DiskError, Done};
 use super::queue::Queue;
 use crate::peer::election::Place;
-use crate::peer::quorum::PeerSocket;
+use crate::peer::quorum::{PeerSocket, Port};
 use crate::pipeline::PanicEnds;
 
 /// Longest wait when nothing is due.
@@ -47,7 +47,7 @@ pub(crate) enum Arrival {
     /// The leader is connected.
     Connected(LeaderLink, Arc<PeerSocket>),
     /// A learner has connected.
-    Accepted(LearnerLink, Arc<PeerSocket>),
+    Accepted(LearnerLink, Arc<PeerSocket>, Port),
     /// The leader's tree is here.
     Tree(LeaderLink, Box<Inflow>),
     /// The log's thread has done one batch of jobs; what came of them stands before this.

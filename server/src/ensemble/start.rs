@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::options;
 use crate::peer::election::{ElectionEvent, ElectionLinks, Members};
 use crate::peer::listen;
-use crate::peer::quorum::{LinkNumbers, Outflows, QuorumListener, Uplinks};
+use crate::peer::quorum::{LinkNumbers, Outflows, Port, QuorumListener, Uplinks};
 use crate::pipeline::{Preparer, Purge, SnapshotPace};
 use crate::serve::Server;
 use crate::write_path::WritePath;
@@ -117,13 +117,28 @@ pub(crate) async fn join(
     let ensemble = server.config.ensemble.as_ref().context("no ensemble")?;
     let runtime = tokio::runtime::Handle::current();
     let links = options::links(ensemble);
-    let quorum_addresses = own_addresses(ensemble, |address| address.quorum_port);
     let numbers = LinkNumbers::default();
-    for listener in listen::bind(&quorum_addresses, "quorum port", &links).await? {
-        let numbers = numbers.clone();
-        let listener = QuorumListener { listener, numbers };
-        let accepting = listener.run(Arc::clone(engine), tasks.clone(), stop.clone());
-        tasks.spawn(accepting);
+    let quorum = own_addresses(ensemble, |address| address.quorum_port);
+    let master = ensemble.learner.observer_master_port;
+    let master = master.map(|port| own_addresses(ensemble, |_| port));
+    for (port, name, addresses) in [
+        (Port::Quorum, "quorum port", quorum),
+        (
+            Port::ObserverMaster,
+            "observerMasterPort",
+            master.unwrap_or_default(),
+        ),
+    ] {
+        for listener in listen::bind(&addresses, name, &links).await? {
+            let numbers = numbers.clone();
+            let listener = QuorumListener {
+                port,
+                listener,
+                numbers,
+            };
+            let accepting = listener.run(Arc::clone(engine), tasks.clone(), stop.clone());
+            tasks.spawn(accepting);
+        }
     }
     let heard = Arc::clone(engine);
     let election = ElectionLinks::start(
@@ -152,6 +167,7 @@ pub(crate) async fn join(
             tasks: tasks.clone(),
         },
         runtime,
+        observer_master_port: ensemble.learner.observer_master_port,
     };
     engine.begin(shell);
     Ok(())

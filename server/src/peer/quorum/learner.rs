@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zab::{Input, LearnerLink, LearnerPacket};
 
+use super::listener::Port;
 use super::reading::{Incoming, ReadError};
 use super::socket::{Flush, PeerSocket};
 use crate::ensemble::{Arrival, Engine};
@@ -17,12 +18,12 @@ pub(super) async fn serve(
     engine: Arc<Engine>,
     stream: TcpStream,
     peer: SocketAddr,
-    link: LearnerLink,
+    (link, port): (LearnerLink, Port),
     stop: CancellationToken,
 ) {
     let (reader, writer) = stream.into_split();
     let socket = Arc::new(PeerSocket::new(writer));
-    engine.push(Arrival::Accepted(link, Arc::clone(&socket)));
+    engine.push(Arrival::Accepted(link, Arc::clone(&socket), port));
     let mut incoming = Incoming::new(reader, engine.limits());
     let ended = tokio::select! {
         ended = receive(&engine, &mut incoming, link) => ended,

@@ -27,8 +27,18 @@ impl LinkNumbers {
     }
 }
 
-/// One address of the quorum port.
+/// Which port learners connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// A leader's.
+    Quorum,
+    /// That of a follower which serves observers.
+    ObserverMaster,
+}
+
+/// One address of such a port.
 pub(crate) struct QuorumListener {
+    pub(crate) port: Port,
     pub(crate) listener: TcpListener,
     pub(crate) numbers: LinkNumbers,
 }
@@ -56,7 +66,8 @@ impl QuorumListener {
                     }
                     let (engine, stop) = (Arc::clone(&engine), stop.clone());
                     let link = self.numbers.next();
-                    tasks.spawn(learner::serve(engine, stream, peer, link, stop));
+                    let learner = (link, self.port);
+                    tasks.spawn(learner::serve(engine, stream, peer, learner, stop));
                 }
                 Err(error) => {
                     error!("cannot accept a learner: {error}");

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jute::Zxid;
-use jute::quorum::config::Member;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,21 +30,21 @@ impl Uplinks {
         &self,
         link: LeaderLink,
         to: ServerId,
-        member: Option<Member>,
+        addresses: Vec<(String, u16)>,
         stop: CancellationToken,
     ) {
         let uplinks = self.clone();
         let connecting = async move {
             tokio::select! {
-                () = uplinks.run(link, to, member) => {}
+                () = uplinks.run(link, to, &addresses) => {}
                 () = stop.cancelled() => {}
             }
         };
         self.tasks.spawn_on(connecting, &self.runtime);
     }
 
-    async fn run(&self, link: LeaderLink, to: ServerId, member: Option<Member>) {
-        let ended = match self.reach(to, member).await {
+    async fn run(&self, link: LeaderLink, to: ServerId, addresses: &[(String, u16)]) {
+        let ended = match self.reach(to, addresses).await {
             Ok(stream) => self.serve(link, stream).await,
             Err(error) => {
                 debug!("leader {to} is not reached: {error}");
@@ -60,17 +59,12 @@ impl Uplinks {
         self.engine.push(Arrival::Peer(Input::LeaderLost(link)));
     }
 
-    async fn reach(&self, to: ServerId, member: Option<Member>) -> std::io::Result<TcpStream> {
-        let addresses = member.map(|member| member.addresses).unwrap_or_default();
-        let addresses: Vec<_> = addresses
-            .into_iter()
-            .map(|address| (address.host, address.quorum_port))
-            .collect();
+    async fn reach(&self, to: ServerId, addresses: &[(String, u16)]) -> std::io::Result<TcpStream> {
         if addresses.is_empty() {
             let text = format!("server {to} has no line in the configuration");
             return Err(std::io::Error::new(std::io::ErrorKind::NotFound, text));
         }
-        let stream = dial(&addresses, self.connect_timeout).await?;
+        let stream = dial(addresses, self.connect_timeout).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
