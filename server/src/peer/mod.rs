@@ -1,4 +1,6 @@
 //! The ports between the members of an ensemble.
 
+#[cfg(test)]
+mod dead_ends;
 pub mod dial;
 pub mod election;
