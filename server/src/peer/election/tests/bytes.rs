@@ -155,7 +155,7 @@ fn what_others_say_is_judged() {
 fn describe(caller: &Caller) -> String {
     let mut text = caller
         .server
-        .map_or("nobody".to_owned(), |id| id.to_string());
+        .map_or_else(|| "nobody".to_owned(), |id| id.to_string());
     text.push_str(" at");
     for address in &caller.told {
         text.push_str(&format!(" {address}"));

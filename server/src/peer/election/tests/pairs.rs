@@ -5,7 +5,7 @@ use super::node::{Node, Seat, config, members, options, seats, within};
 use super::raw::{RawLink, RawServer};
 use crate::peer::election::{ElectionEvent, Members};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_hear_each_other_whoever_begins() {
     for (first, second) in [(1, 2), (2, 1)] {
         let pair = seats([first, second]);
@@ -22,7 +22,7 @@ async fn two_servers_hear_each_other_whoever_begins() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_servers_hear_each_other() {
     let three = seats([1, 2, 3]);
     let mut nodes = Vec::new();
@@ -199,7 +199,7 @@ async fn a_lost_connection_is_dialled_once_and_the_last_message_repeated() {
     node.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_back_is_reached_again() {
     let pair = seats([1, 2]);
     let mut two = Node::start(&pair[1], members(&pair), options()).await;
@@ -222,7 +222,7 @@ async fn a_server_that_comes_back_is_reached_again() {
     two.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_joiner_is_called_back_and_answered() {
     for joiner in [1, 9] {
         let [member, stranger] = seats([2, joiner]);
