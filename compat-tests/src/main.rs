@@ -50,6 +50,8 @@ enum Suite {
     Data(suites::data::Options),
     /// SIGKILL under load, and logs cut at every byte of the last record.
     Crash(suites::crash::Options),
+    /// Our links to the election ports of Apache's servers.
+    Election(suites::election::Options),
     /// Every suite, with the sizes that the project's checks ask for.
     All,
 }
@@ -85,6 +87,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Zkcli(target) => suites::zkcli::run(&launcher, target.server),
         Suite::Data(options) => suites::data::run(&launcher, options),
         Suite::Crash(options) => suites::crash::run(&launcher, options),
+        Suite::Election(options) => suites::election::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }
@@ -110,6 +113,10 @@ fn all(launcher: &Launcher) -> Result<bool> {
     note(
         "crash",
         suites::crash::run(launcher, &suites::crash::Options::default()),
+    );
+    note(
+        "election",
+        suites::election::run(launcher, &suites::election::Options::default()),
     );
     note("diff", diff::run(launcher, &diff::Options::default()));
     Ok(held)

@@ -212,3 +212,133 @@ pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use test_support::ReservedPort;
+
+    use super::*;
+    use crate::peer::dead_ends::{FullPort, unknown_host};
+
+    const SHORT: Duration = Duration::from_millis(300);
+    /// Nothing is to take so long.
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn kind(outcome: &Result<TcpStream, DialError>) -> &'static str {
+        match outcome {
+            Ok(_) => "reached",
+            Err(DialError::Refused(_)) => "refused",
+            Err(DialError::TimedOut) => "timed out",
+            Err(DialError::Unresolvable { .. }) => "unresolvable",
+            Err(DialError::Failed(_)) => "failed",
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_apart() {
+        let listening = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let live = (
+            "127.0.0.1".to_owned(),
+            listening.local_addr().expect("bound").port(),
+        );
+        let free = ReservedPort::reserve().expect("a port");
+        let refused = ("127.0.0.1".to_owned(), free.address().port());
+        let full = FullPort::new();
+        let silent = full.host_and_port();
+        let unknown = (unknown_host(), 3888);
+        let by_name = ("localhost".to_owned(), live.1);
+        for (addresses, timeout, expected) in [
+            (vec![], LONG, "failed"),
+            (vec![&live], LONG, "reached"),
+            (vec![&by_name], LONG, "reached"),
+            (vec![&refused], LONG, "refused"),
+            (vec![&refused, &refused], LONG, "refused"),
+            (vec![&unknown], LONG, "unresolvable"),
+            (vec![&silent], SHORT, "timed out"),
+            // One that answers is enough, wherever it stands.
+            (vec![&refused, &live], LONG, "reached"),
+            (vec![&unknown, &live], LONG, "reached"),
+            (vec![&silent, &live], LONG, "reached"),
+            (vec![&live, &silent], LONG, "reached"),
+            // What one refused, the other may not.
+            (vec![&refused, &unknown], LONG, "unresolvable"),
+            (vec![&refused, &silent], SHORT, "timed out"),
+            (vec![&silent, &refused], SHORT, "timed out"),
+        ] {
+            let addresses: Vec<_> = addresses.into_iter().cloned().collect();
+            let outcome = dial(&addresses, timeout).await;
+            assert_eq!(kind(&outcome), expected, "{addresses:?}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_family_that_is_not_spoken_does_not_count() {
+        let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 1));
+        let v4 = SocketAddr::from(([192, 0, 2, 1], 1));
+        let failures = |kinds: &[(SocketAddr, ErrorKind)]| {
+            let mut search = Search::default();
+            for (address, kind) in kinds {
+                search.note(of_attempt(*address, (*kind).into()));
+            }
+            kind(&Err(search.verdict()))
+        };
+        let refused = ErrorKind::ConnectionRefused;
+        for (kinds, expected) in [
+            (&[(v6, ErrorKind::NetworkUnreachable)][..], "failed"),
+            (
+                &[(v6, ErrorKind::NetworkUnreachable), (v4, refused)],
+                "refused",
+            ),
+            (
+                &[(v4, refused), (v6, ErrorKind::AddrNotAvailable)],
+                "refused",
+            ),
+            (
+                &[(v4, ErrorKind::NetworkUnreachable), (v6, refused)],
+                "failed",
+            ),
+            (&[(v4, refused), (v6, ErrorKind::HostUnreachable)], "failed"),
+            (&[(v4, refused), (v6, ErrorKind::TimedOut)], "timed out"),
+            (&[(v4, ErrorKind::ConnectionReset)], "refused"),
+        ] {
+            assert_eq!(failures(kinds), expected, "{kinds:?}");
+        }
+    }
+
+    /// The system picks the near port from the same range: some tries connect with themselves.
+    #[tokio::test]
+    async fn nobody_is_reached_where_nobody_listens() {
+        let free = ReservedPort::reserve().expect("a port");
+        let address = ("127.0.0.1".to_owned(), free.address().port());
+        for _ in 0..100 {
+            let outcome = dial(std::slice::from_ref(&address), LONG).await;
+            assert_eq!(kind(&outcome), "refused", "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn as_an_error_of_the_system() {
+        for (error, expected) in [
+            (
+                DialError::Refused(ErrorKind::ConnectionReset.into()),
+                ErrorKind::ConnectionReset,
+            ),
+            (DialError::TimedOut, ErrorKind::TimedOut),
+            (
+                DialError::Unresolvable {
+                    host: "h".to_owned(),
+                    source: ErrorKind::Other.into(),
+                },
+                ErrorKind::NotFound,
+            ),
+            (
+                DialError::Failed(ErrorKind::HostUnreachable.into()),
+                ErrorKind::HostUnreachable,
+            ),
+        ] {
+            assert_eq!(io::Error::from(error).kind(), expected);
+        }
+    }
+}

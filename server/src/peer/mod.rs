@@ -1,5 +1,7 @@
 //! The ports between the members of an ensemble.
 
+#[cfg(test)]
+mod dead_ends;
 pub mod dial;
 pub mod election;
 pub mod listen;
