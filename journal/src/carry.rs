@@ -104,25 +104,25 @@ impl Journal {
     pub fn carry_out(&mut self, writes: impl IntoIterator<Item = Write>) -> Carried {
         let mut carried = Carried::default();
         let mut progress = Progress::default();
+        let mut last = None;
         for write in writes {
             let ticket = write.ticket;
+            last = Some(ticket);
             if let Err(error) = self.carry_one(write, &mut progress, &mut carried) {
                 let ticket = progress.appended.map_or(ticket, |(first, _)| first);
                 return self.fail(ticket, error, progress, carried);
             }
         }
+        let Some(last) = last else { return carried };
         let ended = self.sync(&mut progress).and_then(|()| match &mut self.log {
             Some(log) => log.keep_ahead(),
             None => Ok(()),
         });
         if let Err(error) = ended {
-            // If nothing waited for the sync, what is next will not be carried out; nothing was
-            // lost.
-            let ticket = progress.appended.map(|(first, _)| first);
-            let Some(ticket) = ticket.or_else(|| progress.done.take()) else {
-                self.log = None;
-                return carried;
-            };
+            // Behind a sync that went well only what comes next is at stake; the member stops all
+            // the same, and is told so by the last write that was asked for.
+            let ticket = progress.appended.map_or(last, |(first, _)| first);
+            progress.done = progress.done.filter(|done| *done != ticket);
             return self.fail(ticket, error, progress, carried);
         }
         carried.inputs.extend(progress.done.map(Input::Stored));

@@ -143,9 +143,11 @@ impl Journal {
             recovered.last_zxid,
             "the state holds everything up to the end of the log"
         );
+        let mut log = LogEnd::new(found.log, preparer, roll);
+        log.prepare()?;
         let journal = Self {
             files,
-            log: Some(LogEnd::new(found.log, preparer, roll)),
+            log: Some(log),
             config,
             accepted: recovered.accepted_epoch,
             current: recovered.current_epoch,

@@ -16,7 +16,7 @@ use jute::txn::LogEntry;
 use jute::wire::Limits;
 use state::State;
 use storage::sim_disk::Rng;
-use storage::{SimDisk, Start};
+use storage::{Compression, SimDisk, Start};
 use zab::{Entry, Epoch, LogRead, Store};
 
 /// Installs a tree; returns what is the state then.
@@ -102,6 +102,30 @@ fn a_tree_that_changes_on_the_way() {
         let digest = Some((last, leader.state.tree().digest()));
         assert_eq!(trailer.tree_digest(), digest);
         assert_eq!(again.recovered.last_zxid, last);
+    }
+}
+
+#[test]
+fn installed_trees_are_compressed_as_others_are() {
+    for (compression, suffix) in [(Compression::Gz, ".gz"), (Compression::Snappy, ".snappy")] {
+        for staged in [0, 2] {
+            let mut leader = Maker::new();
+            leader.creates(2, 1..=30);
+            let snap = leader.state.last_zxid();
+            let tree = tree_of(&mut leader, 100, |_| {});
+            let behind = leader.creates(2, 31..=30 + staged);
+            let disk = empty_disk();
+            let mut settings = settings();
+            settings.snapshot.file.compression = compression;
+            let mut opened = open_with(&disk, settings).expect("an empty disk");
+            let accept = vec![Store::AcceptedEpoch(Epoch(2))];
+            carry(&mut opened.journal, &mut Tickets::default(), accept);
+            install(&mut opened.journal, snap, &tree, &behind);
+            let name = format!("snapshot.{}{suffix}", zxid(2, 30 + staged));
+            assert!(names(&disk, "/data/version-2").contains(&name), "{name}");
+            let again = open(&disk).expect("it starts");
+            assert_eq!(nodes(&again.state), nodes(&leader.state));
+        }
     }
 }
 
