@@ -5,6 +5,7 @@
 
 mod diff;
 mod install;
+mod kafka;
 mod process;
 mod report;
 mod server;
@@ -50,7 +51,9 @@ enum Suite {
     Data(suites::data::Options),
     /// SIGKILL under load, and logs cut at every byte of the last record.
     Crash(suites::crash::Options),
-    /// Every suite, with the sizes that the project's checks ask for.
+    /// Three Kafka brokers on an ensemble whose leader is killed again and again.
+    Kafka(kafka::Options),
+    /// Every suite for one server, with the sizes that the project's checks ask for.
     All,
 }
 
@@ -85,6 +88,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Zkcli(target) => suites::zkcli::run(&launcher, target.server),
         Suite::Data(options) => suites::data::run(&launcher, options),
         Suite::Crash(options) => suites::crash::run(&launcher, options),
+        Suite::Kafka(options) => kafka::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }
