@@ -20,6 +20,9 @@ pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(18);
 /// Where the cluster keeps its nodes: a chroot, as an ensemble that is shared has it.
 pub(super) const CHROOT: &str = "/kafka";
 
+/// Partitions of the topic in which groups of consumers keep their offsets.
+pub(super) const OFFSETS_PARTITIONS: u32 = 3;
+
 /// A broker must be up within this time.
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// What a broker prints when it is up.
@@ -57,7 +60,7 @@ impl Broker {
              zookeeper.session.timeout.ms={}\n\
              auto.create.topics.enable=false\n\
              min.insync.replicas=2\n\
-             offsets.topic.num.partitions=3\n\
+             offsets.topic.num.partitions={OFFSETS_PARTITIONS}\n\
              offsets.topic.replication.factor=3\n\
              group.initial.rebalance.delay.ms=0\n\
              replica.lag.time.max.ms=10000\n\
@@ -76,12 +79,12 @@ impl Broker {
 }
 
 /// Times that the brokers were connected to the ensemble, and lost their sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Sessions {
     /// Connections that a server accepted, first ones and later ones.
     pub(super) connected: usize,
-    /// Lines that tell of an expired session.
-    pub(super) expired: usize,
+    /// Lines that tell of an expired session; one that is lost has several.
+    pub(super) expired: Vec<String>,
 }
 
 /// Three brokers; those that run are killed when this is dropped.
@@ -211,14 +214,12 @@ impl Brokers {
 }
 
 fn sessions(logs: impl Iterator<Item = String>) -> Sessions {
-    let mut counted = Sessions {
-        connected: 0,
-        expired: 0,
-    };
+    let mut counted = Sessions::default();
     for log in logs {
         counted.connected += log.matches(CONNECTED).count();
         let expired = |line: &&str| EXPIRED.iter().any(|text| line.contains(text));
-        counted.expired += log.lines().filter(expired).count();
+        let expired = log.lines().filter(expired).map(str::to_owned);
+        counted.expired.extend(expired);
     }
     counted
 }
@@ -229,16 +230,22 @@ mod tests {
 
     #[test]
     fn a_broker_tells_of_its_sessions() {
-        let log = "INFO Session establishment complete on server /127.0.0.1:2181, session id = 0x1\n\
+        let expired = [
+            "WARN Unable to reconnect to ZooKeeper service, session 0x1 has expired",
+            "ERROR [ZooKeeperClient Kafka server] Session expired. (kafka.zookeeper.ZooKeeperClient)",
+        ];
+        let log = format!(
+            "INFO Session establishment complete on server /127.0.0.1:2181, session id = 0x1\n\
              INFO Session 0x1 for server /127.0.0.1:2181, Closing socket connection. Attempting \
              reconnect except it is a SessionExpiredException.\n\
-             WARN Unable to reconnect to ZooKeeper service, session 0x1 has expired\n\
-             ERROR [ZooKeeperClient Kafka server] Session expired. (kafka.zookeeper.ZooKeeperClient)\n\
-             INFO Session establishment complete on server /127.0.0.1:2182, session id = 0x2\n";
+             {}\n{}\n\
+             INFO Session establishment complete on server /127.0.0.1:2182, session id = 0x2\n",
+            expired[0], expired[1]
+        );
         let expected = Sessions {
             connected: 2,
-            expired: 2,
+            expired: expired.map(str::to_owned).to_vec(),
         };
-        assert_eq!(sessions([log.to_owned()].into_iter()), expected);
+        assert_eq!(sessions([log].into_iter()), expected);
     }
 }

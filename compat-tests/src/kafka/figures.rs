@@ -8,6 +8,9 @@ use super::brokers::Sessions;
 use super::driver::Answer;
 use crate::report::Report;
 
+/// The phase in which a broker is down: its partitions stand still until its session ends.
+pub(super) const BROKER_PHASE: &str = "broker";
+
 /// A stretch of the run with one thing done to the cluster.
 #[derive(Debug)]
 pub(super) struct Phase {
@@ -61,9 +64,12 @@ impl Figures {
             "SIGKILLs of the broker that is controller",
             &self.broker_kills,
         );
-        if let Some(sessions) = self.sessions {
+        if let Some(sessions) = &self.sessions {
             row("connections of brokers to servers", &sessions.connected);
-            row("expired sessions told by brokers", &sessions.expired);
+            row(
+                "their log lines about an expired session",
+                &sessions.expired.len(),
+            );
         }
         if let Some(records) = &self.records {
             for name in ["produced", "acknowledged", "failed", "consumed"] {
@@ -77,7 +83,7 @@ impl Figures {
             let phases = self
                 .phases
                 .iter()
-                .filter(|phase| (phase.name == "broker") == broker);
+                .filter(|phase| (phase.name == BROKER_PHASE) == broker);
             phases.map(|phase| phase.gap).max().unwrap_or_default()
         };
         row(

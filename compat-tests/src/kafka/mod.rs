@@ -8,6 +8,8 @@ mod ensemble;
 mod figures;
 mod nodes;
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -81,7 +83,7 @@ struct Trial {
 /// Brokers and controller, without the topics, which come and go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Registrations {
-    brokers: std::collections::BTreeMap<usize, Ephemeral>,
+    brokers: BTreeMap<usize, Ephemeral>,
     controller: (usize, Ephemeral),
 }
 
@@ -144,31 +146,41 @@ impl Trial {
             if round == broker_after
                 && let Err(error) = self.kill_controller(report)
             {
-                report.fail("broker", &format!("{error:#}\n{}", self.brokers.tails()));
+                report.fail(
+                    figures::BROKER_PHASE,
+                    &format!("{error:#}\n{}", self.brokers.tails()),
+                );
                 return;
             }
         }
     }
 
-    /// SIGKILL to the ensemble's leader; a topic is made while it is down, and deleted when it is
-    /// back.
+    /// SIGKILL to the ensemble's leader. A topic is asked for at the same moment, so that some of
+    /// what the brokers write is on its way, and deleted when all servers are back.
     fn kill_leader(&mut self, round: u32, report: &mut Report) -> Result<()> {
         let topic = format!("round-{round}");
+        let create = format!("create {topic} {PARTITIONS}");
         let (old, _) = self.ensemble.await_formed()?;
-        self.ensemble.kill(old)?;
-        self.last_kill = Instant::now();
-        let (new, address) = self.ensemble.await_formed()?;
-        let elected = self.last_kill.elapsed();
+        let (driver, ensemble) = (&mut self.driver, &mut self.ensemble);
+        let (formed, created) = std::thread::scope(|scope| {
+            let created = scope.spawn(|| driver.ask(&create));
+            let formed = ensemble.kill(old).and_then(|()| {
+                self.last_kill = Instant::now();
+                ensemble.await_formed()
+            });
+            let elected = self.last_kill.elapsed();
+            let created = created.join().expect("asking does not panic");
+            (formed.map(|(id, address)| (id, address, elected)), created)
+        });
+        let (new, address, elected) = formed?;
         report.check(
             &format!("kill {round}: server {new} has every session"),
             || self.expect_kept(address),
         );
         report.check(&format!("kill {round}: two servers take a topic"), || {
-            self.driver.ask(&format!("create {topic} {PARTITIONS}"))?;
-            ensure!(
-                nodes::read(address)?.topics.contains(&topic),
-                "not in ZooKeeper"
-            );
+            created?;
+            let topics = nodes::read(address)?.topics;
+            ensure!(topics.contains(&topic), "not in ZooKeeper: {topics:?}");
             Ok(())
         });
         std::thread::sleep(QUIET);
@@ -239,14 +251,17 @@ impl Trial {
             "broker {new} was controller {:.1} s after {old} was killed",
             moved.as_secs_f64()
         );
-        self.end_phase("broker", note)
+        self.end_phase(figures::BROKER_PHASE, note)
     }
 
     fn finish(&mut self, report: &mut Report) -> Result<()> {
         // A session that nobody renewed since the last kill is still there until now.
         let expired = self.last_kill + SESSION_TIMEOUT + EXPIRY_MARGIN;
-        std::thread::sleep(expired.saturating_duration_since(Instant::now()));
-        self.end_phase("rest", String::new())?;
+        let left = expired.saturating_duration_since(Instant::now());
+        std::thread::sleep(left.max(QUIET));
+        report.check("records are acknowledged to the end", || {
+            self.end_phase("rest", String::new())
+        });
         report.check("every broker runs", || self.brokers.expect_alive());
         report.check("every server has every session", || {
             self.expect_kept_everywhere()
@@ -261,7 +276,7 @@ impl Trial {
             let partitions = self.driver.ask("in-sync")?.number("partitions")?;
             // The producer's topic, and the offsets of the consumer's group.
             ensure!(
-                partitions == u64::from(PARTITIONS) + 3,
+                partitions == u64::from(PARTITIONS + brokers::OFFSETS_PARTITIONS),
                 "{partitions} partitions"
             );
             Ok(())
@@ -271,12 +286,12 @@ impl Trial {
                 .ask(&format!("create afterwards {PARTITIONS}"))?;
             self.delete("afterwards")
         });
-        self.figures.sessions = Some(self.brokers.sessions());
+        let sessions = self.brokers.sessions();
         report.check("no broker tells of an expired session", || {
-            let expired = self.brokers.sessions().expired;
-            ensure!(expired == 0, "{expired} lines\n{}", self.brokers.tails());
+            ensure!(sessions.expired.is_empty(), "{:#?}", sessions.expired);
             Ok(())
         });
+        self.figures.sessions = Some(sessions);
         let records = self.driver.ask("finish")?;
         figures::check_records(&records, report);
         self.figures.records = Some(records);
@@ -294,7 +309,7 @@ impl Trial {
         Ok(())
     }
 
-    fn expect_kept(&self, server: std::net::SocketAddr) -> Result<()> {
+    fn expect_kept(&self, server: SocketAddr) -> Result<()> {
         let found = Registrations::of(&nodes::read(server)?)?;
         let expected = &self.expected;
         ensure!(found == *expected, "{found:?} instead of {expected:?}");
