@@ -5,6 +5,7 @@
 
 mod diff;
 mod install;
+mod kafka;
 mod process;
 mod report;
 mod server;
@@ -52,7 +53,9 @@ enum Suite {
     Crash(suites::crash::Options),
     /// Our links to the election ports of Apache's servers.
     Election(suites::election::Options),
-    /// Every suite, with the sizes that the project's checks ask for.
+    /// Three Kafka brokers on an ensemble whose leader is killed again and again.
+    Kafka(kafka::Options),
+    /// Every suite for one server, with the sizes that the project's checks ask for.
     All,
 }
 
@@ -88,6 +91,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Data(options) => suites::data::run(&launcher, options),
         Suite::Crash(options) => suites::crash::run(&launcher, options),
         Suite::Election(options) => suites::election::run(&launcher, options),
+        Suite::Kafka(options) => kafka::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) enum Which {
     /// The binary of this project.
     Ours,
     /// Apache ZooKeeper 3.9.5.
-    #[value(name = "apache-3.9.5")]
+    #[value(name = "apache-3.9.5", alias = "apache")]
     Apache395,
     /// Apache ZooKeeper 3.8.0, as Debian ships it.
     #[value(name = "apache-3.8.0")]
@@ -54,6 +54,7 @@ impl Which {
 pub(crate) struct Settings {
     cfg: Vec<(String, String)>,
     properties: Vec<(String, String)>,
+    heap: Option<&'static str>,
 }
 
 impl Settings {
@@ -86,8 +87,14 @@ impl Settings {
         self
     }
 
+    /// Replaces the heap of a JVM (`-Xmx…`); our server has none.
+    pub(crate) fn heap(mut self, option: &'static str) -> Self {
+        self.heap = Some(option);
+        self
+    }
+
     /// The text of `zoo.cfg` for a data directory and a loopback port.
-    fn zoo_cfg(&self, data_dir: &Path, port: u16) -> String {
+    pub(crate) fn zoo_cfg(&self, data_dir: &Path, port: u16) -> String {
         let mut text = format!(
             "dataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\n",
             data_dir.display()
@@ -117,7 +124,11 @@ impl Launcher {
         &self.installed
     }
 
-    fn command(&self, which: Which, settings: &Settings) -> Result<Command> {
+    /// The command of a server, without the path of its `zoo.cfg`.
+    ///
+    /// # Errors
+    /// When our binary is unknown or Apache's cannot be fetched.
+    pub(crate) fn command(&self, which: Which, settings: &Settings) -> Result<Command> {
         let apache = match which {
             Which::Ours => {
                 let path = self.ours.as_ref().context(
@@ -134,6 +145,8 @@ impl Launcher {
             Which::Apache380 => Apache::V380,
         };
         let mut command = self.installed.java(apache)?;
+        // Of two heaps the JVM takes the last.
+        command.args(settings.heap);
         command.args(settings.properties.iter().map(define));
         command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain");
         Ok(command)
