@@ -230,6 +230,7 @@ fn peer(config: &Config, ensemble: &EnsembleSettings) -> zab::Options {
         min_notification_interval_ms: ms(ensemble.election.min_notification_interval),
         max_notification_interval_ms: ms(ensemble.election.max_notification_interval),
         commit_log_count: ensemble.history.commit_log_count as usize,
+        reconfig_enabled: config.reconfig_enabled,
         observer_election_delay_ms: ms(ensemble.learner.observer_election_delay),
         max_concurrent_snap_syncs: ensemble.leader.max_concurrent_snap_syncs as usize,
         max_concurrent_diff_syncs: ensemble.leader.max_concurrent_diff_syncs as usize,

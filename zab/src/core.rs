@@ -70,6 +70,9 @@ impl Context<'_> {
 
     /// Takes note of a configuration that is on its way.
     pub(crate) fn see_config(&mut self, config: Config) {
+        if !self.core.options.reconfig_enabled {
+            return;
+        }
         if config.version() > self.core.configs.last_seen().version() {
             self.core.configs.see(config.clone());
             self.store(Store::LastSeenConfig(config));
@@ -100,6 +103,9 @@ impl Context<'_> {
 
     /// Establishes a configuration.
     pub(crate) fn commit_config(&mut self, config: Config) {
+        if !self.core.options.reconfig_enabled {
+            return;
+        }
         self.core.configs.commit(config.clone());
         self.store(Store::CommittedConfig(config));
     }

@@ -36,6 +36,10 @@ pub struct Options {
     /// `zookeeper.leader.maxTimeToWaitForEpoch`; `None` for -1. After so long a leader that waits for
     /// a quorum to tell its epochs gives up when one who elected it is in an election again.
     pub max_time_to_wait_for_epoch_ms: Option<u64>,
+    /// `reconfigEnabled`: without it the configuration is that of the files for ever, and has the
+    /// version that it has there; 0, as a rule. A stock server that is told of a later one by a vote
+    /// begins its election anew, again and again.
+    pub reconfig_enabled: bool,
     /// The last counter of an epoch that is given to a transaction; then a new epoch begins.
     pub counter_max: u32,
 }
@@ -86,6 +90,7 @@ impl Default for Options {
             max_concurrent_diff_syncs: 100,
             observer_masters: false,
             max_time_to_wait_for_epoch_ms: None,
+            reconfig_enabled: true,
             counter_max: Self::COUNTER_MAX,
         }
     }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use jute::{OpCode, Zxid};
+use jute::OpCode;
 use zab::RoleStatus;
-use zab::quorum::Config;
 
 use super::client::{Client, Fate, Kind, Newcomer, Renewal, Unanswered};
 use super::following::Uplink;
@@ -276,19 +275,8 @@ impl Member {
         out.effects.push(Effect::RoleChanged(status));
     }
 
-    /// The configuration as clients see it. The very first leader gives its epoch's zxid to one
-    /// that has no version; where configurations are not replaced, Apache shows it without.
-    fn shown_config(&self) -> Config {
-        let config = self.peer.configs().committed();
-        let given = config.version().counter() == 0;
-        match self.options.prep.reconfig_enabled {
-            false if given => config.under(Zxid::ZERO),
-            _ => config.clone(),
-        }
-    }
-
     fn begin_service(&mut self, now: Now, epoch: zab::Epoch, out: &mut Outcome) {
-        let config = self.shown_config();
+        let config = self.peer.configs().committed().clone();
         let replica = Arc::clone(&self.replica);
         let mut sink = Deliver {
             replica: &replica,
