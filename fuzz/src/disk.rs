@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jute::Zxid;
 use jute::txn::{CreateSessionTxn, LogEntry, Txn, TxnHeader};
-use server::StateSink;
+use journal::StateSink;
 use state::State;
 use state::tree::OwnerRules;
 use storage::log::format::{self, TXN_HEADER_LEN, checksum, frame};

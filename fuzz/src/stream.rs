@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jute::Zxid;
 use jute::wire::Limits;
-use server::StateSink;
+use journal::StateSink;
 use storage::adopt::adopt;
 use storage::snap::{ReceiveError, ReceivedTrailer, SnapshotReceiver};
 use storage::{Disk, Options, RecoverySink, SimDisk, SnapshotOptions, Trailer};

@@ -50,6 +50,18 @@ pub fn parse(text: &str) -> Result<Vec<Property>, SyntaxError> {
     }
 }
 
+/// Any text as one value of the format, in bytes that no encoding changes.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for unit in text.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii_graphic() && byte != b'\\' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("\\u{unit:04x}")),
+        }
+    }
+    out
+}
+
 /// Turns positions into line numbers, going forward only, so that a file is counted once.
 struct LineCounter<'a> {
     text: &'a str,

@@ -18,5 +18,4 @@ mod serve;
 
 pub use disk::RealDisk;
 pub use exit::{Exit, exit};
-pub use load::StateSink;
 pub use serve::run;

@@ -4,14 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
-use jute::Zxid;
-use jute::data::{Acl, StatPersisted};
-use state::rebuild::Rebuild;
-use state::{Options, State};
-use storage::{
-    Disk, Layout, LogWriter, RecoverySink, Rejected, SnapshotSink, Start, StorageError, Trailer,
-};
+use journal::StateSink;
+use state::State;
+use storage::{Disk, Layout, LogWriter, Start, StorageError};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -40,7 +35,6 @@ pub(crate) fn load(config: &Config, seed: u64) -> Result<Loaded, StorageError> {
         &options::recovery(config),
         &mut sink,
     )?;
-    storage::recovery::remove_initialize(disk.as_ref(), &layout)?;
     for warning in &recovered.warnings {
         warn!("{warning}");
     }
@@ -66,63 +60,6 @@ pub(crate) fn load(config: &Config, seed: u64) -> Result<Loaded, StorageError> {
         layout,
         is_new: recovered.start == Start::Empty,
     })
-}
-
-/// Hands what storage recovers to the state that is rebuilt from it.
-pub struct StateSink {
-    rebuild: Rebuild,
-}
-
-impl StateSink {
-    /// Starts with nothing. `seed` keys the index of the tree.
-    pub fn new(options: Options, seed: u64) -> Self {
-        Self {
-            rebuild: Rebuild::new(options, seed),
-        }
-    }
-
-    /// The state: of the snapshot and the log, or an empty one if there was neither.
-    pub fn finish(self) -> State {
-        self.rebuild.finish()
-    }
-}
-
-impl SnapshotSink for StateSink {
-    fn session(&mut self, id: i64, timeout_ms: i32) -> Result<(), Rejected> {
-        self.rebuild.session(id, timeout_ms);
-        Ok(())
-    }
-
-    fn acl(&mut self, index: i64, acl: Vec<Acl<'_>>) -> Result<(), Rejected> {
-        self.rebuild.acl(index, &acl);
-        Ok(())
-    }
-
-    fn node(
-        &mut self,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: i64,
-        stat: &StatPersisted,
-    ) -> Result<(), Rejected> {
-        let taken = self.rebuild.node(path, data, acl, stat);
-        taken.map_err(Rejected::new)
-    }
-}
-
-impl RecoverySink for StateSink {
-    fn reset(&mut self) {
-        self.rebuild.reset();
-    }
-
-    fn snapshot_done(&mut self, zxid: Zxid, trailer: Trailer) -> Result<(), Rejected> {
-        let done = self.rebuild.snapshot_done(zxid, trailer.tree_digest());
-        done.map_err(Rejected::new)
-    }
-
-    fn entry(&mut self, _zxid: Zxid, bytes: &[u8]) -> Result<(), Rejected> {
-        self.rebuild.entry(bytes).map_err(Rejected::new)
-    }
 }
 
 /// Bytes of all files in a directory; 0 if it cannot be read.

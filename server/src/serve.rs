@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use replica::{Replica, Sequencer};
+use storage::recovery::remove_initialize;
 use storage::{Layout, RollPolicy};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -93,6 +94,8 @@ fn assemble(config: Config) -> Result<(Arc<Server>, Purge)> {
         // Logs without a snapshot before them would be refused at the next start.
         snapshots.take_now()?;
     }
+    // Not before: after a crash the operator's word must still be there.
+    remove_initialize(disk.as_ref(), &layout)?;
     let purge = Purge::start(disk, layout.clone(), config.autopurge);
     let log = LogEnd {
         writer: log,

@@ -21,7 +21,7 @@
 //! The zab crate relies on it: when the ticket of the snapshot is given back, no transaction of the old history can come back, and
 //! the base is durable before currentEpoch is written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jute::Zxid;
@@ -34,6 +34,7 @@ use crate::log::LogWriter;
 use crate::snap::body::Discard;
 use crate::snap::load;
 use crate::snap::receive::{ReceivedTrailer, SnapshotReceiver};
+use crate::snap::{SnapshotWriter, Trailer};
 
 /// Replaces the history that `log` ends by the complete tree; returns a log that continues from it.
 ///
@@ -48,8 +49,32 @@ pub fn adopt(
     log: LogWriter,
 ) -> Result<LogWriter, StorageError> {
     let (disk, zxid) = (Arc::clone(&received.disk), received.zxid);
+    replace(disk, zxid, layout, log, || received.finish(trailer))
+}
+
+/// As [`adopt`], with a tree that was put together here: a received one with the transactions behind it.
+///
+/// # Panics
+/// If the writer was not made by [`SnapshotWriter::begin_base`].
+pub fn adopt_written(
+    base: SnapshotWriter,
+    trailer: Trailer,
+    layout: &Layout,
+    log: LogWriter,
+) -> Result<LogWriter, StorageError> {
+    let (disk, zxid) = (Arc::clone(&base.disk), base.zxid);
+    replace(disk, zxid, layout, log, || base.finish(trailer))
+}
+
+fn replace(
+    disk: Arc<dyn Disk>,
+    zxid: Zxid,
+    layout: &Layout,
+    log: LogWriter,
+    finish: impl FnOnce() -> Result<PathBuf, StorageError>,
+) -> Result<LogWriter, StorageError> {
     let log = log.dismantle()?;
-    received.finish(trailer)?;
+    finish()?;
     let adopted = complete_adoption(disk.as_ref(), layout)?;
     assert_eq!(adopted, Some(zxid), "what was just made visible is found");
     Ok(LogWriter::new(disk, layout.log_dir(), log.options, zxid))

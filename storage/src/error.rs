@@ -136,6 +136,16 @@ pub enum StorageError {
         /// Why the newest was refused.
         newest: Box<Self>,
     },
+    /// A state is to be loaded again, and there is nothing that it could be built on.
+    #[error("no snapshot in {} can be loaded and ends at or before zxid {upto:#x}{why}", dir.display())]
+    NothingBelow {
+        /// The snapshot directory.
+        dir: PathBuf,
+        /// The last zxid wanted.
+        upto: i64,
+        /// What is wrong with the newest one that was tried.
+        why: String,
+    },
     /// The log has entries but nothing says what they build on.
     #[error(
         "no snapshot found in {}, but there are log entries in {}; restore the snapshots, or set snapshot.trust.empty=true \
@@ -175,14 +185,19 @@ pub enum StorageError {
         /// What is wrong with it.
         found: String,
     },
+    /// A configuration file, static or dynamic, that cannot be used.
+    #[error("configuration file {}: {found}. Nothing was changed. Correct the file, or copy that of a server which has the same configuration", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
 }
 
 impl StorageError {
     /// Wraps an I/O error; shaped for `map_err`.
-    pub(crate) fn io<'a>(
-        action: &'static str,
-        path: &'a Path,
-    ) -> impl FnOnce(io::Error) -> Self + 'a {
+    pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io {
             action,
             path: path.to_path_buf(),

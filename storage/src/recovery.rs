@@ -3,6 +3,7 @@
 //! The newest snapshot that loads, then every record behind it. Only when both are in is anything on disk changed: unfinished tails are
 //! cut, so that they can never later stand in the middle of the history, and leftovers of writers are removed.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jute::Zxid;
@@ -15,6 +16,7 @@ use crate::layout::{Layout, NEXT_LOG, UNFINISHED_SNAPSHOT, files_with_prefix};
 use crate::log::replay::{Replay, Replayed};
 use crate::log::{LogOptions, LogWriter};
 use crate::snap::{Candidate, SNAPSHOTS_TRIED_MAX, SnapshotSink, Trailer, candidates, load};
+use crate::truncate::base_below;
 
 /// What a start may do and assume.
 #[derive(Debug, Clone, Copy)]
@@ -141,6 +143,51 @@ pub fn open<S: RecoverySink>(
     })
 }
 
+/// Loads the state up to `upto` once more, from files that a [`LogWriter`] goes on with; changes nothing. Nothing may wait for a
+/// commit, and nobody may append or remove meanwhile.
+///
+/// # Errors
+/// As [`open`], and when every snapshot that loads holds more than that.
+pub fn reload<S: RecoverySink>(
+    disk: &dyn Disk,
+    layout: &Layout,
+    options: &Options,
+    upto: Zxid,
+    sink: &mut S,
+) -> Result<(), StorageError> {
+    let mut newest_error = None;
+    let base = base_below(disk, layout, upto, |zxid, path| {
+        sink.reset();
+        let loaded = load_into(disk, zxid, path, options.limits, sink);
+        if let Err(error) = &loaded {
+            newest_error.get_or_insert_with(|| error.to_string());
+        }
+        loaded
+    })?;
+    let Some(after) = base else {
+        return Err(StorageError::NothingBelow {
+            dir: layout.snap_dir().to_path_buf(),
+            upto: upto.0,
+            why: newest_error.map_or_else(String::new, |error| format!("; {error}")),
+        });
+    };
+    let files = files_with_prefix(disk, layout.log_dir(), "log")?;
+    let replay = Replay {
+        disk,
+        dir: layout.log_dir(),
+        files: &files,
+        after,
+        after_is: "the snapshot reaches up to it".to_owned(),
+        require_first: true,
+        entry_len_max: options.log.entry_len_max,
+    };
+    replay.run(|zxid, bytes| match zxid > upto {
+        true => Ok(()),
+        false => sink.entry(zxid, bytes),
+    })?;
+    Ok(())
+}
+
 fn load_newest<S: RecoverySink>(
     disk: &dyn Disk,
     layout: &Layout,
@@ -152,16 +199,7 @@ fn load_newest<S: RecoverySink>(
     let mut newest_error = None;
     for Candidate { zxid, path } in &candidates {
         sink.reset();
-        let loaded = load(disk, path, options.limits, sink).and_then(|trailer| {
-            let bad = |reason: Rejected| StorageError::BadSnapshot {
-                path: path.clone(),
-                offset: 0,
-                found: reason.0,
-            };
-            sink.snapshot_done(*zxid, trailer).map_err(bad)?;
-            Ok(trailer)
-        });
-        match loaded {
+        match load_into(disk, *zxid, path, options.limits, sink) {
             Ok(trailer) => return Ok(Some((*zxid, trailer))),
             Err(error) => {
                 warnings.push(format!("an older snapshot is taken: {error}"));
@@ -178,6 +216,23 @@ fn load_newest<S: RecoverySink>(
             newest: Box::new(newest),
         }),
     }
+}
+
+fn load_into<S: RecoverySink>(
+    disk: &dyn Disk,
+    zxid: Zxid,
+    path: &Path,
+    limits: Limits,
+    sink: &mut S,
+) -> Result<Trailer, StorageError> {
+    let trailer = load(disk, path, limits, sink)?;
+    let bad = |reason: Rejected| StorageError::BadSnapshot {
+        path: path.to_path_buf(),
+        offset: 0,
+        found: reason.0,
+    };
+    sink.snapshot_done(zxid, trailer).map_err(bad)?;
+    Ok(trailer)
 }
 
 fn start_without_snapshot(
@@ -259,9 +314,10 @@ fn tidy(disk: &dyn Disk, layout: &Layout, replayed: &Replayed) -> Result<(), Sto
 pub fn remove_initialize(disk: &dyn Disk, layout: &Layout) -> Result<(), StorageError> {
     let marker = layout.initialize();
     match disk.remove(&marker) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StorageError::io("remove", &marker)(error))
-        }
-        _ => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(StorageError::io("remove", &marker))?,
     }
+    // Were it back after a power failure, it would allow another empty database in the place of a lost one.
+    let dir = marker.parent().expect("it is in a directory");
+    disk.sync_dir(dir).map_err(StorageError::io("sync", dir))
 }

@@ -112,7 +112,10 @@ fn plan(
     if cut > last_zxid {
         return Ok(Err(format!("{cut} lies behind the end, {last_zxid}")));
     }
-    let Some(base) = base_below(disk, layout, limits, cut)? else {
+    let Some(base) = base_below(disk, layout, cut, |_, path| {
+        load(disk, path, limits, &mut Discard)
+    })?
+    else {
         return Ok(Err(format!("no snapshot ends at or before {cut}")));
     };
     let files = files_with_prefix(disk, layout.log_dir(), "log")?;
@@ -154,18 +157,18 @@ fn plan(
 /// A fuzzy snapshot holds more than its name says; how much more, its trailer does. One without a trailer, of which that is not
 /// known, serves only if there is a newer one that is not above the cut: snapshots are taken one at a time, so it
 /// ended before the newer one began.
-fn base_below(
+pub(crate) fn base_below(
     disk: &dyn Disk,
     layout: &Layout,
-    limits: Limits,
     cut: Zxid,
+    mut load: impl FnMut(Zxid, &Path) -> Result<Trailer, StorageError>,
 ) -> Result<Option<Zxid>, StorageError> {
     let mut ended_before_cut = false;
     for candidate in candidates(disk, layout.snap_dir(), SNAPSHOTS_TRIED_MAX)? {
         if candidate.zxid > cut {
             continue;
         }
-        match load(disk, &candidate.path, limits, &mut Discard) {
+        match load(candidate.zxid, &candidate.path) {
             Ok(trailer) => {
                 let reach = reach(candidate.zxid, &trailer);
                 if ended_before_cut || reach.is_some_and(|reach| reach <= cut) {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
+use jute::properties;
+
 use super::ensemble::{ClientAddress, standalone_member};
 use super::error::ConfigError;
 use super::named;
@@ -57,9 +59,12 @@ impl Config {
             [] => Self::default_standalone(env),
             [path] => Self::load(Path::new(path), env),
             [port, data_dir, rest @ ..] if arguments.len() <= MAX_ARGUMENTS => {
-                let mut text = format!("clientPort={port}\ndataDir={}\n", escape(data_dir));
+                let mut text = format!(
+                    "clientPort={port}\ndataDir={}\n",
+                    properties::escaped(data_dir)
+                );
                 for (key, value) in ["tickTime", "maxClientCnxns"].iter().zip(rest) {
-                    text.push_str(&format!("{key}={}\n", escape(value)));
+                    text.push_str(&format!("{key}={}\n", properties::escaped(value)));
                 }
                 let numbers = std::iter::once(port).chain(rest);
                 for number in numbers {
@@ -193,16 +198,4 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, ConfigError> {
 
 fn file_name(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Makes any argument one value of the properties format.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for unit in text.encode_utf16() {
-        match u8::try_from(unit) {
-            Ok(byte) if byte.is_ascii_graphic() && byte != b'\\' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("\\u{unit:04x}")),
-        }
-    }
-    out
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
+use journal::StateSink;
 use jute::wire::Limits;
 use parking_lot::Mutex;
 use replica::Now;
@@ -21,11 +22,13 @@ use state::acl::AuthConfig;
 use state::prep::PrepOptions;
 use state::tree::OwnerRules;
 use storage::log::{Preparation, Prepared};
+use storage::recovery::remove_initialize;
 use storage::{
     Disk, Layout, LogOptions, LogWriter, Preallocation, RollLimits, RollPolicy, SimDisk,
 };
 
-pub(crate) use recover::{Recovery, StateSink};
+pub(crate) use recover::Recovery;
+use recover::Replayed;
 pub(crate) use round::Written;
 pub(crate) use snapshot::{SnapshotJob, SnapshotStep};
 
@@ -202,11 +205,12 @@ pub(crate) fn start(
 ) -> Result<(Server, Recovery), storage::StorageError> {
     let layout = layout();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let mut sink = StateSink::new(settings.state_options(), settings.seed);
+    let notes = Replayed::default();
+    let mut sink = StateSink::with_notes(settings.state_options(), settings.seed, notes);
     let options = settings.recovery_options();
     let recovered = storage::open(Arc::clone(&shared), &layout, &options, &mut sink)?;
-    storage::recovery::remove_initialize(shared.as_ref(), &layout)?;
-    let (state, recovery) = sink.finish(&recovered);
+    let (state, replayed) = sink.finish_with_notes();
+    let recovery = Recovery::new(&state, replayed, &recovered);
     let replica = Arc::new(Replica::new(state, settings.replica_options(), now));
     let sequencer = Sequencer::new(Arc::clone(&replica), PrepOptions::default(), now);
     let mut rng = Rng::new(settings.seed, life);
@@ -233,6 +237,7 @@ pub(crate) fn start(
         // Logs without a snapshot before them would be refused at the next start.
         server.snapshot_now()?;
     }
+    remove_initialize(server.disk.as_ref(), &server.layout)?;
     match server.log.prepare_next() {
         Err(error) if !error.is_storage_full() => return Err(error),
         _ => {}

@@ -28,6 +28,8 @@ pub struct LogCursor {
     from: Zxid,
     /// The last record passed.
     previous: Option<Zxid>,
+    /// The last record at or before `from`.
+    floor: Zxid,
 }
 
 /// Where a step of a [`LogCursor`] ended.
@@ -76,10 +78,10 @@ impl LogCursor {
         }
         let mut reader = RecordReader::new(file.as_ref(), entry_len_max);
         // The name alone proves nothing.
-        match reader.next().map_err(StorageError::io("read", &path))? {
-            Next::Record { zxid, .. } if Zxid(zxid) <= from => {}
+        let first = match reader.next().map_err(StorageError::io("read", &path))? {
+            Next::Record { zxid, .. } if Zxid(zxid) <= from => Zxid(zxid),
             _ => return Ok(None),
-        }
+        };
         Ok(Some(Self {
             disk,
             dir: dir.to_path_buf(),
@@ -89,6 +91,7 @@ impl LogCursor {
             offset: HEADER.len() as u64,
             from,
             previous: None,
+            floor: first,
         }))
     }
 
@@ -122,6 +125,11 @@ impl LogCursor {
             }
         }
         Ok(CursorStep::More)
+    }
+
+    /// The last record at or before the first zxid that was wanted, as far as the steps have come.
+    pub fn floor(&self) -> Zxid {
+        self.floor
     }
 
     /// The lowest zxid that is not below `from` and has not been handed out.
@@ -178,6 +186,9 @@ impl LogCursor {
                         check_follows(self.previous, zxid, self.from, path, offset)?;
                         if zxid >= self.from {
                             deliver(zxid, entry);
+                        }
+                        if zxid <= self.from {
+                            self.floor = zxid;
                         }
                         self.previous = Some(zxid);
                     }

@@ -12,7 +12,7 @@ use simd_adler32::Adler32;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
-use crate::layout::{UNFINISHED_SNAPSHOT, snapshot_name};
+use crate::layout::{UNFINISHED_SNAPSHOT, received_snapshot_name, snapshot_name};
 use crate::snap::body::{encode_end, encode_front, encode_node};
 use crate::snap::compress::{Compression, Encoder};
 use crate::snap::format::{HEADER, Trailer};
@@ -41,8 +41,9 @@ impl Default for SnapshotOptions {
 /// A snapshot being written: made with its sessions and ACLs, then fed with nodes, then finished. After an error it is gone, and
 /// nothing more can come of it.
 pub struct SnapshotWriter {
-    disk: Arc<dyn Disk>,
+    pub(crate) disk: Arc<dyn Disk>,
     dir: PathBuf,
+    pub(crate) zxid: Zxid,
     unfinished: PathBuf,
     name: String,
     encoder: Encoder<FileSink>,
@@ -64,6 +65,32 @@ impl SnapshotWriter {
         acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
     ) -> Result<Self, StorageError> {
         let name = snapshot_name(zxid, options.compression);
+        Self::begin_as(name, disk, dir, zxid, options, sessions, acls)
+    }
+
+    /// Starts the snapshot that is to replace all others and the log, see [`crate::adopt::adopt_written`]. Else as
+    /// [`SnapshotWriter::begin`].
+    pub fn begin_base<'a>(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        zxid: Zxid,
+        options: SnapshotOptions,
+        sessions: impl ExactSizeIterator<Item = (i64, i32)>,
+        acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
+    ) -> Result<Self, StorageError> {
+        let name = received_snapshot_name(zxid, options.compression);
+        Self::begin_as(name, disk, dir, zxid, options, sessions, acls)
+    }
+
+    fn begin_as<'a>(
+        name: String,
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        zxid: Zxid,
+        options: SnapshotOptions,
+        sessions: impl ExactSizeIterator<Item = (i64, i32)>,
+        acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
+    ) -> Result<Self, StorageError> {
         let mut writer = Self::begin_raw(disk, dir, zxid, name, options)?;
         let mut buffer = std::mem::take(&mut writer.buffer);
         encode_front(sessions, acls, &mut buffer, |buffer| {
@@ -87,7 +114,8 @@ impl SnapshotWriter {
         name: String,
         options: SnapshotOptions,
     ) -> Result<Self, StorageError> {
-        let unfinished = dir.join(format!("{UNFINISHED_SNAPSHOT}{zxid}"));
+        // With the whole name: one that is taken here and one that is received may be under way for the same zxid.
+        let unfinished = dir.join(format!("{UNFINISHED_SNAPSHOT}{name}"));
         let file = disk
             .create(&unfinished)
             .map_err(StorageError::io("create", &unfinished))?;
@@ -102,6 +130,7 @@ impl SnapshotWriter {
         Ok(Self {
             disk,
             dir: dir.to_path_buf(),
+            zxid,
             unfinished,
             name,
             encoder: Encoder::new(options.compression, sink),
@@ -167,7 +196,7 @@ impl SnapshotWriter {
     }
 
     /// Gives up and removes what was written.
-    pub(crate) fn abandon(self) {
+    pub fn abandon(self) {
         discard(self.disk.as_ref(), &self.unfinished);
     }
 
