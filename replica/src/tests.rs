@@ -31,7 +31,7 @@ impl Transport for NoTransport {
     }
 }
 
-fn options() -> ReplicaOptions {
+pub(crate) fn options() -> ReplicaOptions {
     ReplicaOptions {
         server_id: 1,
         tick_time_ms: 1000,
@@ -73,13 +73,13 @@ impl Bench {
         }
     }
 
-    fn connect(&mut self, session: i64, passwd: &[u8]) -> Client {
+    fn connect(&mut self, session: i64, passwd: &[u8]) -> TestClient {
         let peer = SocketAddr::from(([127, 0, 0, 1], 4242));
         let connection = self.replica.connect(peer, self.now, Box::new(NoTransport));
         let bytes = connect_frame(session, passwd);
         let received = self.replica.receive(&connection, &bytes, self.now);
         self.round(received.submission.into_iter().collect());
-        Client { connection }
+        TestClient { connection }
     }
 
     /// Everything durable at once.
@@ -94,26 +94,34 @@ impl Bench {
     }
 }
 
-fn connect_frame(session: i64, passwd: &[u8]) -> Vec<u8> {
+pub(crate) fn connect_frame(session: i64, passwd: &[u8]) -> Vec<u8> {
+    first_frame(session, passwd, false)
+}
+
+pub(crate) fn read_only_connect_frame() -> Vec<u8> {
+    first_frame(0, &[0; 16], true)
+}
+
+fn first_frame(session: i64, passwd: &[u8], read_only: bool) -> Vec<u8> {
     let request = ConnectRequest {
         protocol_version: 0,
         last_zxid_seen: 0,
         timeout_ms: 4000,
         session_id: session,
         passwd: Some(passwd),
-        read_only: Some(false),
+        read_only: Some(read_only),
     };
     let mut bytes = Vec::new();
     frame::append(&mut bytes, |out| request.encode(out));
     bytes
 }
 
-struct Client {
-    connection: Arc<Connection>,
+pub(crate) struct TestClient {
+    pub(crate) connection: Arc<Connection>,
 }
 
-impl Client {
-    fn response(&self) -> (i64, i32) {
+impl TestClient {
+    pub(crate) fn response(&self) -> (i64, i32) {
         let bytes = self.drain();
         let body = frame::first(&bytes, 1000)
             .expect("a length")
@@ -124,7 +132,7 @@ impl Client {
     }
 
     /// xid and error of every reply that is queued.
-    fn replies(&self) -> Vec<(i32, i32)> {
+    pub(crate) fn replies(&self) -> Vec<(i32, i32)> {
         let bytes = self.drain();
         let mut rest = &bytes[..];
         let mut replies = Vec::new();
@@ -145,7 +153,7 @@ impl Client {
     }
 }
 
-fn request(out: &mut Vec<u8>, xid: i32, op: OpCode, body: &impl Encode) {
+pub(crate) fn request(out: &mut Vec<u8>, xid: i32, op: OpCode, body: &impl Encode) {
     frame::append(out, |out| {
         RequestHeader {
             xid,
@@ -156,7 +164,14 @@ fn request(out: &mut Vec<u8>, xid: i32, op: OpCode, body: &impl Encode) {
     });
 }
 
-fn create(out: &mut Vec<u8>, xid: i32, path: &str, flags: i32) {
+/// The body of a request that has none.
+pub(crate) struct NoBody;
+
+impl Encode for NoBody {
+    fn encode(&self, _out: &mut Vec<u8>) {}
+}
+
+pub(crate) fn create(out: &mut Vec<u8>, xid: i32, path: &str, flags: i32) {
     let body = CreateRequest {
         path: Some(path.into()),
         data: Some(b"x"),
@@ -166,7 +181,7 @@ fn create(out: &mut Vec<u8>, xid: i32, path: &str, flags: i32) {
     request(out, xid, OpCode::Create, &body);
 }
 
-fn get(out: &mut Vec<u8>, xid: i32, path: &str) {
+pub(crate) fn get(out: &mut Vec<u8>, xid: i32, path: &str) {
     let body = GetDataRequest {
         path: Some(path.into()),
         watch: false,
@@ -174,7 +189,7 @@ fn get(out: &mut Vec<u8>, xid: i32, path: &str) {
     request(out, xid, OpCode::GetData, &body);
 }
 
-fn set(out: &mut Vec<u8>, xid: i32, path: &str) {
+pub(crate) fn set(out: &mut Vec<u8>, xid: i32, path: &str) {
     let body = SetDataRequest {
         path: Some(path.into()),
         data: Some(b"y"),
@@ -343,7 +358,7 @@ fn a_ticket_is_good_once() {
 }
 
 /// Two rounds with a create each: the second is below the first.
-fn two_rounds(bench: &mut Bench, client: &Client) -> [crate::Batch; 2] {
+fn two_rounds(bench: &mut Bench, client: &TestClient) -> [crate::Batch; 2] {
     [(1, "/a"), (2, "/a/b")].map(|(xid, path)| {
         let mut input = Vec::new();
         create(&mut input, xid, path, 0);
@@ -390,7 +405,7 @@ fn a_refused_round_takes_those_behind_it_along() {
 /// clients do meanwhile.
 struct Expiring {
     bench: Bench,
-    client: Client,
+    client: TestClient,
     session: i64,
     expiry: crate::Batch,
 }

@@ -244,7 +244,9 @@ impl Peer {
         self.core.writes.pending_bytes()
     }
 
-    /// Leader only: the learner at the other end of a connection, once it has said who it is.
+    /// Leader only: the learner at the other end of a connection, once it has said who it is. None
+    /// if it has come back on another connection since: what arrives late on the old one must not
+    /// come behind what it sends on the new one.
     pub fn learner(&self, link: LearnerLink) -> Option<ServerId> {
         match &self.role {
             PeerRole::Leader(leader) => leader.learner(link),

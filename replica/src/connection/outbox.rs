@@ -21,6 +21,9 @@ pub enum Ending {
     Moved,
     /// This server has no leader, and has had none for too long.
     NoLeader,
+    /// What becomes of a request is not known here: this server has lost touch with the leader
+    /// for a while, and the leader has gone on.
+    Undecided,
     /// The state was replaced: watches are gone, and what became of requests is not known.
     StateReplaced,
     /// This server only reads, and the client wants more; or it reads no longer alone.

@@ -83,9 +83,10 @@ impl Member {
         let Some(client) = self.clients.get_mut(session) else {
             return;
         };
+        let was_moved = applied.err() == ErrorCode::SessionMoved.as_i32();
         match client.matching(zxid, applied.cxid, op) {
             Match::Answer(Unanswered { asked, .. }) => {
-                if applied.err() == ErrorCode::SessionMoved.as_i32() {
+                if was_moved {
                     self.replica.answered(&client.connection, 1);
                     return self.moved(session, out);
                 }
@@ -103,6 +104,8 @@ impl Member {
                 out.touched.add(connection);
             }
             Match::Earlier => {}
+            // It came over a connection that the session had left for this one.
+            Match::Foreign if was_moved => {}
             Match::Foreign => return self.moved(session, out),
         }
         self.flush(now, session, zxid, out);

@@ -23,8 +23,6 @@ use crate::connection::{Connection, Ending};
 pub(super) struct Uplink {
     /// Syncs that the leader has not answered, oldest first: it answers them in order.
     syncs: VecDeque<Syncing>,
-    /// When the leader was last told who was heard of, microseconds.
-    told_us: u64,
 }
 
 /// Who waits for a sync.
@@ -191,17 +189,9 @@ impl Member {
 
     /// The answer to a ping tells the leader which sessions were heard of since the last one.
     pub(super) fn pong(&mut self, link: LeaderLink, zxid: Zxid, now: Now) -> Effect {
-        let touched = match &mut self.duty {
-            Duty::Following(uplink) => {
-                let heard = self.clients.heard_since(uplink.told_us);
-                uplink.told_us = now.monotonic_us;
-                self.clients.forget_gone();
-                heard
-            }
-            // Held clients are alive as well.
-            Duty::Waiting(_) => self.clients.heard_since(0),
-            Duty::Leading(_) | Duty::Halted => Vec::new(),
-        };
+        let touched = self.clients.heard_since(self.told_us);
+        self.told_us = now.monotonic_us;
+        self.clients.forget_gone();
         let touch = |(session, timeout_ms)| SessionTouch {
             session,
             timeout_ms,

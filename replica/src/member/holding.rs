@@ -55,14 +55,14 @@ impl Member {
         match &self.duty {
             Duty::Waiting(wait) => {
                 let waited_ms = now.monotonic_ms().saturating_sub(wait.since_ms);
-                self.waited(now, waited_ms, out);
+                self.waited(waited_ms, out);
             }
             Duty::Leading(_) => self.take_due(now, out),
             Duty::Following(_) | Duty::Halted => {}
         }
     }
 
-    fn waited(&mut self, now: Now, waited_ms: u64, out: &mut Outcome) {
+    fn waited(&mut self, waited_ms: u64, out: &mut Outcome) {
         let mut service = self.replica.service();
         if service == Service::Holding && waited_ms >= self.admission_ms() {
             service = Service::HoldingOld;
@@ -81,7 +81,6 @@ impl Member {
         {
             self.replica.set_service(Service::ReadOnly);
         }
-        let _ = now;
     }
 
     /// Who has no session yet finds another server sooner than this one finds a leader.

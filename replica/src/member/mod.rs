@@ -20,7 +20,9 @@
 //!   history that outlives the old leader is applied. A request whose transaction is in it is
 //!   answered by it. One whose transaction is not in it never will be: the old leader's epoch is
 //!   over, its log is closed, and its queues die with its role. So it is asked for again, in the
-//!   order of its session.
+//!   order of its session. Only if it is the same leader still, of the same epoch, is that not
+//!   so: a transaction may yet come of what was sent to it before. Connections that wait for one
+//!   end.
 //! * **SNAP**, or a TRUNC below what was applied: transactions have come or gone without being
 //!   seen, and so have events. All connections end.
 //! * A transaction of the session that answers none of its requests: the client goes on
@@ -39,6 +41,9 @@ mod local;
 mod reconfig;
 mod serving;
 mod tail;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -61,7 +66,7 @@ use leading::Reign;
 use tail::Tail;
 
 /// What a member is configured with, besides its [`crate::ReplicaOptions`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemberOptions {
     /// Ticks and limits of consensus.
     pub peer: zab::Options,
@@ -75,6 +80,19 @@ pub struct MemberOptions {
     pub read_only_mode: bool,
     /// `standaloneEnabled`: a configuration of one voter is none of an ensemble.
     pub standalone_enabled: bool,
+}
+
+impl Default for MemberOptions {
+    fn default() -> Self {
+        Self {
+            peer: zab::Options::default(),
+            prep: PrepOptions::default(),
+            local_sessions: false,
+            local_sessions_upgrading: false,
+            read_only_mode: false,
+            standalone_enabled: true,
+        }
+    }
 }
 
 /// What happens to a member.
@@ -108,6 +126,10 @@ pub struct Member {
     local: SessionTracker,
     session_ids: SessionIds,
     duty: Duty,
+    /// The last epoch that clients were served in.
+    epoch: Option<zab::Epoch>,
+    /// When a leader was last told which sessions were heard of, microseconds.
+    told_us: u64,
     /// A role that begins when everything before it is applied.
     entering: Option<RoleStatus>,
     mismatch: Mismatch,
@@ -183,6 +205,8 @@ impl Member {
             local: SessionTracker::new(tick_ms),
             session_ids,
             duty: Duty::Waiting(Wait::new(now)),
+            epoch: None,
+            told_us: 0,
             entering: None,
             mismatch: Mismatch::None,
             replica,
@@ -304,7 +328,6 @@ impl Member {
             Wanted::StageEntry(entry) => Effect::StageEntry(entry),
             Wanted::DropLearner(link, why) => Effect::DropLearner(link, why),
             Wanted::ToLearner(link, packet) => Effect::ToLearner(link, packet),
-            Wanted::SendSnapshot(link) => Effect::SendSnapshot(link),
             Wanted::ReadLog {
                 read,
                 after,
@@ -319,7 +342,9 @@ impl Member {
                 opening,
             },
             Wanted::Alarm(zxid) => Effect::Alarm(zxid),
-            here @ (Wanted::Deliver { .. }
+            // A tree is sent with everything that was delivered by then.
+            here @ (Wanted::SendSnapshot(_)
+            | Wanted::Deliver { .. }
             | Wanted::Forwarded(..)
             | Wanted::Revalidate { .. }
             | Wanted::Revalidated { .. }
@@ -373,6 +398,7 @@ impl Member {
                 self.revalidated(now, session, valid, out);
             }
             zab::Effect::SyncAnswered => self.sync_answered(now, out),
+            zab::Effect::SendSnapshot(link) => out.effects.push(Effect::SendSnapshot(link)),
             other => unreachable!("{other:?} is the shell's"),
         }
     }

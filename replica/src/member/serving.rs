@@ -268,8 +268,9 @@ impl Member {
             }
             _ => Duty::Following(Uplink::default()),
         };
+        let same_leader = self.epoch.replace(epoch) == Some(epoch);
         self.begin_service(now, epoch, out);
-        self.hand_everything(now, out);
+        self.hand_everything(now, same_leader, out);
         self.wake_all();
         out.effects.push(Effect::RoleChanged(status));
     }
@@ -293,16 +294,22 @@ impl Member {
     }
 
     /// What waits is handed to the leader, as if it had just come. A leader that had it before
-    /// is gone: what it made of it is applied, and answered.
-    fn hand_everything(&mut self, now: Now, out: &mut Outcome) {
+    /// is gone, and what it made of it is applied, and answered; if it is not gone, what becomes
+    /// of it is not known.
+    fn hand_everything(&mut self, now: Now, same_leader: bool, out: &mut Outcome) {
         for session in self.clients.sessions() {
             let Some(client) = self.clients.get_mut(session) else {
                 continue;
             };
             if client.connection.is_gone() {
-                if let Some(mut client) = self.clients.remove(session) {
-                    client.drop_queue(&self.replica);
-                }
+                client.drop_queue(&self.replica);
+                self.clients.remove(session);
+                continue;
+            }
+            if same_leader && client.waits_for_a_transaction() {
+                client.end(&self.replica, Ending::Undecided);
+                out.touched.add(&client.connection);
+                self.clients.remove(session);
                 continue;
             }
             client.ask_again();
@@ -310,6 +317,12 @@ impl Member {
         }
         let newcomers: Vec<i64> = self.newcomers.keys().copied().collect();
         for session in newcomers {
+            let connection = &self.newcomers[&session].connection;
+            if connection.is_gone() {
+                self.replica.answered(connection, 1);
+                self.newcomers.remove(&session);
+                continue;
+            }
             self.hand_newcomer(now, session, out);
         }
         self.hand_renewals(now, out);
@@ -327,6 +340,12 @@ impl Member {
 }
 
 impl Client {
+    /// Whether a transaction may come that answers something here.
+    fn waits_for_a_transaction(&self) -> bool {
+        let mut queue = self.queue.iter();
+        queue.any(|request| request.fate == Fate::Sent && request.asked.op != OpCode::Sync)
+    }
+
     /// What no transaction has answered is not in the history, and never will be.
     fn ask_again(&mut self) {
         for request in &mut self.queue {

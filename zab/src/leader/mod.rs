@@ -87,9 +87,10 @@ impl Leader {
         }
     }
 
-    /// Which server a connection belongs to, once it is named.
+    /// Which server a connection belongs to, once it is named, if the server has no newer one.
     pub(crate) fn learner(&self, link: LearnerLink) -> Option<ServerId> {
-        self.learners.get(link)?.server
+        let server = self.learners.get(link)?.server?;
+        (self.learners.link_of(server) == Some(link)).then_some(server)
     }
 
     /// The epoch, once it is decided and saved.
