@@ -57,7 +57,9 @@ impl Write {
 pub struct Carried {
     /// What the peer is to be told, in this order: [`Input::Stored`], [`Input::TruncateMissed`] and, at the end, [`Input::StoreFailed`].
     pub inputs: Vec<Input>,
-    /// Behind a [`Store::InstallSnapshot`]: what is the state from now on.
+    /// Behind a [`Store::InstallSnapshot`]: what is the state from now on. A leader may have sent a tree with effects of what it sent
+    /// only later; but all of that before UPTODATE, so [`State::end_grace`] is due when the first
+    /// [`zab::Effect::Deliver`] is done.
     pub installed: Option<State>,
     /// Enough was logged for a snapshot: when one may begin, [`Journal::begin_snapshot`]. Told again until then.
     pub snapshot_due: bool,
@@ -188,6 +190,8 @@ impl Journal {
             store,
             tree,
         } = write;
+        // After a failure nothing is written any more, whatever it is.
+        self.alive()?;
         if self.void && !matches!(store, Store::Barrier) {
             // Entries would stand behind a hole.
             if let Some(tree) = tree {
@@ -247,6 +251,7 @@ impl Journal {
     }
 
     fn append(&mut self, entry: &Entry) -> Result<(), StorageError> {
+        self.assert_accepted(entry.zxid);
         let log = self.alive()?;
         let last = log.writer().last_zxid();
         let follows = match entry.zxid.epoch() == last.epoch() {
@@ -260,6 +265,15 @@ impl Journal {
         assert_eq!(log.writer().last_zxid(), entry.zxid, "it has its own zxid");
         self.promised = self.promised.saturating_sub(bytes);
         Ok(())
+    }
+
+    /// A start refuses history of an epoch that was not accepted.
+    fn assert_accepted(&self, zxid: Zxid) {
+        let accepted = self.accepted;
+        assert!(
+            Epoch::of(zxid) <= accepted,
+            "{zxid}, accepted is {accepted}"
+        );
     }
 
     /// Makes the entries durable that were appended.
@@ -295,6 +309,7 @@ impl Journal {
     }
 
     fn install(&mut self, tree: Inflow, zxid: Zxid) -> Result<State, StorageError> {
+        self.assert_accepted(zxid);
         let log = self.taken()?;
         let files = self.files.clone();
         let mut history = files.history();

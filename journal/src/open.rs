@@ -34,7 +34,8 @@ const NODES_PER_PIECE: usize = 1024;
 pub struct Opened<N = ()> {
     /// Goes on with the log.
     pub journal: Journal,
-    /// Everything that was logged, committed or not.
+    /// Everything that was logged, committed or not. If its snapshot came from a leader, effects of transactions behind the log may be
+    /// in it: [`State::end_grace`] is due when the first [`zab::Effect::Deliver`] is done.
     pub state: State,
     /// What the peer starts with.
     pub recovered: Recovered,

@@ -72,6 +72,7 @@ fn a_run_of_entries_is_synced_once() {
     let disk = empty_disk();
     let mut journal = open(&disk).expect("an empty disk").journal;
     let (mut maker, mut tickets) = (Maker::new(), Tickets::default());
+    carry(&mut journal, &mut tickets, epochs(1));
     carry(
         &mut journal,
         &mut tickets,
@@ -105,6 +106,11 @@ fn truncations_and_what_stands_behind_one_that_missed() {
     let base = other.creates(1, 1..=3);
     let more: Vec<Entry> = other.creates(2, 1..=2);
     assert_eq!(base.len(), 3);
+    carry(
+        &mut journal,
+        &mut tickets,
+        vec![Store::AcceptedEpoch(Epoch(2))],
+    );
     carry(&mut journal, &mut tickets, appends(&more));
     // 1:4 is gone, so this one is not there.
     let mut stores = vec![Store::Truncate(zxid(1, 4))];
@@ -120,12 +126,12 @@ fn truncations_and_what_stands_behind_one_that_missed() {
     carry(
         &mut journal,
         &mut tickets,
-        vec![Store::Barrier, Store::AcceptedEpoch(Epoch(2))],
+        vec![Store::Barrier, Store::AcceptedEpoch(Epoch(3))],
     );
 
     let opened = open(&disk).expect("it starts");
     assert_eq!(opened.recovered.last_zxid, zxid(2, 2));
-    assert_eq!(opened.recovered.accepted_epoch, Epoch(2));
+    assert_eq!(opened.recovered.accepted_epoch, Epoch(3));
     assert_eq!(nodes(&opened.state).len(), 5);
 }
 
@@ -136,6 +142,7 @@ fn reads_for_learners() {
     let (mut maker, mut tickets) = (Maker::new(), Tickets::default());
     let mut entries = maker.creates(1, 1..=20);
     entries.extend(maker.creates(2, 1..=20));
+    carry(&mut journal, &mut tickets, epochs(2));
     carry(&mut journal, &mut tickets, appends(&entries));
     let mut reader = journal.files().reader();
     // (after, through, opening) -> (floor, how many), or nothing

@@ -97,10 +97,9 @@ fn assemble(config: Config) -> Result<(Arc<Server>, Purge)> {
     // Not before: after a crash the operator's word must still be there.
     remove_initialize(disk.as_ref(), &layout)?;
     let purge = Purge::start(disk, layout.clone(), config.autopurge);
+    let roll = RollPolicy::new(options::roll(&config), pace.random());
     let log = LogEnd {
-        writer: log,
-        preparer: Preparer::start()?,
-        roll: RollPolicy::new(options::roll(&config), pace.random()),
+        end: journal::LogEnd::new(log, Box::new(Preparer::start()?), roll),
         pace,
         metrics: Arc::clone(&metrics),
         fsync_warning: config.storage.fsync_warning_threshold,

@@ -61,7 +61,8 @@ impl Rebuild {
     }
 
     /// The snapshot with this zxid in its name is complete. `digest` is what its trailer
-    /// says: at which zxid the tree must have which digest.
+    /// says: at which zxid the tree must have which digest. If it says none, as where a leader's
+    /// tree was stored, the tree has grace ([`State::begin_grace`]).
     ///
     /// # Errors
     /// When its parts are no tree.
@@ -71,7 +72,11 @@ impl Rebuild {
         digest: Option<(Zxid, u64)>,
     ) -> Result<(), LoadError> {
         let loader = self.loader.take().ok_or(LoadError::NoRoot)?;
-        self.state = Some(loader.finish(zxid, digest)?);
+        let state = self.state.insert(loader.finish(zxid, digest)?);
+        let told = digest.is_some_and(|(at, _)| at != Zxid::ZERO);
+        if !told && zxid != Zxid::ZERO {
+            state.begin_grace();
+        }
         Ok(())
     }
 
@@ -102,7 +107,7 @@ impl Rebuild {
 
 #[cfg(test)]
 mod tests {
-    use jute::txn::{CreateSessionTxn, Txn, TxnHeader};
+    use jute::txn::{CreateSessionTxn, Txn, TxnDigest, TxnHeader};
 
     use super::*;
 
@@ -163,6 +168,48 @@ mod tests {
             state.tree().len(),
             State::new(Options::default(), 1).tree().len()
         );
+    }
+
+    #[test]
+    fn a_tree_without_a_digest_has_grace_until_one_fits() {
+        let entry = |zxid: i64, digest: u64| {
+            let entry = session_entry(zxid);
+            let entry = LogEntry::from_bytes(&entry, jute::wire::Limits::default());
+            let mut entry = entry.expect("an entry");
+            entry.digest = Some(TxnDigest {
+                version: TxnDigest::VERSION,
+                tree_digest: digest as i64,
+            });
+            entry.to_bytes()
+        };
+        // Digests that fit (true) or not, and how many count in the end.
+        for (zxid, digest, fits, counted) in [
+            (4, None, vec![false, false, true], 0),
+            (4, Some((Zxid::ZERO, 0)), vec![false, true, false], 1),
+            (4, None, vec![false, false], 1),
+            (4, None, vec![], 0),
+            // The first leader's empty tree is known.
+            (0, Some((Zxid::ZERO, 0)), vec![false, true], 1),
+        ] {
+            let options = Options {
+                digest_enabled: true,
+                ..Options::default()
+            };
+            let mut rebuild = Rebuild::new(options, 1);
+            let root = rebuild.node("", Some(b""), -1, &StatPersisted::default());
+            root.expect("a root");
+            rebuild.snapshot_done(Zxid(zxid), digest).expect("a tree");
+            let right = rebuild.state.as_ref().expect("it is done").tree().digest();
+            for (at, fits) in fits.iter().enumerate() {
+                let digest = if *fits { right } else { right + 1 };
+                let taken = rebuild.entry(&entry(zxid + 1 + at as i64, digest));
+                taken.expect("an entry");
+            }
+            let mut state = rebuild.finish();
+            state.end_grace();
+            assert!(!state.digest_check().is_awaiting());
+            assert_eq!(state.digest_check().mismatches(), counted, "{fits:?}");
+        }
     }
 
     #[test]

@@ -188,6 +188,23 @@ pub fn reload<S: RecoverySink>(
     Ok(())
 }
 
+fn load_into<S: RecoverySink>(
+    disk: &dyn Disk,
+    zxid: Zxid,
+    path: &Path,
+    limits: Limits,
+    sink: &mut S,
+) -> Result<Trailer, StorageError> {
+    let trailer = load(disk, path, limits, sink)?;
+    let bad = |reason: Rejected| StorageError::BadSnapshot {
+        path: path.to_path_buf(),
+        offset: 0,
+        found: reason.0,
+    };
+    sink.snapshot_done(zxid, trailer).map_err(bad)?;
+    Ok(trailer)
+}
+
 fn load_newest<S: RecoverySink>(
     disk: &dyn Disk,
     layout: &Layout,
@@ -216,23 +233,6 @@ fn load_newest<S: RecoverySink>(
             newest: Box::new(newest),
         }),
     }
-}
-
-fn load_into<S: RecoverySink>(
-    disk: &dyn Disk,
-    zxid: Zxid,
-    path: &Path,
-    limits: Limits,
-    sink: &mut S,
-) -> Result<Trailer, StorageError> {
-    let trailer = load(disk, path, limits, sink)?;
-    let bad = |reason: Rejected| StorageError::BadSnapshot {
-        path: path.to_path_buf(),
-        offset: 0,
-        found: reason.0,
-    };
-    sink.snapshot_done(zxid, trailer).map_err(bad)?;
-    Ok(trailer)
 }
 
 fn start_without_snapshot(

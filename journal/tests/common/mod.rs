@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use journal::{
-    ConfigSettings, Journal, NoFilePreparer, Opened, Settings, SnapshotSettings, Write, entry_of,
+    ConfigSettings, Files, Inflow, InflowError, Journal, NoFilePreparer, Opened, Outflow, Settings,
+    SnapshotProgress, SnapshotSettings, Write, entry_of,
 };
 use jute::Zxid;
 use jute::data::Acl;
@@ -20,6 +21,7 @@ use jute::txn::{CreateTxn, LogEntry, SetDataTxn, Txn, TxnDigest, TxnHeader};
 use jute::wire::Limits;
 use state::State;
 use storage::log::SizeFactor;
+use storage::snap::ReceiveError;
 use storage::{
     Disk, Layout, LogOptions, Options, Preallocation, RollLimits, SimDisk, SnapshotOptions,
     StorageError,
@@ -243,4 +245,41 @@ pub fn nodes(state: &State) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// The whole SNAP stream of the state, `between` called between the pieces.
+pub fn tree_of(maker: &mut Maker, nodes: usize, mut between: impl FnMut(&mut Maker)) -> Vec<u8> {
+    let mut outflow = Outflow::begin(&mut maker.state);
+    let mut out = Vec::new();
+    while !outflow.piece(&maker.state, nodes, &mut out) {
+        between(maker);
+    }
+    outflow.end(&mut maker.state);
+    out
+}
+
+/// Receives a whole tree.
+pub fn receive(files: &Files, zxid: Zxid, tree: &[u8]) -> Result<Inflow, InflowError> {
+    let inflow = files.receive(zxid);
+    let mut inflow = inflow.map_err(|error| InflowError::Tree(ReceiveError::Storage(error)))?;
+    for piece in tree.chunks(100) {
+        if inflow.take(piece)?.is_some() {
+            break;
+        }
+    }
+    Ok(inflow)
+}
+
+/// Writes a whole snapshot of the state.
+pub fn snapshot(files: &Files, state: &mut State) -> Result<SnapshotProgress, StorageError> {
+    let mut job = files.begin_snapshot(state);
+    let ended = loop {
+        job.copy(state, 3);
+        match job.write() {
+            Ok(SnapshotProgress::Going) => {}
+            ended => break ended,
+        }
+    };
+    job.end(state);
+    ended
 }

@@ -1,4 +1,4 @@
-//! The log's end: batches of entries become durable here, in the order in which they come.
+//! The log's end in its threads: batches of entries become durable here, in the order in which they come.
 //!
 //! Under load a thread of its own writes and syncs, so that the core prepares the next round
 //! and commits the last one meanwhile; everything that came in during a sync is written by
@@ -9,18 +9,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use replica::{Batch, Ticket};
+use storage::StorageError;
 use storage::log::writer::record_len;
-use storage::{LogWriter, RollPolicy, StorageError};
 use tracing::{error, info, warn};
 
-use super::{PanicEnds, Preparer, SnapshotPace};
+use super::{PanicEnds, SnapshotPace};
 use crate::metrics::Metrics;
 
 /// Appends, syncs, rolls and prepares what comes next.
 pub(crate) struct LogEnd {
-    pub(crate) writer: LogWriter,
-    pub(crate) preparer: Preparer,
-    pub(crate) roll: RollPolicy,
+    pub(crate) end: journal::LogEnd,
     pub(crate) pace: Arc<SnapshotPace>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) fsync_warning: Duration,
@@ -46,13 +44,7 @@ impl LogEnd {
     /// Has the file for the first write ready: no client should wait for that. Without space
     /// the first write will be refused. A client may have been faster: then there is one.
     pub(super) fn prepare(&mut self) -> Result<(), StorageError> {
-        if self.writer.segment_len() > 0 || self.writer.awaits_preparation() {
-            return Ok(());
-        }
-        match self.writer.prepare_next() {
-            Err(error) if !error.is_storage_full() => Err(error),
-            _ => Ok(()),
-        }
+        self.end.prepare()
     }
 
     /// Makes the batches durable with one sync.
@@ -70,7 +62,7 @@ impl LogEnd {
 
     /// Nothing more will come.
     pub(super) fn finish(&mut self) -> Result<(), StorageError> {
-        self.writer.commit()?;
+        self.end.sync()?;
         Ok(())
     }
 
@@ -79,7 +71,6 @@ impl LogEnd {
         batches: Vec<Batch>,
         written: &mut Written,
     ) -> Result<(), StorageError> {
-        let mut due = false;
         for batch in batches {
             let lens = batch.entries.iter().map(|entry| record_len(entry.len()));
             let bytes: u64 = lens.sum();
@@ -88,27 +79,22 @@ impl LogEnd {
                 break;
             }
             for entry in batch.entries.iter() {
-                self.writer.append(entry)?;
-                due |= self.roll.appended(record_len(entry.len()));
+                self.end.append(entry)?;
             }
             written.durable.push(batch.ticket);
         }
         self.sync()?;
-        if due && self.pace.claim() {
-            self.writer.roll()?;
-            self.roll.restart(self.pace.random());
+        if self.end.is_snapshot_due() && self.pace.claim() {
+            self.end.begin_snapshot(self.pace.random())?;
             written.snapshot_due = true;
-        } else if self.roll.file_is_full(self.writer.segment_len()) {
-            self.writer.roll()?;
         }
-        self.preparer.keep_ahead(&mut self.writer);
-        Ok(())
+        self.end.keep_ahead()
     }
 
     /// Reserves the space for a batch before any of it is written, behind what is appended
     /// and not yet written.
     fn has_space(&mut self, bytes: u64) -> Result<bool, StorageError> {
-        match self.preparer.ensure_room(&mut self.writer, bytes) {
+        match self.end.reserve(bytes) {
             Ok(()) => {
                 self.note_space(None);
                 Ok(true)
@@ -122,11 +108,11 @@ impl LogEnd {
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
-        if !self.writer.is_dirty() {
+        if !self.end.writer().is_dirty() {
             return Ok(());
         }
         let start = Instant::now();
-        self.writer.commit()?;
+        self.end.sync()?;
         let took = start.elapsed();
         self.metrics.note_sync(took);
         if took > self.fsync_warning {
@@ -134,7 +120,7 @@ impl LogEnd {
                 "fsync-ing the write ahead log took {} ms which will adversely effect operation latency. \
                  File size is {} bytes",
                 took.as_millis(),
-                self.writer.segment_len()
+                self.end.writer().segment_len()
             );
         }
         Ok(())

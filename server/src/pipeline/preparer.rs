@@ -1,8 +1,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use storage::LogWriter;
-use storage::StorageError;
+use journal::FilePreparer;
 use storage::log::{Preparation, Prepared};
 
 /// Prepares the next log file in a thread of its own: filling it with zeros takes
@@ -28,36 +27,25 @@ impl Preparer {
             })?;
         Ok(Self { jobs, done })
     }
+}
 
-    /// Starts a preparation when one is due, and takes one that is finished.
-    pub(super) fn keep_ahead(&self, log: &mut LogWriter) {
-        while let Ok(prepared) = self.done.try_recv() {
-            log.prepared(prepared);
-        }
-        if let Some(preparation) = log.preparation() {
-            self.jobs
-                .send(preparation)
-                .expect("the thread lives as long as this");
-        }
+impl FilePreparer for Preparer {
+    fn is_ahead(&self) -> bool {
+        true
     }
 
-    /// Makes sure that there is room for `bytes` of records; waits for a preparation only
-    /// if there is no other file, or the preparation has the last space of the disk.
-    pub(super) fn ensure_room(&self, log: &mut LogWriter, bytes: u64) -> Result<(), StorageError> {
-        if log.awaits_preparation() {
-            self.wait(log);
-        }
-        match log.ensure_reserved(bytes) {
-            Err(full) if full.is_storage_full() && log.is_preparing() => {
-                self.wait(log);
-                log.ensure_reserved(bytes)
-            }
-            reserved => reserved,
-        }
+    fn start(&mut self, preparation: Preparation) {
+        self.jobs
+            .send(preparation)
+            .expect("the thread lives as long as this");
     }
 
-    fn wait(&self, log: &mut LogWriter) {
+    fn poll(&mut self) -> Option<Prepared> {
+        self.done.try_recv().ok()
+    }
+
+    fn wait(&mut self) -> Prepared {
         let prepared = self.done.recv();
-        log.prepared(prepared.expect("the thread lives as long as this"));
+        prepared.expect("the thread lives as long as this")
     }
 }

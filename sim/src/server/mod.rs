@@ -209,7 +209,8 @@ pub(crate) fn start(
     let mut sink = StateSink::with_notes(settings.state_options(), settings.seed, notes);
     let options = settings.recovery_options();
     let recovered = storage::open(Arc::clone(&shared), &layout, &options, &mut sink)?;
-    let (state, replayed) = sink.finish_with_notes();
+    let (mut state, replayed) = sink.finish_with_notes();
+    state.end_grace();
     let recovery = Recovery::new(&state, replayed, &recovered);
     let replica = Arc::new(Replica::new(state, settings.replica_options(), now));
     let sequencer = Sequencer::new(Arc::clone(&replica), PrepOptions::default(), now);

@@ -6,10 +6,17 @@ use jute::txn::TxnDigest;
 /// While the log behind a fuzzy snapshot is replayed the tree passes through states that
 /// never were, so nothing is compared until the zxid at which the snapshot's own digest
 /// was taken. From there on every transaction's digest is.
+///
+/// A tree that came from a leader brings no digest, and may be as fuzzy: then nothing counts until a digest fits, or until
+/// [`State::end_grace`](crate::State::end_grace), when everything that can be in it has been applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DigestCheck {
     /// The snapshot's digest, while the transaction it belongs to is still to come.
     awaited: Option<(Zxid, u64)>,
+    /// The tree may hold effects of transactions to come, no one knows up to which.
+    grace: bool,
+    /// The last one that did not count.
+    excused: Option<DigestMismatch>,
     mismatches: u64,
     last: Option<DigestMismatch>,
 }
@@ -38,7 +45,19 @@ impl DigestCheck {
 
     /// Is the tree still between a fuzzy snapshot and its digest, that is, not proven?
     pub fn is_awaiting(&self) -> bool {
-        self.awaited.is_some()
+        self.awaited.is_some() || self.grace
+    }
+
+    /// See [`State::begin_grace`](crate::State::begin_grace).
+    pub(crate) fn begin_grace(&mut self) {
+        self.grace = true;
+    }
+
+    /// See [`State::end_grace`](crate::State::end_grace).
+    pub(crate) fn end_grace(&mut self) -> Option<DigestMismatch> {
+        self.grace = false;
+        let excused = self.excused.take()?;
+        self.count(excused)
     }
 
     /// Starts after loading a snapshot up to `zxid` with this digest in its trailer. The
@@ -80,6 +99,7 @@ impl DigestCheck {
 
     fn compare(&mut self, zxid: Zxid, expected: u64, actual: u64) -> Option<DigestMismatch> {
         if expected == actual {
+            (self.grace, self.excused) = (false, None);
             return None;
         }
         let mismatch = DigestMismatch {
@@ -87,6 +107,14 @@ impl DigestCheck {
             expected,
             actual,
         };
+        if self.grace {
+            self.excused = Some(mismatch);
+            return None;
+        }
+        self.count(mismatch)
+    }
+
+    fn count(&mut self, mismatch: DigestMismatch) -> Option<DigestMismatch> {
         self.mismatches += 1;
         self.last = Some(mismatch);
         self.last
