@@ -205,7 +205,7 @@ impl Member {
 
     /// The tree is not what the history says. Perhaps only this copy of it is: it is built again
     /// from what is on the disk, and nothing is served from it meanwhile.
-    fn rebuild(&mut self, mismatch: DigestMismatch, through: Zxid, out: &mut Outcome) {
+    pub(super) fn rebuild(&mut self, mismatch: DigestMismatch, through: Zxid, out: &mut Outcome) {
         let rest = zab::Effect::Deliver { through };
         self.agenda.push_front(Step::Effect(rest));
         if self.mismatch == Mismatch::Reported {

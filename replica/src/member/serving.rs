@@ -258,6 +258,12 @@ impl Member {
             | RoleStatus::Observing { epoch, .. } => epoch,
             other => unreachable!("nobody is served while {other:?}"),
         };
+        // A leader's tree may hold more than it was said to; by now all of that is applied.
+        let mismatch = self.replica.write().end_grace();
+        if let Some(mismatch) = mismatch {
+            self.entering = Some(status);
+            return self.rebuild(mismatch, mismatch.zxid, out);
+        }
         if self.replica.service() == Service::ReadOnly {
             self.end_all(Ending::ReadOnly, out);
         }

@@ -1,5 +1,6 @@
 //! What the checkers are told when something has happened in a server.
 
+use jute::Zxid;
 use replica::Service;
 use zab::RoleStatus;
 
@@ -9,16 +10,18 @@ use crate::violation::Checked;
 use crate::world::tell;
 
 impl Cluster {
-    /// A member was told something: what it serves is looked at.
-    pub(super) fn observe(&mut self, at: usize) -> Checked {
+    /// A member was told something: what it serves, or has delivered behind `known`, is looked
+    /// at.
+    pub(super) fn observe(&mut self, at: usize, known: Option<Zxid>) -> Checked {
         let server = at as u64 + 1;
         let Some(process) = &mut self.machines[at].process else {
             return Ok(());
         };
-        if process.replica.service() != Service::Serving {
+        let state = process.replica.read();
+        let delivers = known.is_some_and(|known| known < state.last_zxid());
+        if process.replica.service() != Service::Serving && !delivers {
             return Ok(());
         }
-        let state = process.replica.read();
         let through = state.last_zxid().0;
         self.digests.serves(server, &state)?;
         drop(state);

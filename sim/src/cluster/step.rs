@@ -20,6 +20,11 @@ impl Cluster {
             return Ok(());
         };
         let mut out = Outcome::default();
+        // Unless another state takes its place, what is applied is delivered.
+        let known = match input {
+            Input::Loaded(_) => None,
+            _ => Some(process.replica.read().last_zxid()),
+        };
         process.member.handle(now, input, &mut out);
         for effect in out.take_effects() {
             self.effect(at, effect)?;
@@ -27,7 +32,7 @@ impl Cluster {
                 return Ok(());
             }
         }
-        self.observe(at)?;
+        self.observe(at, known)?;
         for connection in out.take_touched() {
             connection.send_now();
         }

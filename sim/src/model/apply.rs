@@ -236,7 +236,13 @@ impl Model {
         listed: impl Iterator<Item = &'a str>,
     ) -> Result<(), String> {
         let session = header.client_id;
+        let mut listed = listed.peekable();
         if self.sessions.remove(&session).is_none() {
+            // A client asked for it again, or when it had expired: a leader whose followers may be
+            // stock ones proposes it, and nothing happens.
+            if header.cxid != 0 && listed.peek().is_none() {
+                return Ok(());
+            }
             return Err(format!("session {session:#x} closed and not open"));
         }
         let mut owned = self.ephemerals(session, header.zxid);
