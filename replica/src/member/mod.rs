@@ -241,7 +241,7 @@ impl Member {
         let peer = self.peer.next_deadline().map(|Time(ms)| ms);
         let duty = match &self.duty {
             Duty::Waiting(wait) => self.next_wait_ms(wait),
-            Duty::Leading(reign) => Some(self.next_due_ms(reign)),
+            Duty::Leading(reign) => self.next_due_ms(reign),
             Duty::Following(_) | Duty::Halted => None,
         };
         let local = self.local.next_deadline_ms();

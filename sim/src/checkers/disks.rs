@@ -29,6 +29,16 @@ impl Held {
         current: Epoch::ZERO,
     };
 
+    /// A start promises what a disk that was wiped has taken over before a crash.
+    fn as_found(self) -> Self {
+        let history = Epoch::of(Zxid(self.end));
+        let wiped = self.accepted == Epoch::ZERO && self.current == Epoch::ZERO;
+        Self {
+            accepted: if wiped { history } else { self.accepted },
+            ..self
+        }
+    }
+
     fn after(self, store: &Store) -> Self {
         match store {
             Store::Append(entry) => Self {
@@ -120,6 +130,7 @@ impl Record {
         );
         let mut possible = std::iter::once(self.held).chain(self.open.iter().copied());
         let fits = possible.any(|held| {
+            let held = held.as_found();
             let same_end = held.end == found.end || self.unknown_end;
             same_end && (held.accepted, held.current) == epochs
         });

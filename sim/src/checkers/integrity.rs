@@ -11,6 +11,22 @@ use crate::violation::{Checked, ensure};
 
 const NAME: &str = "integrity";
 
+/// A leader sends an entry to a learner, perhaps before it logs it itself. Its own log ends with
+/// `end`.
+pub(crate) fn sent(
+    ledger: &mut Ledger,
+    server: u64,
+    status: RoleStatus,
+    end: i64,
+    entry: &Entry,
+) -> Checked {
+    let before = match ledger.get(entry.zxid.0) {
+        Some(known) => known.before,
+        None => end,
+    };
+    logged(ledger, server, status, before, entry)
+}
+
 /// A server logs an entry behind `before`.
 pub(crate) fn logged(
     ledger: &mut Ledger,

@@ -2,7 +2,7 @@
 
 use journal::Write;
 use replica::member::Effect;
-use zab::{LearnerPacket, RoleStatus, Store, Ticket};
+use zab::{LeaderPacket, LearnerPacket, RoleStatus, Store, Ticket};
 
 use super::crash::Moment;
 use super::machine::{Incoming, Job};
@@ -87,7 +87,18 @@ impl Cluster {
                 self.end_tree(at, link);
                 self.hang_up_on_learner(at, link, &why);
             }
-            Effect::ToLearner(link, packet) => self.to_learner(at, link, &packet),
+            Effect::ToLearner(link, packet) => {
+                if let LeaderPacket::Proposal(entry)
+                | LeaderPacket::Inform(entry)
+                | LeaderPacket::InformAndActivate { entry, .. } = &packet
+                    && let Some(process) = &self.machines[at].process
+                {
+                    let status = process.member.peer().status();
+                    let (server, end) = (at as u64 + 1, process.log_end);
+                    integrity::sent(&mut self.ledger, server, status, end, entry)?;
+                }
+                self.to_learner(at, link, &packet);
+            }
             Effect::SendSnapshot(link) => self.begin_tree(at, link),
             Effect::ReadLog {
                 read,
