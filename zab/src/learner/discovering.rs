@@ -117,7 +117,7 @@ impl Discovering {
             // Accepted before, perhaps from the same leader, perhaps not: not to be counted again.
             return Ok(Phase::Planning(acknowledge(cx, uplink, epoch, false)));
         }
-        if cx.core.reputation.standing() == Standing::Wiped {
+        if cx.core.reputation.standing() == Standing::Wiped && accepted == Epoch::ZERO {
             // Its promise would not be counted, and a start tells by an accepted epoch that a disk
             // was not wiped. It is saved behind the leader's history.
             return Ok(Phase::Planning(acknowledge(cx, uplink, epoch, false)));
