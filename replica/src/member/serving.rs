@@ -323,8 +323,13 @@ impl Member {
         }
         let newcomers: Vec<i64> = self.newcomers.keys().copied().collect();
         for session in newcomers {
-            let connection = &self.newcomers[&session].connection;
-            if connection.is_gone() {
+            let Newcomer { connection, sent } = &self.newcomers[&session];
+            let undecided = same_leader && *sent;
+            if undecided {
+                connection.end(Ending::Undecided);
+                out.touched.add(connection);
+            }
+            if undecided || connection.is_gone() {
                 self.replica.answered(connection, 1);
                 self.newcomers.remove(&session);
                 continue;
