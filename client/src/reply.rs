@@ -70,7 +70,7 @@ impl Reply {
             OpCode::SetData => Self::Stat(SetDataResponse::decode(reader)?.stat),
             OpCode::SetAcl => Self::Stat(SetAclResponse::decode(reader)?.stat),
             OpCode::Exists => Self::Stat(ExistsResponse::decode(reader)?.stat),
-            OpCode::GetData => data(reader)?,
+            OpCode::GetData | OpCode::Reconfig => data(reader)?,
             OpCode::GetAcl => {
                 let reply = GetAclResponse::decode(reader)?;
                 let acl = reply.acl.unwrap_or_default();

@@ -7,8 +7,8 @@ use jute::proto::{
     AddWatchMode, AddWatchRequest, AuthPacket, CheckVersionRequest, CheckWatchesRequest,
     CreateRequest, CreateTtlRequest, DeleteRequest, ExistsRequest, GetAclRequest,
     GetAllChildrenNumberRequest, GetChildrenRequest, GetDataRequest, GetEphemeralsRequest, MultiOp,
-    MultiReadOp, MultiReadRequest, MultiRequest, SetAclRequest, SetDataRequest, SyncRequest,
-    WatcherType,
+    MultiReadOp, MultiReadRequest, MultiRequest, ReconfigRequest, SetAclRequest, SetDataRequest,
+    SyncRequest, WatcherType,
 };
 use jute::wire::Encode;
 use jute::{CreateMode, OpCode, Ustring};
@@ -86,6 +86,15 @@ pub enum Request {
     RemoveWatches { path: String, kind: WatcherType },
     /// Is there such a watch?
     CheckWatches { path: String, kind: WatcherType },
+    /// Change the ensemble: servers that join (`server.N=...` lines) and ids that leave, comma separated,
+    /// or the whole new membership. Answers the new configuration and the Stat of its node.
+    Reconfig {
+        joining: Option<String>,
+        leaving: Option<String>,
+        new_members: Option<String>,
+        /// Of the present configuration; -1 for any.
+        version: i64,
+    },
     /// Add an identity; it is sent again on every new connection.
     Auth { scheme: String, auth: Vec<u8> },
     /// Close the session.
@@ -152,6 +161,7 @@ impl Request {
             Self::AddWatch { .. } => OpCode::AddWatch,
             Self::RemoveWatches { .. } => OpCode::RemoveWatches,
             Self::CheckWatches { .. } => OpCode::CheckWatches,
+            Self::Reconfig { .. } => OpCode::Reconfig,
             Self::Auth { .. } => OpCode::Auth,
             Self::CloseSession => OpCode::CloseSession,
         }
@@ -197,6 +207,18 @@ impl Encode for Request {
             .encode(out),
             Self::Multi(parts) => MultiRequest {
                 ops: parts.iter().map(WritePart::as_op).collect(),
+            }
+            .encode(out),
+            Self::Reconfig {
+                joining,
+                leaving,
+                new_members,
+                version,
+            } => ReconfigRequest {
+                joining_servers: joining.as_deref().map(Cow::Borrowed),
+                leaving_servers: leaving.as_deref().map(Cow::Borrowed),
+                new_members: new_members.as_deref().map(Cow::Borrowed),
+                cur_config_id: *version,
             }
             .encode(out),
             Self::Auth { scheme, auth } => AuthPacket {

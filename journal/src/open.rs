@@ -59,9 +59,9 @@ impl Journal {
     /// Recovers a member from its disk. `seed` keys the index of the tree and scatters snapshots.
     ///
     /// What an empty disk means follows Apache and [`Standing`]: with the `initialize` file the
-    /// operator vouches for it; else it may have been wiped, and as long as no leader's history has
-    /// been taken over a restart does not change that. Without `db.autocreate` it has no vote at
-    /// all ([`Start::Blank`]).
+    /// operator vouches for it; else it may have been wiped, and as long as no epoch was accepted
+    /// (which a wiped member does behind a leader's history) a restart does not change that.
+    /// Without `db.autocreate` it has no vote at all ([`Start::Blank`]).
     ///
     /// # Order
     ///
@@ -122,7 +122,9 @@ impl Journal {
         warnings.extend(epochs.warnings);
         let standing = match found.start {
             Start::Blank => Standing::Wiped,
-            _ if found.last_zxid == Zxid::ZERO && epochs.current == 0 && !marked => Standing::Empty,
+            _ if found.last_zxid == Zxid::ZERO && epochs.accepted == 0 && !marked => {
+                Standing::Empty
+            }
             _ => Standing::Sound,
         };
         let Configurations {

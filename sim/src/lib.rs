@@ -1,9 +1,14 @@
-//! Deterministic simulation of a server with clients over a faulty disk and broken
-//! connections.
+//! Deterministic simulation of a server, or an ensemble of them, with clients over faulty disks,
+//! clocks and connections.
 //!
-//! One thread, one queue of events, one seed: the shipped cores (`replica`, `state`,
-//! `storage`, `client`) run against a simulated disk, network and clock, and the same seed
-//! replays bit for bit. Whatever they do is watched by [`checkers`], one for each property.
+//! One thread, one queue of events, one seed: the shipped cores (`replica`, `zab`, `state`,
+//! `journal`, `storage`, `client`) run against simulated disks, networks and clocks, and the same
+//! seed replays bit for bit. Whatever they do is watched by [`checkers`], one for each property.
+//!
+//! * [`world`]: events in their order, clients and their connections, what is known of the history
+//! * [`standalone`]: one server alone
+//! * [`cluster`]: an ensemble, its disks and its network
+//! * [`model`]: an independent account of what transactions do
 //!
 //! ```
 //! let outcome = sim::run(&sim::Scenario::new(1), false);
@@ -12,20 +17,23 @@
 
 mod checkers;
 mod clients;
+mod cluster;
 mod coverage;
 mod model;
 mod rng;
 mod scenario;
-mod server;
+mod settings;
 mod shrink;
+mod standalone;
 mod violation;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use coverage::Coverage;
-pub use scenario::{Fault, Scenario};
+pub use scenario::{Fault, Scenario, Servers};
 pub use shrink::shrink;
+use violation::Checked;
 pub use violation::Violation;
 pub use world::Outcome;
 
@@ -33,17 +41,24 @@ pub use world::Outcome;
 ///
 /// A panic in the code under test is a violation like any other.
 pub fn run(scenario: &Scenario, transcript: bool) -> Outcome {
-    let mut world = world::World::new(scenario, transcript);
-    let checked = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let checked = checked.unwrap_or_else(|panic| {
+    match scenario.servers {
+        Servers::Standalone => {
+            let mut world = standalone::Standalone::new(scenario, transcript);
+            let checked = caught(|| world.run());
+            world.into_outcome(checked)
+        }
+        Servers::Members(members) => {
+            let mut world = cluster::Cluster::new(scenario, members, transcript);
+            let checked = caught(|| world.run());
+            world.into_outcome(checked)
+        }
+    }
+}
+
+fn caught(run: impl FnOnce() -> Checked) -> Checked {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Err(Violation::new("panic", text.unwrap_or("without a message")))
-    });
-    if let Err(violation) = &checked {
-        world.note(&format!("VIOLATION of {violation}"));
-    } else {
-        world.note("clean");
-    }
-    world.into_outcome(checked)
+    })
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sim::{Fault, Scenario};
+use sim::{Fault, Scenario, Servers};
 
 use explore::{Goal, explore};
 
@@ -16,7 +16,7 @@ use explore::{Goal, explore};
 const MINUTES: f64 = 1.0;
 
 #[derive(Parser)]
-#[command(about = "Simulate a server with clients over a faulty disk and broken connections")]
+#[command(about = "Simulate servers with clients over faulty disks, clocks and connections")]
 struct Args {
     /// Run this seed and print a transcript.
     #[arg(long, conflicts_with_all = ["seeds", "minutes"])]
@@ -30,6 +30,9 @@ struct Args {
     /// The first seed of `--minutes`.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// `standalone`, or the number of members of an ensemble; drawn from the seed if not given.
+    #[arg(long, value_parser = Servers::parse)]
+    servers: Option<Servers>,
     /// Clients at a time.
     #[arg(long)]
     clients: Option<u64>,
@@ -50,6 +53,7 @@ struct Args {
 impl Args {
     fn scenario(&self, seed: u64) -> Scenario {
         let mut scenario = Scenario::new(seed);
+        scenario.servers = self.servers.unwrap_or(scenario.servers);
         scenario.clients = self.clients.unwrap_or(scenario.clients);
         scenario.requests = self.requests.unwrap_or(scenario.requests);
         scenario.faults = self.faults.unwrap_or(scenario.faults);

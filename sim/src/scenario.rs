@@ -1,25 +1,27 @@
 //! What a run is made from.
 
+use std::fmt;
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// The machine loses power: what was not synced survives by chance.
+    /// A machine loses power: what was not synced survives by chance.
     PowerLoss,
-    /// The process is killed; the disk keeps everything.
+    /// A process is killed; the disk keeps everything.
     Kill,
-    /// Power is lost in the middle of whatever the disk does some operations from now.
+    /// Power is lost in the middle of whatever a disk does some operations from now.
     CrashInside,
-    /// A connection breaks; what is under way is lost from some byte on.
+    /// A client's connection breaks; what is under way is lost from some byte on.
     BreakLink,
-    /// A connection carries nothing for a while.
+    /// A client's connection carries nothing for a while.
     StallLink,
-    /// The wall clock jumps.
+    /// A wall clock jumps.
     WallJump,
-    /// The disk is full for a while.
+    /// A disk is full for a while.
     DiskFull,
     /// A sync fails.
     SyncError,
-    /// The disk is slow for a while.
+    /// A disk is slow for a while.
     SlowDisk,
     /// Old snapshots and logs are removed.
     Purge,
@@ -27,11 +29,35 @@ pub enum Fault {
     ClientDies,
     /// A bit of a file flips while the server is down.
     Rot,
+    /// A server dies at the next effect of some kind, just before it, in it or behind it.
+    CrashAt,
+    /// Power is lost everywhere at once.
+    Blackout,
+    /// The ensemble is torn apart for a while.
+    Partition,
+    /// Nothing gets from one server to another for a while.
+    OneWay,
+    /// A connection between two servers breaks, for both or for one of them.
+    BreakPeer,
+    /// Messages between two servers take long for a while.
+    SlowPeer,
+    /// Notifications get lost for a while.
+    LoseNotifications,
+    /// A process stands still for a while.
+    Pause,
+    /// The leader is stopped in order: it hands over first.
+    HandOver,
+    /// Every server is restarted in order, one after the other.
+    RollingRestart,
+    /// A server's disk is lost, where the others have everything.
+    Wipe,
+    /// Clients change the ensemble.
+    Reconfigure,
 }
 
 impl Fault {
-    /// All kinds.
-    pub const ALL: [Self; 12] = [
+    /// What can befall a server alone.
+    pub(crate) const STANDALONE: [Self; 12] = [
         Self::PowerLoss,
         Self::Kill,
         Self::CrashInside,
@@ -44,6 +70,61 @@ impl Fault {
         Self::Purge,
         Self::ClientDies,
         Self::Rot,
+    ];
+
+    /// What can befall an ensemble. What comes often matters most there.
+    pub(crate) const ENSEMBLE: [Self; 23] = [
+        Self::PowerLoss,
+        Self::Kill,
+        Self::CrashInside,
+        Self::BreakLink,
+        Self::StallLink,
+        Self::WallJump,
+        Self::DiskFull,
+        Self::SyncError,
+        Self::SlowDisk,
+        Self::Purge,
+        Self::ClientDies,
+        Self::CrashAt,
+        Self::Blackout,
+        Self::Partition,
+        Self::OneWay,
+        Self::BreakPeer,
+        Self::SlowPeer,
+        Self::LoseNotifications,
+        Self::Pause,
+        Self::HandOver,
+        Self::RollingRestart,
+        Self::Wipe,
+        Self::Reconfigure,
+    ];
+
+    /// All kinds.
+    pub const ALL: [Self; 24] = [
+        Self::PowerLoss,
+        Self::Kill,
+        Self::CrashInside,
+        Self::BreakLink,
+        Self::StallLink,
+        Self::WallJump,
+        Self::DiskFull,
+        Self::SyncError,
+        Self::SlowDisk,
+        Self::Purge,
+        Self::ClientDies,
+        Self::Rot,
+        Self::CrashAt,
+        Self::Blackout,
+        Self::Partition,
+        Self::OneWay,
+        Self::BreakPeer,
+        Self::SlowPeer,
+        Self::LoseNotifications,
+        Self::Pause,
+        Self::HandOver,
+        Self::RollingRestart,
+        Self::Wipe,
+        Self::Reconfigure,
     ];
 
     /// Its name on the command line.
@@ -61,6 +142,18 @@ impl Fault {
             Self::Purge => "purge",
             Self::ClientDies => "client-dies",
             Self::Rot => "rot",
+            Self::CrashAt => "crash-at",
+            Self::Blackout => "blackout",
+            Self::Partition => "partition",
+            Self::OneWay => "one-way",
+            Self::BreakPeer => "break-peer",
+            Self::SlowPeer => "slow-peer",
+            Self::LoseNotifications => "lose-notifications",
+            Self::Pause => "pause",
+            Self::HandOver => "hand-over",
+            Self::RollingRestart => "rolling-restart",
+            Self::Wipe => "wipe",
+            Self::Reconfigure => "reconfigure",
         }
     }
 
@@ -70,11 +163,63 @@ impl Fault {
     }
 }
 
+/// Which servers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Servers {
+    /// One, which is no member of anything.
+    Standalone,
+    /// The members of an ensemble.
+    Members(usize),
+}
+
+impl Servers {
+    /// What a seed stands for, if nothing else is asked for.
+    fn of_seed(seed: u64) -> Self {
+        match seed % 8 {
+            0 => Self::Standalone,
+            1 => Self::Members(1),
+            2..=4 => Self::Members(3),
+            5 => Self::Members(4),
+            6 => Self::Members(5),
+            _ => Self::Members(7),
+        }
+    }
+
+    /// From the command line.
+    ///
+    /// # Errors
+    /// What is known instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let members = || match text.parse() {
+            Ok(members @ 1..=MEMBERS_MAX) => Some(Self::Members(members)),
+            _ => None,
+        };
+        match text {
+            "standalone" => Ok(Self::Standalone),
+            _ => members().ok_or_else(|| format!("wanted: standalone, or 1 to {MEMBERS_MAX}")),
+        }
+    }
+}
+
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standalone => f.write_str("standalone"),
+            Self::Members(members) => write!(f, "{members}"),
+        }
+    }
+}
+
+/// Members of an ensemble at the most.
+const MEMBERS_MAX: usize = 7;
+
 /// Everything that decides what happens in a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// Decides all that chance decides.
     pub seed: u64,
+    /// The servers.
+    pub servers: Servers,
     /// Clients at a time.
     pub clients: u64,
     /// Requests of all clients together, before the faults stop.
@@ -95,11 +240,27 @@ impl Scenario {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
+            servers: Servers::of_seed(seed),
             clients: CLIENTS,
             requests: REQUESTS,
             faults: FAULTS,
             kinds: Fault::ALL.to_vec(),
         }
+    }
+
+    pub(crate) fn is_ensemble(&self) -> bool {
+        self.servers != Servers::Standalone
+    }
+
+    /// The kinds of faults that happen in it.
+    pub(crate) fn possible(&self) -> Vec<Fault> {
+        let known: &[Fault] = match self.servers {
+            Servers::Standalone => &Fault::STANDALONE,
+            Servers::Members(_) => &Fault::ENSEMBLE,
+        };
+        let mut kinds = self.kinds.clone();
+        kinds.retain(|kind| known.contains(kind));
+        kinds
     }
 
     /// The arguments that make this run again.
@@ -114,6 +275,9 @@ impl Scenario {
             if value != default {
                 text.push_str(&format!(" --{name} {value}"));
             }
+        }
+        if self.servers != usual.servers {
+            text.push_str(&format!(" --servers {}", self.servers));
         }
         let off = Fault::ALL
             .into_iter()

@@ -1,6 +1,6 @@
 //! From a run that fails to a smaller one that fails, too.
 
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Servers};
 use crate::{Outcome, run};
 
 /// Runs spent on making a failure smaller.
@@ -42,10 +42,18 @@ fn candidates(from: &Scenario) -> Vec<Scenario> {
             candidates.push(candidate);
         }
     };
+    for members in [3, 4, 5] {
+        with(&|scenario| match scenario.servers {
+            Servers::Members(more) if more > members => {
+                scenario.servers = Servers::Members(members);
+            }
+            _ => {}
+        });
+    }
     with(&|scenario| scenario.requests /= 2);
     with(&|scenario| scenario.faults /= 2);
     with(&|scenario| scenario.clients = (scenario.clients / 2).max(1));
-    for kind in &from.kinds {
+    for kind in &from.possible() {
         with(&|scenario| scenario.kinds.retain(|kept| kept != kind));
     }
     with(&|scenario| scenario.requests -= scenario.requests / 8);

@@ -120,6 +120,12 @@ pub fn start_up(disk: &dyn Disk, layout: &Layout, last_zxid: Zxid) -> Result<Epo
         }
     };
     let accepted = match read(disk, layout, EpochFile::Accepted)? {
+        // On a wiped disk the leader's history comes first: a crash behind it leaves a history of an ensemble that this server has not
+        // promised anything to yet. To promise what it has is always right.
+        Some(0) if current == 0 && history > 0 => {
+            save(disk, layout, EpochFile::Accepted, history)?;
+            history
+        }
         Some(epoch) => epoch,
         None => {
             // Whoever has a current epoch has accepted it.
@@ -192,6 +198,7 @@ mod tests {
             (Some("2\n"), None, None, 2, Some((2, 2))),
             (Some("4"), None, None, 2, Some((4, 4))),
             (Some("2"), Some("7"), None, 2, Some((2, 7))),
+            (Some("0"), Some("0"), None, 2, Some((0, 2))),
             (Some("2"), Some("3"), Some("3"), 3, Some((3, 3))),
             (Some("2"), Some("3"), Some(""), 3, Some((2, 3))),
             (Some("2"), Some("3"), None, 3, Some((2, 3))),

@@ -41,7 +41,7 @@ pub struct Recovered {
     /// The one seen last, if it is another.
     pub last_seen_config: Option<Config>,
     /// What the history is worth: [`Standing::Empty`] for an empty disk without an `initialize`
-    /// file.
+    /// file, on which no epoch was accepted.
     pub standing: Standing,
 }
 
@@ -518,6 +518,9 @@ impl PeerRole {
                 cx.core.history.truncate(zxid);
                 self.leave(cx, Leave::TruncateMissed(zxid).into());
                 continue;
+            }
+            if let Stored::AcceptedEpoch(_) = stored {
+                cx.core.reputation.promised();
             }
             match self {
                 Self::Settling(settling) if stored == Stored::Barrier(settling.barrier) => {

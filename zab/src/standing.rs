@@ -15,7 +15,8 @@ pub enum Standing {
     Sound,
     /// The disk was empty at the start and no one said that it should be. Perhaps the whole
     /// ensemble is new; perhaps this disk was wiped, and with it promises and acknowledgements.
-    /// As long as no one has a history, the two cannot be told apart.
+    /// As long as no one has a history, the two cannot be told apart. A server that accepts an epoch
+    /// before it hears of any history is one of the new ones.
     Empty,
     /// It was wiped: someone has a history. Counting this server's vote could elect a leader
     /// without a transaction that this server once acknowledged, so it has none until it is
@@ -85,6 +86,16 @@ impl Reputation {
         }
     }
 
+    /// An epoch is accepted, durably. No one had a history so far, or an empty server would be known as
+    /// wiped, and not promise anything: it takes part in the beginning of the ensemble. Were it taken
+    /// for wiped later, when the first leader has made its epoch the current one, an ensemble whose
+    /// servers die in their first synchronisation would never get a leader.
+    pub(crate) fn promised(&mut self) {
+        if self.standing == Standing::Empty {
+            self.standing = Standing::Sound;
+        }
+    }
+
     /// The history on disk is now that of a leader, and so is `currentEpoch`.
     pub(crate) fn synchronised(&mut self, last: Zxid) {
         if self.standing == Standing::Mismatched {
@@ -145,6 +156,18 @@ mod tests {
             reputation.heard(&vote(9, 9));
             assert!(reputation.may_vote() && reputation.may_lead());
         }
+    }
+
+    #[test]
+    fn an_empty_server_that_takes_part_from_the_beginning() {
+        let mut reputation = Reputation::new(Standing::Empty);
+        reputation.promised();
+        reputation.heard(&vote(1, 0));
+        assert!(reputation.may_vote() && reputation.may_lead());
+        let mut wiped = Reputation::new(Standing::Empty);
+        wiped.heard(&vote(1, 0));
+        wiped.promised();
+        assert_eq!(wiped.standing(), Standing::Wiped);
     }
 
     #[test]

@@ -79,11 +79,13 @@ impl Reign {
 }
 
 impl Member {
-    /// When sessions expire or nodes are reaped next.
-    pub(super) fn next_due_ms(&self, reign: &Reign) -> u64 {
-        let reaper = reign.reaper.next_deadline_ms();
+    /// When sessions expire or nodes are reaped next. What is reaped waits for as long as no
+    /// proposals are taken; a session that cannot be closed is due again a tick later.
+    pub(super) fn next_due_ms(&self, reign: &Reign) -> Option<u64> {
+        let reaps = self.peer.may_propose();
+        let reaper = reaps.then(|| reign.reaper.next_deadline_ms());
         let expiry = self.replica.sessions.lock().next_deadline_ms();
-        expiry.map_or(reaper, |expiry| expiry.min(reaper))
+        reaper.into_iter().chain(expiry).min()
     }
 
     pub(super) fn forwarded(&mut self, link: LearnerLink, request: Request) {

@@ -244,7 +244,7 @@ impl Member {
         let peer = self.peer.next_deadline().map(|Time(ms)| ms);
         let duty = match &self.duty {
             Duty::Waiting(wait) => self.next_wait_ms(wait),
-            Duty::Leading(reign) => Some(self.next_due_ms(reign)),
+            Duty::Leading(reign) => self.next_due_ms(reign),
             Duty::Following(_) | Duty::Halted => None,
         };
         let local = self.local.next_deadline_ms();
@@ -357,6 +357,11 @@ impl Member {
                 opening,
             },
             Wanted::Alarm(zxid) => Effect::Alarm(zxid),
+            Wanted::RoleChanged(RoleStatus::Halted) => {
+                // The end. A state that is waited for may never come: its disk failed.
+                self.agenda.clear();
+                return self.agenda.push_back(Step::Effect(effect));
+            }
             // A tree is sent with everything that was delivered by then.
             here @ (Wanted::SendSnapshot(_)
             | Wanted::Deliver { .. }
@@ -442,6 +447,9 @@ impl Member {
 
     /// A state is there that takes the place of the one in use.
     fn loaded(&mut self, now: Now, state: State, out: &mut Outcome) {
+        if matches!(self.duty, Duty::Halted) {
+            return;
+        }
         let Some(Step::Load(load)) = self.agenda.pop_front() else {
             panic!("a state comes when one is waited for");
         };

@@ -258,6 +258,12 @@ impl Member {
             | RoleStatus::Observing { epoch, .. } => epoch,
             other => unreachable!("nobody is served while {other:?}"),
         };
+        // A leader's tree may hold more than it was said to; by now all of that is applied.
+        let mismatch = self.replica.write().end_grace();
+        if let Some(mismatch) = mismatch {
+            self.entering = Some(status);
+            return self.rebuild(mismatch, mismatch.zxid, out);
+        }
         if self.replica.service() == Service::ReadOnly {
             self.end_all(Ending::ReadOnly, out);
         }
@@ -323,8 +329,13 @@ impl Member {
         }
         let newcomers: Vec<i64> = self.newcomers.keys().copied().collect();
         for session in newcomers {
-            let connection = &self.newcomers[&session].connection;
-            if connection.is_gone() {
+            let Newcomer { connection, sent } = &self.newcomers[&session];
+            let undecided = same_leader && *sent;
+            if undecided {
+                connection.end(Ending::Undecided);
+                out.touched.add(connection);
+            }
+            if undecided || connection.is_gone() {
                 self.replica.answered(connection, 1);
                 self.newcomers.remove(&session);
                 continue;

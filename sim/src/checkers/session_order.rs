@@ -11,7 +11,11 @@ const NAME: &str = "session_order";
 /// What a session has seen.
 #[derive(Debug, Default)]
 pub(crate) struct SessionOrder {
+    /// In answers to requests.
     zxid: i64,
+    /// In any packet of the present connection. A client does not take what a ping tells to the
+    /// next server, so that one may be behind.
+    on_connection: i64,
 }
 
 impl SessionOrder {
@@ -27,18 +31,25 @@ impl SessionOrder {
             NAME,
             "request {xid} was answered as of {zxid:#x}, and {floor:#x} was known before it"
         );
-        self.saw(zxid)
+        self.passing(zxid)?;
+        self.zxid = zxid;
+        Ok(())
     }
 
-    /// Any packet that tells a zxid came.
-    pub(crate) fn saw(&mut self, zxid: i64) -> Checked {
-        let before = self.zxid;
+    /// Another packet that tells a zxid came.
+    pub(crate) fn passing(&mut self, zxid: i64) -> Checked {
+        let before = self.zxid.max(self.on_connection);
         ensure!(
             zxid >= before,
             NAME,
             "went back from {before:#x} to {zxid:#x}"
         );
-        self.zxid = zxid;
+        self.on_connection = zxid;
         Ok(())
+    }
+
+    /// A new connection.
+    pub(crate) fn reconnected(&mut self) {
+        self.on_connection = 0;
     }
 }

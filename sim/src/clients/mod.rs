@@ -77,19 +77,18 @@ impl SimClient {
         }
     }
 
-    /// Becomes someone, on every connection from the first on.
+    /// Becomes someone, `user:password`, on every connection from the first on.
     pub(crate) fn authenticate(
         &mut self,
         now_us: u64,
-        user: &str,
+        secret: &str,
         shared: &mut Shared<'_>,
     ) -> Checked<Vec<Wish>> {
-        let secret = format!("{user}:secret");
-        let id = digest_id(DigestAlgorithm::Sha1, &secret);
+        let id = digest_id(DigestAlgorithm::Sha1, secret);
         self.checks.digests.push(id);
         let request = Request::Auth {
             scheme: "digest".to_owned(),
-            auth: secret.into_bytes(),
+            auth: secret.as_bytes().to_vec(),
         };
         self.submit(now_us, request, shared)
     }
@@ -149,8 +148,8 @@ impl SimClient {
                 wishes.push(Wish::Connect);
             }
             Effect::Send(bytes) => {
-                let floor = shared.acknowledged.zxid();
-                self.tap.sent(&bytes, &mut self.unsent, floor)?;
+                self.tap
+                    .sent(&bytes, &mut self.unsent, &self.checks, shared)?;
                 wishes.push(Wish::Send(bytes));
             }
             Effect::Disconnect => wishes.push(Wish::Disconnect),

@@ -17,9 +17,13 @@ use crate::checkers::session_order::SessionOrder;
 use crate::checkers::tree_reads;
 use crate::checkers::tree_writes::{Fate, Writer, is_write};
 use crate::checkers::watch_order::Watching;
+use crate::coverage::Coverage;
 use crate::violation::{Checked, Violation, ensure};
 
 const NAME: &str = "wire";
+
+/// The node of the ensemble's configuration.
+const CONFIG: &str = "/zookeeper/config";
 
 /// A request on the wire.
 struct Asked {
@@ -46,6 +50,9 @@ pub(crate) struct Shared<'a> {
     /// Counts refused writes.
     pub(crate) refused: &'a mut u64,
     pub(crate) answered: &'a mut u64,
+    pub(crate) coverage: &'a mut Coverage,
+    /// Several servers, whose reads may lag behind each other.
+    pub(crate) ensemble: bool,
 }
 
 /// One connection.
@@ -65,7 +72,8 @@ impl Tap {
         &mut self,
         bytes: &[u8],
         next: &mut VecDeque<Request>,
-        floor: i64,
+        checks: &SessionChecks,
+        shared: &mut Shared<'_>,
     ) -> Checked {
         let body = &bytes[PREFIX_LEN..];
         if !self.opened_by_client {
@@ -93,6 +101,14 @@ impl Tap {
                     "{request:?} was sent as {}",
                     header.op
                 );
+                let writes = is_write(&request);
+                if writes {
+                    shared.history.note_sent(checks.session, xid, &request);
+                }
+                // Reads of an ensemble are as old as the server that they go to; no writes, and
+                // no syncs.
+                let fresh = writes || !shared.ensemble || matches!(request, Request::Sync { .. });
+                let floor = if fresh { shared.acknowledged.zxid() } else { 0 };
                 self.asked.push_back(Asked {
                     xid,
                     request,
@@ -138,6 +154,7 @@ impl Tap {
         shared: &mut Shared<'_>,
     ) -> Checked {
         self.opened_by_server = true;
+        checks.order.reconnected();
         let mut reader = Reader::new(body, Limits::default());
         let response = ConnectResponse::decode(&mut reader).map_err(unreadable)?;
         let (granted, asked) = (response.session_id, checks.session);
@@ -167,6 +184,11 @@ impl Tap {
                 let event = WatcherEvent::decode(&mut reader).map_err(unreadable)?;
                 let kind = event_type(event.event_type)?;
                 let path = event.path.unwrap_or_default().into_owned();
+                if path == CONFIG {
+                    // Each server also writes it by itself.
+                    shared.coverage.count("watch event of the configuration");
+                    return Ok(());
+                }
                 self.watching.event((kind, path, header.zxid));
                 return Ok(());
             }
@@ -192,11 +214,11 @@ impl Tap {
             let packet = SetWatches2::decode(&mut reader).map_err(unreadable)?;
             self.watching
                 .set_again(model, zxid, &checks.digests, &packet)?;
-            return checks.order.saw(zxid);
+            return checks.order.passing(zxid);
         }
         self.watching.reply(model, zxid, &checks.digests)?;
         if header.xid == ReplyHeader::PING_XID {
-            return checks.order.saw(zxid);
+            return checks.order.passing(zxid);
         }
         self.reply(header, reader.rest(), checks, shared)
     }

@@ -3,9 +3,9 @@
 use client::{Input, Request};
 
 use super::network::Link;
-use super::settle::Phase;
-use super::{Event, World, tell};
+use super::{Event, Phase, World, tell};
 use crate::clients::{SimClient, Wish, workload};
+use crate::settings::SUPER;
 use crate::violation::Checked;
 
 /// A client that has so many unanswered requests waits before it asks for more.
@@ -13,18 +13,26 @@ const OPEN_MAX: usize = 24;
 
 impl World {
     /// A client that nobody has seen before.
-    pub(super) fn fresh_client(&mut self) -> Checked<SimClient> {
+    pub(crate) fn fresh_client(&mut self, at: usize) -> Checked<SimClient> {
         self.incarnations += 1;
         let name = format!("c{}", self.incarnations);
         let timeout_ms = self.work_rng.between(1500..6000) as i32;
         let mut client = SimClient::new(&mut self.work_rng, name, timeout_ms);
-        if self.work_rng.percent(40) {
-            let user = format!("user{}", self.work_rng.below(2));
+        let user = match self.admin() == Some(at) {
+            true => Some(SUPER.to_owned()),
+            false if self.work_rng.percent(40) => {
+                Some(format!("user{}:secret", self.work_rng.below(2)))
+            }
+            false => None,
+        };
+        if let Some(user) = user {
             let mut shared = crate::clients::Shared {
                 history: &mut self.history,
                 acknowledged: &mut self.acknowledged,
                 refused: &mut self.refused,
                 answered: &mut self.answered,
+                coverage: &mut self.coverage,
+                ensemble: self.scenario.is_ensemble(),
             };
             // Without a connection nothing is sent yet.
             let wishes = client.authenticate(self.now_us, &user, &mut shared)?;
@@ -33,7 +41,12 @@ impl World {
         Ok(client)
     }
 
-    pub(super) fn tick(&mut self, at: usize) -> Checked {
+    /// The client who reconfigures.
+    pub(crate) fn admin(&self) -> Option<usize> {
+        self.has_admin.then_some(self.scenario.clients as usize)
+    }
+
+    pub(crate) fn tick(&mut self, at: usize) -> Checked {
         if self.clients[at].tick_us != Some(self.now_us) {
             // An earlier one took its place.
             return Ok(());
@@ -42,8 +55,8 @@ impl World {
         self.client_handles(at, Input::Tick)
     }
 
-    pub(super) fn think(&mut self, at: usize) -> Checked {
-        if self.phase != Phase::Faulty {
+    pub(crate) fn think(&mut self, at: usize) -> Checked {
+        if self.phase != Phase::Faulty || self.admin() == Some(at) {
             return Ok(());
         }
         let client = &self.clients[at];
@@ -82,7 +95,7 @@ impl World {
         self.submit(at, request)
     }
 
-    pub(super) fn submit(&mut self, at: usize, request: Request) -> Checked {
+    pub(crate) fn submit(&mut self, at: usize, request: Request) -> Checked {
         tell!(self, "{}: asks {request:?}", self.clients[at].name);
         let now_us = self.now_us;
         let (client, mut shared) = self.client_and_shared(at);
@@ -90,7 +103,7 @@ impl World {
         self.grant(at, wishes)
     }
 
-    pub(super) fn reach_client(&mut self, id: u64) -> Checked {
+    pub(crate) fn reach_client(&mut self, id: u64) -> Checked {
         let Some(link) = self.links.get_mut(&id) else {
             return Ok(());
         };
@@ -132,7 +145,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn schedule_client(&mut self, at: usize) {
+    pub(crate) fn schedule_client(&mut self, at: usize) {
         let client = &self.clients[at];
         if let Some(due_us) = client.session.next_deadline() {
             let due_us = due_us.max(self.now_us + 1);
@@ -149,19 +162,19 @@ impl World {
         }
     }
 
-    pub(super) fn replace(&mut self, at: usize) -> Checked {
+    pub(crate) fn replace(&mut self, at: usize) -> Checked {
         self.count_client(at);
         if let Some(link) = self.clients[at].link.take() {
             // The socket closes at last, if it has not before.
             self.close_client_end(link);
         }
-        self.clients[at] = self.fresh_client()?;
+        self.clients[at] = self.fresh_client(at)?;
         tell!(self, "{}: begins", self.clients[at].name);
         self.schedule_client(at);
         Ok(())
     }
 
-    pub(super) fn count_client(&mut self, at: usize) {
+    pub(crate) fn count_client(&mut self, at: usize) {
         let client = &self.clients[at];
         let (expired, closed) = (client.expired, client.closed);
         let (events, matched) = (client.events, client.tap.watching.matched);
@@ -191,7 +204,11 @@ impl World {
     fn connect(&mut self, at: usize) -> Checked {
         self.last_link += 1;
         let id = self.last_link;
-        let mut link = Link::new(at);
+        let server = match self.servers {
+            1 => 0,
+            servers => self.rng.below(servers as u64) as usize,
+        };
+        let mut link = Link::new(at, server);
         let after = self.rng.between(50..1000);
         // The connection is there for the client before the server takes it up.
         link.stalled_until_us = self.now_us + after;

@@ -1,57 +1,41 @@
-//! The event loop: one queue of events in simulated time, and everything that they touch.
+//! What every simulated world has: one queue of events in simulated time, clients, their
+//! connections, what is known of the one history, and the account of what happened. The
+//! servers are elsewhere: one alone in `standalone`, an ensemble in `cluster`.
 
 mod client_side;
 mod faults;
-mod life;
 mod network;
-mod rot;
-mod server_side;
+mod server_end;
 mod settle;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use replica::Now;
-use storage::SimDisk;
 
 use crate::checkers::acknowledged::Acknowledged;
-use crate::checkers::ephemerals::Ephemerals;
 use crate::checkers::history::History;
 use crate::clients::{Shared, SimClient};
 use crate::coverage::Coverage;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
-use crate::server::{Server, Settings};
 use crate::violation::{Checked, Violation};
-use network::Link;
-use rot::Flip;
-use settle::Phase;
+use crate::{cluster, standalone};
+pub(crate) use faults::Due;
+pub(crate) use network::{Link, Pipe};
+pub(crate) use server_end::{Door, Woken};
+pub(crate) use settle::Phase;
 
 /// The wall clock at the start, milliseconds since 1970.
-const WALL_START_MS: i64 = 1_700_000_000_000;
+pub(crate) const WALL_START_MS: i64 = 1_700_000_000_000;
 
 /// A run that needs more events than this does not end by itself.
 const EVENTS_MAX: u64 = 2_000_000;
 
-/// What happens at some moment. Numbers of lives keep what was meant for a server that is
-/// gone from happening to the next one.
+/// What happens at some moment.
 #[derive(Clone, Copy, Debug)]
-enum Event {
-    /// A server starts.
-    Start,
-    /// A round begins.
-    Round { life: u64 },
-    /// The log writes what it has.
-    Log { life: u64 },
-    /// What the log wrote first is to be committed.
-    Commit { life: u64 },
-    /// Something is due in the server.
-    Timer { life: u64 },
-    /// The snapshot goes on.
-    Snapshot { life: u64 },
-    /// A log file is prepared.
-    File { life: u64 },
-    /// A connection reaches the server.
+pub(crate) enum Event {
+    /// A connection reaches its server.
     Accept { link: u64 },
     /// Something arrives at the server.
     ToServer { link: u64 },
@@ -65,12 +49,12 @@ enum Event {
     Replace { client: usize },
     /// A fault.
     Fault,
-    /// The disk has space again.
-    SpaceBack,
-    /// The disk is fast again.
-    FastAgain,
     /// Is everything settled?
     Settle,
+    /// It concerns the one server.
+    Standalone(standalone::Event),
+    /// It concerns the ensemble.
+    Cluster(cluster::Event),
 }
 
 /// What a run came to.
@@ -84,47 +68,36 @@ pub struct Outcome {
     pub transcript: String,
 }
 
-/// Everything there is.
+/// Everything but the servers.
 pub(crate) struct World {
-    scenario: Scenario,
-    settings: Settings,
-    now_us: u64,
-    wall_offset_ms: i64,
+    pub(crate) scenario: Scenario,
+    /// How many servers clients connect to.
+    pub(crate) servers: usize,
+    pub(crate) now_us: u64,
     queue: BTreeMap<(u64, u64), Event>,
     queued: u64,
-    disk: SimDisk,
-    server: Option<Server>,
-    life: u64,
-    round_due: bool,
-    log_due: bool,
-    timer_us: Option<u64>,
-    snapshot_due: bool,
-    file_due: bool,
-    flip: Option<Flip>,
-    /// Is there, or was there lately, a limit on the disk?
-    disk_is_limited: bool,
-    /// Is an operation of the disk about to fail?
-    disk_fails: bool,
-    links: BTreeMap<u64, Link>,
+    events: u64,
+    pub(crate) links: BTreeMap<u64, Link>,
     last_link: u64,
-    clients: Vec<SimClient>,
+    pub(crate) clients: Vec<SimClient>,
     incarnations: u64,
-    history: History,
-    acknowledged: Acknowledged,
-    ephemerals: Ephemerals,
+    /// Is the last client one who may do everything, and does nothing but reconfigure?
+    pub(crate) has_admin: bool,
+    pub(crate) history: History,
+    pub(crate) acknowledged: Acknowledged,
     refused: u64,
     answered: u64,
-    requests_left: u64,
-    faults_left: u64,
-    phase: Phase,
+    pub(crate) requests_left: u64,
+    pub(crate) faults_left: u64,
+    pub(crate) phase: Phase,
     /// Decides about the network and the machine.
-    rng: Rng,
+    pub(crate) rng: Rng,
     /// Decides what clients ask for.
-    work_rng: Rng,
+    pub(crate) work_rng: Rng,
     /// Decides about faults.
-    fault_rng: Rng,
-    coverage: Coverage,
-    transcript: Option<String>,
+    pub(crate) fault_rng: Rng,
+    pub(crate) coverage: Coverage,
+    pub(crate) transcript: Option<String>,
 }
 
 /// Adds a line to the transcript, if there is one.
@@ -139,34 +112,21 @@ macro_rules! tell {
 pub(crate) use tell;
 
 impl World {
-    pub(crate) fn new(scenario: &Scenario, transcript: bool) -> Self {
+    pub(crate) fn new(scenario: &Scenario, servers: usize, rng: Rng, transcript: bool) -> Self {
         let seed = scenario.seed;
-        let mut rng = Rng::new(seed, 0);
-        let settings = Settings::draw(&mut rng);
         Self {
-            settings,
+            servers,
             now_us: 1_000_000,
-            wall_offset_ms: WALL_START_MS,
             queue: BTreeMap::new(),
             queued: 0,
-            disk: SimDisk::new(),
-            server: None,
-            life: 0,
-            round_due: false,
-            log_due: false,
-            timer_us: None,
-            snapshot_due: false,
-            file_due: false,
-            flip: None,
-            disk_is_limited: false,
-            disk_fails: false,
+            events: 0,
             links: BTreeMap::new(),
             last_link: 0,
             clients: Vec::new(),
             incarnations: 0,
+            has_admin: false,
             history: History::new(),
             acknowledged: Acknowledged::default(),
-            ephemerals: Ephemerals::default(),
             refused: 0,
             answered: 0,
             requests_left: scenario.requests,
@@ -181,12 +141,11 @@ impl World {
         }
     }
 
-    /// Runs to the end.
-    pub(crate) fn run(&mut self) -> Checked {
-        tell!(self, "seed {} {:?}", self.scenario.seed, self.settings);
-        self.at(0, Event::Start);
-        for client in 0..self.scenario.clients as usize {
-            let fresh = self.fresh_client()?;
+    /// Puts clients and the first fault on the queue.
+    pub(crate) fn populate(&mut self) -> Checked {
+        let clients = self.scenario.clients as usize;
+        for client in 0..clients + usize::from(self.has_admin) {
+            let fresh = self.fresh_client(client)?;
             self.clients.push(fresh);
             let after = self.rng.between(0..200_000);
             self.schedule_client(client);
@@ -194,30 +153,48 @@ impl World {
         }
         let first = self.fault_rng.between(100_000..2_000_000);
         self.at(first, Event::Fault);
-        for _ in 0..EVENTS_MAX {
-            let Some(((at_us, _), event)) = self.queue.pop_first() else {
-                break;
-            };
-            self.now_us = self.now_us.max(at_us);
-            self.happen(event)?;
-            self.serve_woken()?;
-            if self.phase == Phase::Done {
-                return Ok(());
-            }
+        Ok(())
+    }
+
+    /// The next event; time moves on to it. `None` at the end of everything.
+    ///
+    /// # Errors
+    /// The run has gone on for too long.
+    pub(crate) fn next(&mut self) -> Checked<Option<Event>> {
+        self.events += 1;
+        if self.events > EVENTS_MAX {
+            let text = "the run does not come to an end";
+            return Err(Violation::new("liveness", text));
         }
-        Err(Violation::new(
-            "liveness",
-            "the run does not come to an end",
-        ))
+        let Some(((at_us, _), event)) = self.queue.pop_first() else {
+            return Ok(None);
+        };
+        self.now_us = self.now_us.max(at_us);
+        Ok(Some(event))
+    }
+
+    /// What happens to clients.
+    pub(crate) fn client_event(&mut self, event: Event) -> Checked {
+        match event {
+            Event::ToClient { link } => self.reach_client(link),
+            Event::Tick { client } => self.tick(client),
+            Event::Think { client } => self.think(client),
+            Event::Replace { client } => self.replace(client),
+            other => unreachable!("{other:?} does not happen to a client"),
+        }
     }
 
     /// Ends the run: what it came to.
     pub(crate) fn into_outcome(mut self, checked: Checked) -> Outcome {
+        match &checked {
+            Err(violation) => tell!(self, "VIOLATION of {violation}"),
+            Ok(()) => tell!(self, "clean"),
+        }
         self.coverage.add("request answered", self.answered);
         self.coverage
             .add("write refused for lack of space", self.refused);
         self.coverage
-            .add("transaction applied", self.history.last_zxid() as u64);
+            .add("transaction applied", self.history.len() as u64);
         for at in 0..self.clients.len() {
             self.count_client(at);
         }
@@ -228,60 +205,21 @@ impl World {
         }
     }
 
-    pub(crate) fn note(&mut self, line: &str) {
-        tell!(self, "{line}");
-    }
-
-    fn happen(&mut self, event: Event) -> Checked {
-        match event {
-            Event::Start => self.start(),
-            Event::Round { life } if life == self.life => self.begin_round(),
-            Event::Log { life } if life == self.life => self.write_log(),
-            Event::Commit { life } if life == self.life => self.commit(),
-            Event::Timer { life } if life == self.life => self.timer(),
-            Event::Snapshot { life } if life == self.life => self.step_snapshot(),
-            Event::File { life } if life == self.life => self.prepare_file(),
-            Event::Round { .. }
-            | Event::Log { .. }
-            | Event::Commit { .. }
-            | Event::Timer { .. }
-            | Event::Snapshot { .. }
-            | Event::File { .. } => Ok(()),
-            Event::Accept { link } => self.accept(link),
-            Event::ToServer { link } => self.reach_server(link),
-            Event::ToClient { link } => self.reach_client(link),
-            Event::Tick { client } => self.tick(client),
-            Event::Think { client } => self.think(client),
-            Event::Replace { client } => self.replace(client),
-            Event::Fault => self.fault(),
-            Event::SpaceBack => {
-                tell!(self, "disk: there is space again");
-                self.disk.set_capacity(None);
-                self.disk_is_limited = false;
-                Ok(())
-            }
-            Event::FastAgain => {
-                self.speed_up_disk();
-                Ok(())
-            }
-            Event::Settle => self.settle(),
-        }
-    }
-
     /// Puts an event on the queue, `after_us` from now.
-    fn at(&mut self, after_us: u64, event: Event) {
+    pub(crate) fn at(&mut self, after_us: u64, event: Event) {
         self.when(self.now_us + after_us, event);
     }
 
-    fn when(&mut self, at_us: u64, event: Event) {
+    pub(crate) fn when(&mut self, at_us: u64, event: Event) {
         self.queued += 1;
         self.queue.insert((at_us, self.queued), event);
     }
 
-    fn now(&self) -> Now {
+    /// Now, on a machine whose wall clock is off by so much.
+    pub(crate) fn now(&self, wall_offset_ms: i64) -> Now {
         Now {
             monotonic_us: self.now_us,
-            wall_ms: self.wall_offset_ms + (self.now_us / 1000) as i64,
+            wall_ms: WALL_START_MS + wall_offset_ms + (self.now_us / 1000) as i64,
         }
     }
 
@@ -292,11 +230,32 @@ impl World {
             acknowledged: &mut self.acknowledged,
             refused: &mut self.refused,
             answered: &mut self.answered,
+            coverage: &mut self.coverage,
+            ensemble: self.scenario.is_ensemble(),
         };
         (&mut self.clients[at], shared)
     }
 
-    fn tell(&mut self, line: &str) {
+    /// Tells which transactions were applied behind `zxid`.
+    pub(crate) fn tell_history(&mut self, zxid: i64) {
+        if self.transcript.is_none() {
+            return;
+        }
+        let new: Vec<i64> = self.history.behind(zxid).collect();
+        for zxid in new {
+            let Some(entry) = self.history.entry(zxid) else {
+                continue;
+            };
+            let (header, op) = (entry.header, entry.txn.op());
+            let line = format!(
+                "history: {zxid:x} {op:?} session {:x} xid {}",
+                header.client_id, header.cxid
+            );
+            self.tell(&line);
+        }
+    }
+
+    pub(crate) fn tell(&mut self, line: &str) {
         let now_us = self.now_us;
         if let Some(transcript) = &mut self.transcript {
             // Writing to a String cannot fail.

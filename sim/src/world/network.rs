@@ -9,7 +9,7 @@ use crate::rng::Rng;
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Pipe {
+pub(crate) struct Pipe {
     /// Under way, oldest first. An empty piece is the end.
     pieces: VecDeque<Vec<u8>>,
     /// When the last piece arrives, microseconds.
@@ -19,7 +19,7 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// Puts bytes on the way, cut into pieces; returns when each arrives.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         rng: &mut Rng,
         now_us: u64,
@@ -43,7 +43,7 @@ impl Pipe {
     }
 
     /// Nothing more comes; returns when that is noticed.
-    pub(super) fn end(&mut self, rng: &mut Rng, now_us: u64, delay_us: u64) -> Option<u64> {
+    pub(crate) fn end(&mut self, rng: &mut Rng, now_us: u64, delay_us: u64) -> Option<u64> {
         if self.ended {
             return None;
         }
@@ -53,7 +53,7 @@ impl Pipe {
     }
 
     /// Loses what is under way from some byte on. True if that was in the middle of it.
-    pub(super) fn lose_tail(&mut self, rng: &mut Rng) -> bool {
+    pub(crate) fn lose_tail(&mut self, rng: &mut Rng) -> bool {
         let kept = rng.below(self.pieces.len() as u64 + 1) as usize;
         let lost = kept < self.pieces.len();
         self.pieces.truncate(kept);
@@ -66,8 +66,19 @@ impl Pipe {
         lost
     }
 
+    /// Is nothing under way?
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Loses everything under way, and all that comes: not even the end arrives.
+    pub(crate) fn go_dead(&mut self) {
+        self.pieces.clear();
+        self.ended = true;
+    }
+
     /// The next piece; `None` if it was lost.
-    pub(super) fn arrive(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn arrive(&mut self) -> Option<Vec<u8>> {
         self.pieces.pop_front()
     }
 
@@ -79,23 +90,26 @@ impl Pipe {
 }
 
 /// A connection.
-pub(super) struct Link {
-    pub(super) client: usize,
-    pub(super) up: Pipe,
-    pub(super) down: Pipe,
+pub(crate) struct Link {
+    pub(crate) client: usize,
+    /// Which server the client wants.
+    pub(crate) server: usize,
+    pub(crate) up: Pipe,
+    pub(crate) down: Pipe,
     /// The server's end, once it has accepted.
-    pub(super) connection: Option<Arc<Connection>>,
+    pub(crate) connection: Option<Arc<Connection>>,
     /// What the server has received and not handled.
-    pub(super) input: Vec<u8>,
-    pub(super) next: Next,
+    pub(crate) input: Vec<u8>,
+    pub(crate) next: Next,
     /// Until then nothing gets through.
-    pub(super) stalled_until_us: u64,
+    pub(crate) stalled_until_us: u64,
 }
 
 impl Link {
-    pub(super) fn new(client: usize) -> Self {
+    pub(crate) fn new(client: usize, server: usize) -> Self {
         Self {
             client,
+            server,
             up: Pipe::default(),
             down: Pipe::default(),
             connection: None,
@@ -106,7 +120,7 @@ impl Link {
     }
 
     /// How much later than usual a piece arrives.
-    pub(super) fn delay_us(&self, now_us: u64) -> u64 {
+    pub(crate) fn delay_us(&self, now_us: u64) -> u64 {
         self.stalled_until_us.saturating_sub(now_us)
     }
 }

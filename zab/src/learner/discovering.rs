@@ -11,7 +11,7 @@ use crate::input::LeaderLink;
 use crate::leave::Leave;
 use crate::message::LearnerPacket;
 use crate::writes::Stored;
-use crate::{Epoch, ServerId, Time};
+use crate::{Epoch, ServerId, Standing, Time};
 
 /// Tries to reach the leader, again and again: it may need a while to notice its election.
 #[derive(Clone, Debug)]
@@ -137,6 +137,11 @@ impl Discovering {
             // Accepted before, perhaps from the same leader, perhaps not: not to be counted again.
             return Ok(Phase::Planning(acknowledge(cx, uplink, epoch, false)));
         }
+        if cx.core.reputation.standing() == Standing::Wiped && accepted == Epoch::ZERO {
+            // Its promise would not be counted, and a start tells by an accepted epoch that a disk
+            // was not wiped. It is saved behind the leader's history.
+            return Ok(Phase::Planning(acknowledge(cx, uplink, epoch, false)));
+        }
         cx.store(Store::AcceptedEpoch(epoch));
         Ok(Phase::Accepting(Accepting { epoch }))
     }
@@ -160,7 +165,7 @@ impl Accepting {
 /// Sends ACKEPOCH.
 fn acknowledge(cx: &mut Context<'_>, uplink: &Uplink, epoch: Epoch, counts: bool) -> Planning {
     assert!(
-        cx.core.writes.accepted_epoch() >= epoch,
+        !counts || cx.core.writes.accepted_epoch() >= epoch,
         "ACKEPOCH of {epoch} before acceptedEpoch is durable"
     );
     let builds = cx.core.reputation.may_build_on_history();

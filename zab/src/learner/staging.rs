@@ -133,6 +133,10 @@ impl Staging {
             cx.see_config(config.clone());
         }
         cx.store(Store::InstallSnapshot(self.committed));
+        if cx.core.writes.accepted_epoch() < self.epoch {
+            // A wiped disk: see `Discovering::on_leader_info`.
+            cx.store(Store::AcceptedEpoch(self.epoch));
+        }
         let mut stream = Stream::new(self.epoch, self.committed);
         for entry in self.open {
             stream.propose(cx, entry)?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use storage::Disk;
 use storage::log::format::{HEADER, RECORD_HEAD_LEN, RECORD_OVERHEAD};
 
-use super::{World, tell};
+use super::{Standalone, server};
 use crate::scenario::Fault;
-use crate::server;
+use crate::world::tell;
 
 /// A flipped bit.
 #[derive(Clone, Debug)]
@@ -21,27 +21,27 @@ pub(super) struct Flip {
 /// One start in so many finds a flipped bit, in percent.
 const ROT_PERCENT: u64 = 12;
 
-impl World {
+impl Standalone {
     pub(super) fn rot_something(&mut self) {
-        let allowed = self.scenario.kinds.contains(&Fault::Rot) && self.faults_go_on();
-        if !allowed || self.flip.is_some() || !self.fault_rng.percent(ROT_PERCENT) {
+        let allowed = self.world.scenario.kinds.contains(&Fault::Rot) && self.world.faults_go_on();
+        if !allowed || self.flip.is_some() || !self.world.fault_rng.percent(ROT_PERCENT) {
             return;
         }
-        let flip = if self.fault_rng.percent(50) {
+        let flip = if self.world.fault_rng.percent(50) {
             self.in_a_record()
         } else {
             self.in_the_newest_snapshot()
         };
         if let Some(flip) = flip {
             tell!(
-                self,
+                self.world,
                 "disk: bit {} of byte {} of {:?} flips",
                 flip.bit,
                 flip.offset,
                 flip.path
             );
             self.disk.rot(&flip.path, flip.offset, flip.bit);
-            self.coverage.count("bit flipped");
+            self.world.coverage.count("bit flipped");
             self.flip = Some(flip);
         }
     }
@@ -79,11 +79,11 @@ impl World {
         if entries.is_empty() {
             return None;
         }
-        let (start, len) = *self.fault_rng.pick(&entries);
+        let (start, len) = *self.world.fault_rng.pick(&entries);
         Some(Flip {
             path,
-            offset: start as u64 + self.fault_rng.below(len as u64),
-            bit: self.fault_rng.below(8) as u8,
+            offset: start as u64 + self.world.fault_rng.below(len as u64),
+            bit: self.world.fault_rng.below(8) as u8,
         })
     }
 
@@ -92,8 +92,8 @@ impl World {
         let len = self.disk.size(&path).ok()?;
         Some(Flip {
             path,
-            offset: self.fault_rng.below(len),
-            bit: self.fault_rng.below(8) as u8,
+            offset: self.world.fault_rng.below(len),
+            bit: self.world.fault_rng.below(8) as u8,
         })
     }
 
@@ -109,7 +109,7 @@ impl World {
         } else if names.is_empty() {
             return None;
         } else {
-            self.fault_rng.pick(&names).clone()
+            self.world.fault_rng.pick(&names).clone()
         };
         Some(dir.join(name))
     }

@@ -1,15 +1,14 @@
 //! Servers start and die.
 
-use replica::Next;
 use storage::sim_disk::{Op, Rng as DiskRng};
 use storage::{Disk, StorageError};
 
-use super::{Event, World, tell};
-use crate::checkers::replay;
+use super::{Event, Standalone, server};
 use crate::checkers::start::{self, Excuses, Refusal};
+use crate::checkers::{ephemerals, replay};
 use crate::scenario::Fault;
-use crate::server;
 use crate::violation::Checked;
+use crate::world::tell;
 
 /// How a server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub(super) enum Death {
 /// One start in so many has a crash in it, in percent.
 const CRASH_IN_START_PERCENT: u64 = 12;
 
-impl World {
+impl Standalone {
     pub(super) fn start(&mut self) -> Checked {
         self.life += 1;
         self.rot_something();
@@ -32,16 +31,17 @@ impl World {
         let ops_before = self.disk.ops_total();
         match server::start(&self.disk, self.settings, self.life, now) {
             Ok((server, recovery)) => {
-                self.acknowledged
-                    .recovered(&self.history, recovery.last_zxid)?;
+                self.world
+                    .acknowledged
+                    .recovered(&self.world.history, recovery.last_zxid)?;
                 let state = server.replica.read();
-                replay::recovered(&mut self.history, &recovery, &state)?;
-                self.ephemerals.started(&state, self.now_us);
-                self.ephemerals.owned(&state)?;
+                replay::recovered(&mut self.world.history, &recovery, &state)?;
+                self.ephemerals.started(&state, self.world.now_us);
+                ephemerals::owned(&state)?;
                 drop(state);
                 self.count_recovery(&recovery);
                 tell!(
-                    self,
+                    self.world,
                     "server: life {} at zxid {:x}, {} replayed, {} fallbacks {:?}",
                     self.life,
                     recovery.last_zxid,
@@ -60,19 +60,19 @@ impl World {
     }
 
     fn start_failed(&mut self, error: &StorageError, ops_before: u64) -> Checked {
-        tell!(self, "server: start failed: {error}");
-        let soon = self.rng.between(50_000..800_000);
+        tell!(self.world, "server: start failed: {error}");
+        let soon = self.world.rng.between(50_000..800_000);
         if self.disk_is_down() {
             let ops = self.disk.ops_total() - ops_before;
             tell!(
-                self,
+                self.world,
                 "disk: power lost in the start, after {ops} operations"
             );
-            self.coverage.count("crash in start");
-            self.coverage.count(&crash_point("start", error));
+            self.world.coverage.count("crash in start");
+            self.world.coverage.count(&crash_point("start", error));
             // Repaired first: a crash may bring back the sector as it was before the damage.
             self.unrot();
-            let mut rng = DiskRng::new(self.fault_rng.next());
+            let mut rng = DiskRng::new(self.world.fault_rng.next());
             self.disk.crash(&mut rng);
             self.at(soon, Event::Start);
             return Ok(());
@@ -83,9 +83,9 @@ impl World {
             failing: self.disk_fails,
         };
         match start::failed(error, excuses)? {
-            Refusal::Damage => self.coverage.count("start refused: damage"),
-            Refusal::NoSpace => self.coverage.count("start refused: no space"),
-            Refusal::DiskError => self.coverage.count("start refused: disk error"),
+            Refusal::Damage => self.world.coverage.count("start refused: damage"),
+            Refusal::NoSpace => self.world.coverage.count("start refused: no space"),
+            Refusal::DiskError => self.world.coverage.count("start refused: disk error"),
         }
         self.disk_fails = false;
         self.unrot();
@@ -95,27 +95,28 @@ impl World {
     }
 
     fn arm_start(&mut self) {
-        let allowed = self.scenario.kinds.contains(&Fault::CrashInside) && self.faults_go_on();
-        if allowed && self.fault_rng.percent(CRASH_IN_START_PERCENT) {
-            let ops = self.fault_rng.between(1..80);
+        let allowed =
+            self.world.scenario.kinds.contains(&Fault::CrashInside) && self.world.faults_go_on();
+        if allowed && self.world.fault_rng.percent(CRASH_IN_START_PERCENT) {
+            let ops = self.world.fault_rng.between(1..80);
             self.disk.crash_after(ops);
         }
     }
 
     /// The server can no longer write its log, or the machine is gone.
     pub(super) fn fatal(&mut self, point: &str, error: &StorageError) -> Checked {
-        tell!(self, "server: stops in {point}: {error}");
+        tell!(self.world, "server: stops in {point}: {error}");
         if self.disk_is_down() {
-            self.coverage.count("crash inside a disk operation");
-            self.coverage.count(&crash_point(point, error));
+            self.world.coverage.count("crash inside a disk operation");
+            self.world.coverage.count(&crash_point(point, error));
             return self.die(Death::Power);
         }
         if error.is_storage_full() {
-            self.coverage.count("clean stop: no space");
+            self.world.coverage.count("clean stop: no space");
         } else {
-            self.coverage.count("clean stop: disk error");
+            self.world.coverage.count("clean stop: disk error");
         }
-        let death = if self.fault_rng.percent(50) {
+        let death = if self.world.fault_rng.percent(50) {
             Death::Power
         } else {
             Death::Process
@@ -128,17 +129,21 @@ impl World {
         let Some(server) = self.server.take() else {
             return Ok(());
         };
-        tell!(self, "server: dies ({death:?})");
+        tell!(self.world, "server: dies ({death:?})");
         if server.snapshot.is_some() {
-            self.coverage.count("crash while a snapshot is written");
+            self.world
+                .coverage
+                .count("crash while a snapshot is written");
         }
         if !server.written.is_empty() {
-            self.coverage.count("crash between sync and commit");
+            self.world.coverage.count("crash between sync and commit");
         } else if !server.with_log.is_empty() {
-            self.coverage.count("crash between preparation and sync");
+            self.world
+                .coverage
+                .count("crash between preparation and sync");
         }
         // What is prepared or written is not applied.
-        replay::same_tree(&self.history, &server.replica.read())?;
+        replay::same_tree(&self.world.history, &server.replica.read())?;
         drop(server);
         self.life += 1;
         self.disk_fails = false;
@@ -149,38 +154,22 @@ impl World {
         self.file_due = false;
         match death {
             Death::Power => {
-                self.coverage.count("power lost");
-                let mut rng = DiskRng::new(self.fault_rng.next());
+                self.world.coverage.count("power lost");
+                let mut rng = DiskRng::new(self.world.fault_rng.next());
                 self.disk.crash(&mut rng);
             }
             Death::Process => {
-                self.coverage.count("process killed");
+                self.world.coverage.count("process killed");
                 self.disk.kill();
             }
         }
-        let links: Vec<u64> = self.links.keys().copied().collect();
+        let links: Vec<u64> = self.world.links.keys().copied().collect();
         for link in links {
-            self.drop_server_end(link);
+            self.world.drop_server_end(link);
         }
-        let after = self.rng.between(1000..2_000_000);
+        let after = self.world.rng.between(1000..2_000_000);
         self.at(after, Event::Start);
         Ok(())
-    }
-
-    /// The server's end of a connection vanishes with the server.
-    fn drop_server_end(&mut self, id: u64) {
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        link.connection = None;
-        link.input.clear();
-        link.next = Next::Input;
-        if link.down.lose_tail(&mut self.rng) {
-            self.coverage.count("connection lost with bytes under way");
-        }
-        if let Some(at_us) = link.down.end(&mut self.rng, self.now_us, 0) {
-            self.when(at_us, Event::ToClient { link: id });
-        }
     }
 
     /// Has a crash point been reached?
@@ -195,17 +184,20 @@ impl World {
     }
 
     fn count_recovery(&mut self, recovery: &server::Recovery) {
-        self.coverage.count("start");
-        self.coverage.add("snapshot fallback", recovery.fallbacks);
-        self.coverage
+        self.world.coverage.count("start");
+        self.world
+            .coverage
+            .add("snapshot fallback", recovery.fallbacks);
+        self.world
+            .coverage
             .add("record replayed", recovery.replayed.len() as u64);
         for warning in &recovery.warnings {
             if warning.contains("unfinished record") {
-                self.coverage.count("torn tail cut off");
+                self.world.coverage.count("torn tail cut off");
             } else if warning.contains("no complete header") {
-                self.coverage.count("log without header removed");
+                self.world.coverage.count("log without header removed");
             } else if warning.contains("is skipped") {
-                self.coverage.count("repeated record skipped");
+                self.world.coverage.count("repeated record skipped");
             }
         }
     }

@@ -8,19 +8,14 @@ mod recover;
 mod round;
 mod snapshot;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
 use journal::StateSink;
-use jute::wire::Limits;
-use parking_lot::Mutex;
 use replica::Now;
-use replica::throttle::ConnectionThrottleOptions;
-use replica::{Batch, ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission, Transport};
-use state::acl::AuthConfig;
+use replica::{Batch, Replica, Sequencer, Submission};
 use state::prep::PrepOptions;
-use state::tree::OwnerRules;
 use storage::log::{Preparation, Prepared};
 use storage::recovery::remove_initialize;
 use storage::{
@@ -33,6 +28,8 @@ pub(crate) use round::Written;
 pub(crate) use snapshot::{SnapshotJob, SnapshotStep};
 
 use crate::rng::Rng;
+use crate::settings::{replica_options, state_options};
+use crate::world::{Door, Woken};
 
 /// What differs from run to run.
 #[derive(Clone, Copy, Debug)]
@@ -75,41 +72,6 @@ impl Settings {
         }
     }
 
-    pub(crate) fn state_options(&self) -> state::Options {
-        state::Options {
-            owner_rules: OwnerRules {
-                extended_types: true,
-                emulate_353_ttl: false,
-            },
-            digest_enabled: true,
-            limits: Limits::default(),
-        }
-    }
-
-    fn replica_options(&self) -> ReplicaOptions {
-        let tick_ms = i32::try_from(self.tick_ms).unwrap_or(i32::MAX);
-        ReplicaOptions {
-            server_id: 1,
-            tick_time_ms: self.tick_ms,
-            min_session_timeout_ms: 2 * tick_ms,
-            max_session_timeout_ms: 20 * tick_ms,
-            max_frame: Limits::DEFAULT_MAX_BUFFER,
-            limits: Limits::default(),
-            global_outstanding_limit: 1000,
-            throttled_op_wait_ms: 0,
-            large_request_threshold: -1,
-            large_request_max_bytes: 0,
-            connection_throttle: ConnectionThrottleOptions::default(),
-            auth: AuthConfig::default(),
-            enforced_schemes: None,
-            reaper: ReaperOptions {
-                check_interval_ms: 2000,
-                ..ReaperOptions::default()
-            },
-            seed: self.seed,
-        }
-    }
-
     fn recovery_options(&self) -> storage::Options {
         storage::Options {
             log: LogOptions {
@@ -119,38 +81,6 @@ impl Settings {
             },
             ..storage::Options::default()
         }
-    }
-}
-
-/// The connections that have something to do.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Woken(Arc<Mutex<BTreeSet<u64>>>);
-
-impl Woken {
-    pub(crate) fn take(&self) -> BTreeSet<u64> {
-        std::mem::take(&mut self.0.lock())
-    }
-
-    fn add(&self, link: u64) {
-        self.0.lock().insert(link);
-    }
-}
-
-/// The transport of a simulated connection: sending is left to the event loop.
-pub(crate) struct SimTransport {
-    pub(crate) link: u64,
-    pub(crate) woken: Woken,
-}
-
-impl Transport for SimTransport {
-    fn wake(&self) {
-        self.woken.add(self.link);
-    }
-
-    fn try_send(&self, _bytes: &[u8]) -> usize {
-        // A socket may take nothing; then the shell's task sends.
-        self.woken.add(self.link);
-        0
     }
 }
 
@@ -178,6 +108,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// For its connections.
+    pub(crate) fn door(&mut self, now: Now) -> Door<'_> {
+        Door {
+            replica: &self.replica,
+            woken: &self.woken,
+            submissions: &mut self.submissions,
+            now,
+        }
+    }
+
     /// When something is due even if nothing comes in, microseconds.
     pub(crate) fn next_deadline_us(&self) -> u64 {
         self.sequencer.next_deadline_ms() * 1000
@@ -206,13 +146,17 @@ pub(crate) fn start(
     let layout = layout();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let notes = Replayed::default();
-    let mut sink = StateSink::with_notes(settings.state_options(), settings.seed, notes);
+    let mut sink = StateSink::with_notes(state_options(), settings.seed, notes);
     let options = settings.recovery_options();
     let recovered = storage::open(Arc::clone(&shared), &layout, &options, &mut sink)?;
     let (mut state, replayed) = sink.finish_with_notes();
     state.end_grace();
     let recovery = Recovery::new(&state, replayed, &recovered);
-    let replica = Arc::new(Replica::new(state, settings.replica_options(), now));
+    let replica = Arc::new(Replica::new(
+        state,
+        replica_options(1, settings.tick_ms, settings.seed),
+        now,
+    ));
     let sequencer = Sequencer::new(Arc::clone(&replica), PrepOptions::default(), now);
     let mut rng = Rng::new(settings.seed, life);
     let roll = RollPolicy::new(settings.roll, [rng.next(), rng.next()]);

@@ -1,0 +1,238 @@
+//! A member's disk: one queue of work, done in pieces; what is done is told some time later.
+
+use journal::Write;
+use jute::Zxid;
+use state::State;
+use storage::StorageError;
+use zab::{Input, Store};
+
+use super::crash::Moment;
+use super::life::Death;
+use super::machine::{Completion, Job, Process};
+use super::{Cluster, Own, names};
+use crate::settings::state_options;
+use crate::violation::Checked;
+use crate::world::tell;
+
+impl Cluster {
+    /// The disk does the next piece of its work.
+    pub(super) fn work_disk(&mut self, at: usize) -> Checked {
+        let most = match self.world.rng.percent(50) {
+            true => 1,
+            false => self.world.rng.between(1..12) as usize,
+        };
+        let Some(process) = &mut self.machines[at].process else {
+            return Ok(());
+        };
+        process.disk_due = false;
+        match process.jobs.front() {
+            None => Ok(()),
+            Some(Job::Reload(zxid)) => {
+                let zxid = *zxid;
+                process.jobs.pop_front();
+                self.reload(at, zxid)
+            }
+            Some(Job::Write(write)) => {
+                let kind = names::store_kind(&write.store);
+                if self.crash_is_due(at, kind, Moment::Before) {
+                    return self.crash_now(at, kind, Moment::Before);
+                }
+                let inside = self.crash_is_due(at, kind, Moment::Inside);
+                let after = self.crash_is_due(at, kind, Moment::After);
+                if inside {
+                    let ops = self.world.fault_rng.below(6);
+                    self.machines[at].disk.crash_after(ops);
+                }
+                let writes = self.take_writes(at, if inside || after { 1 } else { most });
+                let is_last_word = after || inside;
+                self.write(at, writes, kind)?;
+                if is_last_word && self.is_alive(at) {
+                    let moment = if after { Moment::After } else { Moment::Inside };
+                    return self.crash_now(at, kind, moment);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The next writes, up to one that a crash waits for, and no more than one tree.
+    fn take_writes(&mut self, at: usize, most: usize) -> Vec<Write> {
+        let wanted = self.crash_at.as_ref().map(|crash| crash.kind);
+        let Some(process) = &mut self.machines[at].process else {
+            return Vec::new();
+        };
+        let mut writes: Vec<Write> = Vec::new();
+        while writes.len() < most
+            && let Some(Job::Write(write)) = process.jobs.front()
+        {
+            let kind = names::store_kind(&write.store);
+            let waits = wanted == Some(kind) && !writes.is_empty();
+            let tree = matches!(write.store, Store::InstallSnapshot(_));
+            if waits || tree && !writes.is_empty() {
+                break;
+            }
+            let Some(Job::Write(write)) = process.jobs.pop_front() else {
+                break;
+            };
+            writes.push(write);
+            if tree {
+                break;
+            }
+        }
+        writes
+    }
+
+    fn write(&mut self, at: usize, writes: Vec<Write>, kind: &'static str) -> Checked {
+        let machine = &mut self.machines[at];
+        let Some(process) = &mut machine.process else {
+            return Ok(());
+        };
+        let void_before = !machine.record.knows_end();
+        let mut told = Vec::new();
+        let mut installs = false;
+        for write in &writes {
+            machine.record.begins(&write.store);
+            installs |= matches!(write.store, Store::InstallSnapshot(_));
+            told.extend(names::store(&write.store));
+        }
+        if writes.len() > 1 {
+            self.world.coverage.count("several writes at once");
+        }
+        let carried = process.journal.carry_out(writes);
+        if machine.is_down() {
+            return self.disk_died(at, kind);
+        }
+        let missed = carried
+            .inputs
+            .iter()
+            .any(|input| matches!(input, Input::TruncateMissed(_)));
+        if missed {
+            machine.record.truncation_missed();
+            self.world.coverage.count("truncation missed");
+        }
+        if carried.failure.is_none() {
+            machine.record.done();
+            if installs && carried.installed.is_some() {
+                machine.record.end_is_known();
+            }
+        }
+        let _ = void_before;
+        for text in told {
+            tell!(self.world, "server {}: stored: {text}", at + 1);
+        }
+        if let Some(failure) = &carried.failure {
+            let full = failure.error.is_storage_full();
+            tell!(self.world, "server {}: its disk fails: {failure}", at + 1);
+            self.world.coverage.count(match full {
+                true => "clean stop: no space",
+                false => "clean stop: disk error",
+            });
+        }
+        let completion = Completion {
+            loaded: carried.installed.map(Box::new),
+            inputs: carried.inputs,
+        };
+        let snapshot_due = carried.snapshot_due && carried.failure.is_none();
+        self.complete_later(at, completion);
+        if snapshot_due {
+            self.begin_snapshot(at)?;
+        }
+        if self.is_alive(at) {
+            self.check_durable()?;
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self, at: usize, upto: Zxid) -> Checked {
+        let machine = &mut self.machines[at];
+        let Some(process) = &mut machine.process else {
+            return Ok(());
+        };
+        let loaded = process.journal.reload(upto);
+        if machine.is_down() {
+            return self.disk_died(at, "reload");
+        }
+        let state = match loaded {
+            Ok(state) => state,
+            // Behind a truncation that missed there is nothing to load; the leader's tree comes.
+            Err(_) if !machine.record.knows_end() => {
+                State::new(state_options(), self.settings.seed_of(machine.id))
+            }
+            Err(error) => return self.disk_error(at, "reload", &error),
+        };
+        let completion = Completion {
+            loaded: Some(Box::new(state)),
+            inputs: Vec::new(),
+        };
+        self.complete_later(at, completion);
+        Ok(())
+    }
+
+    fn complete_later(&mut self, at: usize, completion: Completion) {
+        let spent_us = self.machines[at].disk.take_spent_us();
+        let after = spent_us + self.world.rng.between(20..1500);
+        if let Some(process) = self.process(at) {
+            process.completions.push_back(completion);
+            self.own(at, after, Own::Complete);
+            self.schedule(at);
+        }
+    }
+
+    /// The member hears of what the disk has done.
+    pub(super) fn complete(&mut self, at: usize) -> Checked {
+        let Some(process) = self.process(at) else {
+            return Ok(());
+        };
+        let Some(completion) = process.completions.pop_front() else {
+            return Ok(());
+        };
+        let life = self.machines[at].life;
+        if let Some(state) = completion.loaded {
+            if let Some(process) = self.process(at) {
+                Process::end_walks(process);
+            }
+            tell!(
+                self.world,
+                "server {}: has another state, of {}",
+                at + 1,
+                names::pretty(state.last_zxid())
+            );
+            self.input(at, replica::member::Input::Loaded(state))?;
+        }
+        for input in completion.inputs {
+            if self.machines[at].life != life {
+                return Ok(());
+            }
+            self.peer_input(at, input)?;
+        }
+        Ok(())
+    }
+
+    /// Power was lost inside of a disk operation.
+    pub(super) fn disk_died(&mut self, at: usize, point: &str) -> Checked {
+        self.world.coverage.count("crash inside a disk operation");
+        self.world.coverage.count(&format!("crash inside: {point}"));
+        if self
+            .crash_at
+            .as_ref()
+            .is_some_and(|crash| crash.kind == point)
+        {
+            self.crash_at = None;
+        }
+        self.die(at, Death::Power)
+    }
+
+    /// An operation failed that cannot be done without.
+    pub(super) fn disk_error(&mut self, at: usize, what: &str, error: &StorageError) -> Checked {
+        tell!(self.world, "server {}: {what} fails: {error}", at + 1);
+        let machine = &self.machines[at];
+        let excuses = crate::checkers::start::Excuses {
+            rotten: false,
+            full: machine.disk_is_limited,
+            failing: machine.disk_fails,
+        };
+        crate::checkers::start::failed(error, excuses)?;
+        self.world.coverage.count("clean stop: disk error");
+        self.die(at, Death::Process)
+    }
+}
