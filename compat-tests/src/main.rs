@@ -4,6 +4,7 @@
 //! `N passed, N failed`. Apache ZooKeeper is the oracle; what is missing is fetched first.
 
 mod diff;
+mod ensemble;
 mod install;
 mod process;
 mod report;
