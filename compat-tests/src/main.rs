@@ -51,6 +51,8 @@ enum Suite {
     Data(suites::data::Options),
     /// SIGKILL under load, and logs cut at every byte of the last record.
     Crash(suites::crash::Options),
+    /// Ensembles under load with faults; the histories are checked for linearizability.
+    Faults(ensemble::faults::Options),
     /// Every suite, with the sizes that the project's checks ask for.
     All,
 }
@@ -86,6 +88,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Zkcli(target) => suites::zkcli::run(&launcher, target.server),
         Suite::Data(options) => suites::data::run(&launcher, options),
         Suite::Crash(options) => suites::crash::run(&launcher, options),
+        Suite::Faults(options) => ensemble::faults::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::server::SUPER_AUTH;
 use crate::wire::{
-    ConnectRequest, Connection, Cursor, Stat, Writer, XID_EVENT, XID_PING, auth_body, create_body, op,
-    path_watch_body, request,
+    ConnectRequest, Connection, Cursor, Stat, Writer, XID_EVENT, XID_PING, auth_body, create_body,
+    op, path_watch_body, request,
 };
 
 /// Pause between two attempts to connect.
@@ -225,8 +225,7 @@ impl Client {
 
     /// A ping; false if the connection is gone, which is not opened again.
     pub(crate) fn ping(&mut self) -> bool {
-        self.link.is_some()
-            && matches!(self.call_as(XID_PING, op::PING, &[]), Outcome::Answered(_))
+        self.link.is_some() && matches!(self.call_as(XID_PING, op::PING, &[]), Outcome::Answered(_))
     }
 
     /// Repeats an idempotent request until it is answered without an error.

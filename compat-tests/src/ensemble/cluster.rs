@@ -178,7 +178,8 @@ impl Ensemble {
         let deadline = Instant::now() + SERVING_LIMIT;
         loop {
             self.check_alive()?;
-            let leading = |member: &&Member| member.id != old && member.mode() == Some(Mode::Leader);
+            let leading =
+                |member: &&Member| member.id != old && member.mode() == Some(Mode::Leader);
             if let Some(leader) = self.members.iter().find(leading) {
                 return Ok(leader.id);
             }
@@ -204,7 +205,10 @@ impl Ensemble {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                bail!("not serving within {SERVING_LIMIT:?}: {modes:?}\n{}", self.tails());
+                bail!(
+                    "not serving within {SERVING_LIMIT:?}: {modes:?}\n{}",
+                    self.tails()
+                );
             }
             std::thread::sleep(POLL);
         }

@@ -117,9 +117,9 @@ fn after(state: State, operation: &Operation) -> Option<State> {
     };
     match (operation.action, operation.answer) {
         (Action::Read, Answer::Saw(seen)) => (seen == state).then_some(state),
-        (Action::Write { expected, .. }, Answer::BadVersion) => {
-            expected.is_some_and(|version| version != state.version).then_some(state)
-        }
+        (Action::Write { expected, .. }, Answer::BadVersion) => expected
+            .is_some_and(|version| version != state.version)
+            .then_some(state),
         (Action::Write { value, expected }, Answer::Written(version)) => {
             let fits = expected.is_none_or(|expected| expected == state.version);
             (fits && written(value).version == version).then(|| written(value))
@@ -179,7 +179,10 @@ impl Events {
             }
         }
         Self {
-            entries: entries.into_iter().map(|(_, number, end)| (number, end)).collect(),
+            entries: entries
+                .into_iter()
+                .map(|(_, number, end)| (number, end))
+                .collect(),
             next: (0..count).map(|at| (at + 1) % count).collect(),
             previous: (0..count).map(|at| (at + count - 1) % count).collect(),
             places,
@@ -357,7 +360,11 @@ impl<'a> Search<'a> {
     fn key(&self, state: State) -> Tried {
         let seen = self.known.version_of.contains_key(&state.value);
         let value = if seen { state.value } else { u64::MAX };
-        (self.done.clone(), State { value, ..state }, self.unseen_done)
+        (
+            self.done.clone(),
+            State { value, ..state },
+            self.unseen_done,
+        )
     }
 
     /// Takes the last place of a write back; where to look on, or none if there is none left.

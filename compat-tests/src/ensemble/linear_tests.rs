@@ -38,7 +38,13 @@ fn read(invoked: u64, returned: u64, value: u64, version: i32) -> Operation {
     operation(invoked, returned, Action::Read, Answer::Saw(seen))
 }
 
-fn conditional(invoked: u64, returned: u64, value: u64, expected: i32, answer: Answer) -> Operation {
+fn conditional(
+    invoked: u64,
+    returned: u64,
+    value: u64,
+    expected: i32,
+    answer: Answer,
+) -> Operation {
     let action = Action::Write {
         value,
         expected: Some(expected),
@@ -51,16 +57,36 @@ fn histories_with_a_known_verdict() {
     let table: [(&str, bool, Vec<Operation>); 14] = [
         ("nothing", true, vec![]),
         ("in turn", true, vec![write(1, 2, 7, 1), read(3, 4, 7, 1)]),
-        ("a stale read", false, vec![write(1, 2, 7, 1), read(3, 4, 0, 0)]),
-        ("a read beside the write may miss it", true, vec![write(1, 9, 7, 1), read(3, 4, 0, 0)]),
+        (
+            "a stale read",
+            false,
+            vec![write(1, 2, 7, 1), read(3, 4, 0, 0)],
+        ),
+        (
+            "a read beside the write may miss it",
+            true,
+            vec![write(1, 9, 7, 1), read(3, 4, 0, 0)],
+        ),
         (
             "but not after another saw it",
             false,
             vec![write(1, 9, 7, 1), read(2, 3, 7, 1), read(4, 5, 0, 0)],
         ),
-        ("an acknowledged write is lost", false, vec![write(1, 2, 7, 1), write(3, 4, 8, 1)]),
-        ("an unanswered write is seen", true, vec![lost(1, 7), read(3, 4, 7, 1)]),
-        ("an unanswered write is not seen", true, vec![lost(1, 7), read(3, 4, 0, 0)]),
+        (
+            "an acknowledged write is lost",
+            false,
+            vec![write(1, 2, 7, 1), write(3, 4, 8, 1)],
+        ),
+        (
+            "an unanswered write is seen",
+            true,
+            vec![lost(1, 7), read(3, 4, 7, 1)],
+        ),
+        (
+            "an unanswered write is not seen",
+            true,
+            vec![lost(1, 7), read(3, 4, 0, 0)],
+        ),
         (
             "an unanswered write is done late",
             true,
@@ -71,8 +97,16 @@ fn histories_with_a_known_verdict() {
             false,
             vec![lost(1, 7), read(3, 4, 7, 1), read(5, 6, 0, 0)],
         ),
-        ("it is not seen before it is sent", false, vec![read(1, 2, 7, 1), lost(3, 7)]),
-        ("a gap that one unanswered write fills", true, vec![lost(1, 7), write(3, 4, 8, 2)]),
+        (
+            "it is not seen before it is sent",
+            false,
+            vec![read(1, 2, 7, 1), lost(3, 7)],
+        ),
+        (
+            "a gap that one unanswered write fills",
+            true,
+            vec![lost(1, 7), write(3, 4, 8, 2)],
+        ),
         ("a gap that nothing fills", false, vec![write(3, 4, 8, 2)]),
         (
             "the unanswered write came too late for the gap",
@@ -82,7 +116,11 @@ fn histories_with_a_known_verdict() {
     ];
     for (name, fine, history) in table {
         let verdict = check(START, &history);
-        assert_eq!(verdict == Verdict::Linearizable, fine, "{name}: {verdict:?}");
+        assert_eq!(
+            verdict == Verdict::Linearizable,
+            fine,
+            "{name}: {verdict:?}"
+        );
     }
 }
 
@@ -138,14 +176,21 @@ fn history(dice: &mut Dice, length: u64, damage: bool) -> Vec<Operation> {
         // The instant at which it is done lies between its ends.
         let done = number * 10;
         let (invoked, returned) = (done - dice.below(30).min(done), done + dice.below(30));
-        let expected = dice.chance(30).then(|| state.version - i32::from(dice.chance(50)));
+        let expected = dice
+            .chance(30)
+            .then(|| state.version - i32::from(dice.chance(50)));
         let written = State {
             version: state.version + 1,
             value: number,
         };
         let unknown = dice.chance(25);
         if dice.chance(50) {
-            made.push(operation(invoked, returned, Action::Read, Answer::Saw(state)));
+            made.push(operation(
+                invoked,
+                returned,
+                Action::Read,
+                Answer::Saw(state),
+            ));
             continue;
         }
         let action = Action::Write {
@@ -190,7 +235,11 @@ fn the_search_agrees_with_trying_everything() {
         let history = history(&mut dice, length, seed % 2 == 1);
         let expected = brute_force(START, &history);
         let verdict = check(START, &history);
-        assert_eq!(verdict == Verdict::Linearizable, expected, "seed {seed}: {history:?}");
+        assert_eq!(
+            verdict == Verdict::Linearizable,
+            expected,
+            "seed {seed}: {history:?}"
+        );
         refused += u32::from(!expected);
     }
     assert!(refused > 400, "only {refused} histories were unsound");
@@ -206,7 +255,10 @@ fn one_stale_read_in_a_long_history_is_found() {
         Answer::Saw(state) if state.version > 100 => Some(state),
         _ => None,
     });
-    let stale = history.iter_mut().rev().find(|o| matches!(o.answer, Answer::Saw(_)));
+    let stale = history
+        .iter_mut()
+        .rev()
+        .find(|o| matches!(o.answer, Answer::Saw(_)));
     stale.expect("a read").answer = Answer::Saw(old.expect("an old state"));
     assert!(matches!(check(START, &history), Verdict::Impossible(_)));
 }

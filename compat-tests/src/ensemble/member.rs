@@ -253,10 +253,16 @@ mod tests {
     #[test]
     fn words_are_read() {
         for (text, expected) in [
-            ("Zxid: 0x1\nMode: leader\nNode count: 5\n", Some(Mode::Leader)),
+            (
+                "Zxid: 0x1\nMode: leader\nNode count: 5\n",
+                Some(Mode::Leader),
+            ),
             ("Mode: follower\n", Some(Mode::Follower)),
             ("Mode: standalone\n", None),
-            ("This ZooKeeper instance is not currently serving requests\n", None),
+            (
+                "This ZooKeeper instance is not currently serving requests\n",
+                None,
+            ),
         ] {
             assert_eq!(mode_of(text), expected);
         }
