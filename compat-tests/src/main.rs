@@ -53,6 +53,10 @@ enum Suite {
     Crash(suites::crash::Options),
     /// Ensembles under load with faults; the histories are checked for linearizability.
     Faults(ensemble::faults::Options),
+    /// How long writes wait when a leader dies, falls silent, or all members are restarted.
+    Failover(ensemble::meter::Options),
+    /// Servers of two kinds in one ensemble.
+    Mixed(ensemble::mixed::Options),
     /// Every suite, with the sizes that the project's checks ask for.
     All,
 }
@@ -89,6 +93,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Data(options) => suites::data::run(&launcher, options),
         Suite::Crash(options) => suites::crash::run(&launcher, options),
         Suite::Faults(options) => ensemble::faults::run(&launcher, options),
+        Suite::Failover(options) => ensemble::meter::run(&launcher, options),
+        Suite::Mixed(options) => ensemble::mixed::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }

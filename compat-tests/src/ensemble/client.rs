@@ -12,6 +12,10 @@ use crate::wire::{
     op, path_watch_body, request,
 };
 
+/// xid of auth packets.
+const XID_AUTH: i32 = -4;
+/// xid of setWatches.
+const XID_SET_WATCHES: i32 = -8;
 /// Pause between two attempts to connect.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -172,6 +176,16 @@ impl Client {
         self.call_as(self.xid, code, body)
     }
 
+    /// Sends one request on the connection there is, and waits for nothing.
+    ///
+    /// # Errors
+    /// When there is no connection, or it ends.
+    pub(crate) fn send_only(&mut self, code: i32, body: &[u8]) -> Result<()> {
+        self.xid = self.xid.wrapping_add(1).max(1);
+        let link = self.link.as_mut().context("no connection")?;
+        link.send(&request(self.xid, code, body))
+    }
+
     fn call_as(&mut self, xid: i32, code: i32, body: &[u8]) -> Outcome {
         if self.connect().is_err() {
             std::thread::sleep(RETRY);
@@ -246,13 +260,28 @@ impl Client {
         }
     }
 
+    /// Tells a new server which data watches the session had, as libraries do after a move.
+    /// Events that were missed come before the answer.
+    ///
+    /// # Errors
+    /// When it is not answered, or with an error.
+    pub(crate) fn set_data_watches(&mut self, paths: &[String], limit: Duration) -> Result<()> {
+        self.await_connection(limit)?;
+        let writer = Writer::default().long(self.seen).strings(paths);
+        let body = writer.strings(&[]).strings(&[]).0;
+        match self.call_as(XID_SET_WATCHES, op::SET_WATCHES, &body) {
+            Outcome::Answered(reply) if reply.error == 0 => Ok(()),
+            other => bail!("setWatches: {other:?}"),
+        }
+    }
+
     /// Becomes the super user.
     ///
     /// # Errors
     /// As [`Client::insist`].
     pub(crate) fn become_super(&mut self, limit: Duration) -> Result<()> {
         self.await_connection(limit)?;
-        match self.call_as(-4, op::AUTH, &auth_body("digest", SUPER_AUTH)) {
+        match self.call_as(XID_AUTH, op::AUTH, &auth_body("digest", SUPER_AUTH)) {
             Outcome::Answered(reply) if reply.error == 0 => Ok(()),
             other => bail!("auth: {other:?}"),
         }

@@ -246,18 +246,22 @@ impl Ensemble {
         Ok(first.context("no member runs")?.1)
     }
 
-    /// Sum of the running members' digest mismatches. Apache's always count them.
+    /// The running members' digest mismatches. Apache's always count them.
     ///
     /// # Errors
     /// When a member of Apache's does not print the counter.
-    pub(crate) fn digest_mismatches(&self) -> Result<f64> {
-        let mut sum = 0.0;
+    pub(crate) fn digest_mismatches(&self) -> Result<Mismatches> {
+        let mut sum = Mismatches::default();
         for member in self.members.iter().filter(|member| member.runs()) {
             let count = member.metric("zk_digest_mismatches_count")?;
             if count.is_none() && member.kind != Which::Ours {
                 bail!("member {} counts no digest mismatches", member.id);
             }
-            sum += count.unwrap_or(0.0);
+            if member.received_snapshot() {
+                sum.behind_snapshot += count.unwrap_or(0.0);
+            } else {
+                sum.unexplained += count.unwrap_or(0.0);
+            }
         }
         Ok(sum)
     }
@@ -265,6 +269,45 @@ impl Ensemble {
     /// Keeps the folder with data and logs, and says where it is.
     pub(crate) fn keep(&mut self) -> Option<PathBuf> {
         self.folder.take().map(tempfile::TempDir::keep)
+    }
+}
+
+/// What the members count under `zk_digest_mismatches_count`.
+///
+/// Apache's leader sends its tree while it goes on changing, and its learner then compares the
+/// digests of changes that the tree has already: a SNAP under load counts mismatches among
+/// Apache's servers alone, with equal trees afterwards. So those of a process of Apache's that
+/// was sent a tree are counted apart.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mismatches {
+    /// Of processes that were sent a tree.
+    behind_snapshot: f64,
+    /// Of all others.
+    unexplained: f64,
+}
+
+impl Mismatches {
+    /// Insists that there are none but those of Apache's own making.
+    ///
+    /// # Errors
+    /// How many there are.
+    pub(crate) fn expect_explained(self) -> Result<Self> {
+        anyhow::ensure!(self.unexplained == 0.0, "{self}");
+        Ok(self)
+    }
+}
+
+impl std::fmt::Display for Mismatches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} digest mismatches", self.unexplained)?;
+        if self.behind_snapshot > 0.0 {
+            write!(
+                f,
+                " (and {} of Apache's own behind a SNAP)",
+                self.behind_snapshot
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,9 +24,14 @@ const PACE: Duration = Duration::from_millis(4);
 /// The nodes of the writers must be there within this time.
 const PREPARE_LIMIT: Duration = Duration::from_secs(30);
 
+/// Distinguishes the loads of one process: no two share a node.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 /// What one writer was told.
 #[derive(Debug, Default)]
 struct Told {
+    /// Its counter, and the parent of its nodes.
+    path: String,
     /// Nodes by name, with the number in their data.
     created: BTreeMap<String, u64>,
     /// Highest number that was set on its counter.
@@ -62,18 +67,20 @@ impl Load {
     /// When the servers do not take them.
     pub(crate) fn start(addresses: &[SocketAddr]) -> Result<Self> {
         let mut clients = Vec::new();
+        let load = COUNT.fetch_add(1, Ordering::Relaxed);
         for index in 0..WRITERS {
             let mut own = addresses.to_vec();
             own.rotate_left(index % addresses.len());
             let mut client = Client::connected(&own, Patience::USUAL, PREPARE_LIMIT)?;
-            client.ensure_node(&counter(index), b"0", PREPARE_LIMIT)?;
-            clients.push(client);
+            let path = format!("/load-{load}-{index}");
+            client.ensure_node(&path, b"0", PREPARE_LIMIT)?;
+            clients.push((client, path));
         }
         let stop = Arc::new(AtomicBool::new(false));
         let started = Instant::now();
-        let writers = (0..).zip(clients).map(|(index, client)| {
+        let writers = clients.into_iter().map(|(client, path)| {
             let stop = Arc::clone(&stop);
-            std::thread::spawn(move || write(client, index, &stop))
+            std::thread::spawn(move || write(client, path, &stop))
         });
         Ok(Self {
             writers: writers.collect(),
@@ -97,13 +104,8 @@ impl Load {
     }
 }
 
-fn counter(index: usize) -> String {
-    format!("/load-{index}")
-}
-
-fn write(mut client: Client, index: usize, stop: &AtomicBool) -> Told {
+fn write(mut client: Client, path: String, stop: &AtomicBool) -> Told {
     let mut told = Told::default();
-    let path = counter(index);
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
         number += 1;
@@ -130,6 +132,7 @@ fn write(mut client: Client, index: usize, stop: &AtomicBool) -> Told {
         }
         std::thread::sleep(PACE);
     }
+    told.path = path;
     told.sessions_lost = client.sessions_lost;
     told.connections_lost = client.connections_lost;
     told.went_back = client.went_back.len();
@@ -172,8 +175,8 @@ impl Outcomes {
     /// # Errors
     /// What is missing.
     pub(crate) fn verify(&self, tree: &Tree) -> Result<()> {
-        for (index, told) in self.told.iter().enumerate() {
-            let path = counter(index);
+        for told in &self.told {
+            let path = &told.path;
             for (name, number) in &told.created {
                 let node = tree
                     .get(name)
@@ -184,7 +187,7 @@ impl Outcomes {
                     node.data
                 );
             }
-            let node = tree.get(&path).with_context(|| format!("{path} is gone"))?;
+            let node = tree.get(path).with_context(|| format!("{path} is gone"))?;
             let data = String::from_utf8_lossy(node.data.as_deref().unwrap_or_default());
             let value: u64 = data.parse().context("the counter")?;
             anyhow::ensure!(
@@ -192,7 +195,10 @@ impl Outcomes {
                 "{path} is {value}, but {} was acknowledged",
                 told.counter
             );
-            anyhow::ensure!(told.went_back == 0, "zxids of writer {index} went back");
+            anyhow::ensure!(
+                told.went_back == 0,
+                "zxids of the writer of {path} went back"
+            );
             let first = told.refused.first();
             anyhow::ensure!(first.is_none(), "a write was refused with {first:?}");
         }

@@ -42,6 +42,8 @@ pub(crate) struct Member {
     pub(crate) address: SocketAddr,
     folder: PathBuf,
     child: Option<Kept>,
+    /// Length of the log when the process was started.
+    log_from: usize,
     /// It got SIGSTOP and no SIGCONT.
     paused: bool,
 }
@@ -61,6 +63,7 @@ impl Member {
             address,
             folder,
             child: None,
+            log_from: 0,
             paused: false,
         };
         std::fs::create_dir_all(member.data_dir())?;
@@ -87,6 +90,13 @@ impl Member {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Did Apache's process that runs now take over a leader's tree?
+    pub(crate) fn received_snapshot(&self) -> bool {
+        let log = self.log();
+        let own = log.get(self.log_from..).unwrap_or_default();
+        self.kind != Which::Ours && own.contains("Getting a snapshot from leader")
+    }
+
     /// Is there a process that can answer?
     pub(crate) fn runs(&self) -> bool {
         self.child.is_some() && !self.paused
@@ -105,6 +115,7 @@ impl Member {
         if self.child.is_some() {
             bail!("member {} runs already", self.id);
         }
+        self.log_from = self.log().len();
         let log: File = OpenOptions::new()
             .create(true)
             .append(true)

@@ -7,6 +7,8 @@ pub(crate) mod faults;
 mod linear;
 mod load;
 mod member;
+pub(crate) mod meter;
+pub(crate) mod mixed;
 mod network;
 
 use anyhow::{Result, ensure};

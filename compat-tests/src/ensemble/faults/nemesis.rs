@@ -65,6 +65,8 @@ impl Nemesis {
             .iter()
             .copied()
             .filter(|nemesis| servers > 1 || alone.contains(nemesis))
+            // A split of three is an isolated leader.
+            .filter(|nemesis| servers > 3 || *nemesis != Self::Split)
             .filter(|nemesis| can_cut || !nemesis.cuts())
             .collect()
     }
