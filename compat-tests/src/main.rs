@@ -4,6 +4,7 @@
 //! `N passed, N failed`. Apache ZooKeeper is the oracle; what is missing is fetched first.
 
 mod diff;
+mod ensemble;
 mod install;
 mod kafka;
 mod process;
@@ -55,6 +56,12 @@ enum Suite {
     Election(suites::election::Options),
     /// Three Kafka brokers on an ensemble whose leader is killed again and again.
     Kafka(kafka::Options),
+    /// Ensembles under load with faults; the histories are checked for linearizability.
+    Faults(ensemble::faults::Options),
+    /// How long writes wait when a leader dies, falls silent, or all members are restarted.
+    Failover(ensemble::meter::Options),
+    /// Servers of two kinds in one ensemble.
+    Mixed(ensemble::mixed::Options),
     /// Every suite for one server, with the sizes that the project's checks ask for.
     All,
 }
@@ -92,6 +99,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Crash(options) => suites::crash::run(&launcher, options),
         Suite::Election(options) => suites::election::run(&launcher, options),
         Suite::Kafka(options) => kafka::run(&launcher, options),
+        Suite::Faults(options) => ensemble::faults::run(&launcher, options),
+        Suite::Failover(options) => ensemble::meter::run(&launcher, options),
+        Suite::Mixed(options) => ensemble::mixed::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }

@@ -26,7 +26,7 @@ pub(crate) const SUPER_DIGEST: &str = "super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
 pub(crate) const SUPER_AUTH: &[u8] = b"super:secret";
 
 /// Which server a suite talks to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub(crate) enum Which {
     /// The binary of this project.
     Ours,
@@ -93,16 +93,21 @@ impl Settings {
         self
     }
 
+    /// The lines of `zoo.cfg`, without those about one server's directory and address.
+    pub(crate) fn lines(&self) -> String {
+        self.cfg
+            .iter()
+            .map(|(key, value)| format!("{key}={value}\n"))
+            .collect()
+    }
+
     /// The text of `zoo.cfg` for a data directory and a loopback port.
     pub(crate) fn zoo_cfg(&self, data_dir: &Path, port: u16) -> String {
-        let mut text = format!(
-            "dataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\n",
-            data_dir.display()
-        );
-        for (key, value) in &self.cfg {
-            text.push_str(&format!("{key}={value}\n"));
-        }
-        text
+        format!(
+            "dataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\n{}",
+            data_dir.display(),
+            self.lines()
+        )
     }
 }
 
@@ -124,10 +129,10 @@ impl Launcher {
         &self.installed
     }
 
-    /// The command of a server, without the path of its `zoo.cfg`.
+    /// The command that starts a server of this kind, but for its configuration file.
     ///
     /// # Errors
-    /// When our binary is unknown or Apache's cannot be fetched.
+    /// When the path of our server is unknown, or Apache's cannot be fetched.
     pub(crate) fn command(&self, which: Which, settings: &Settings) -> Result<Command> {
         let apache = match which {
             Which::Ours => {
@@ -312,8 +317,20 @@ impl Server {
 /// # Errors
 /// On any socket failure.
 pub(crate) fn four_letter_word(address: SocketAddr, word: &str) -> Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, WORD_LIMIT)?;
-    stream.set_read_timeout(Some(WORD_LIMIT))?;
+    four_letter_word_within(address, word, WORD_LIMIT)
+}
+
+/// As [`four_letter_word`], for servers that may have been stopped or cut off.
+///
+/// # Errors
+/// On any socket failure, or when nothing comes for `limit`.
+pub(crate) fn four_letter_word_within(
+    address: SocketAddr,
+    word: &str,
+    limit: Duration,
+) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
     stream.write_all(word.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
