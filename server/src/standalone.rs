@@ -68,7 +68,7 @@ pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<S
     };
     let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
     let server = Server {
-        pipeline: WritePath::Standalone(Pipeline::new(Arc::clone(&replica), core, log)),
+        pipeline: WritePath::Standalone(Box::new(Pipeline::new(Arc::clone(&replica), core, log))),
         replica,
         layout,
         clock,

@@ -10,7 +10,7 @@ use crate::pipeline::Pipeline;
 
 /// Brings what clients want into the history: of this server alone, or of an ensemble.
 pub(crate) enum WritePath {
-    Standalone(Pipeline),
+    Standalone(Box<Pipeline>),
     Ensemble(Arc<Engine>),
 }
 

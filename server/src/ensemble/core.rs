@@ -10,8 +10,11 @@ use parking_lot::Mutex;
 use replica::member::{self, Effect, Input, Outcome};
 use replica::{Connection, Submission};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
-use zab::{LeaderLink, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId, Store};
+use tracing::{debug, error, info, warn};
+use zab::{
+    LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId,
+    Store,
+};
 
 use super::disk::{self, Disk, DiskError, Job};
 use super::engine::{Arrival, Engine};
@@ -151,7 +154,9 @@ impl Core {
             self.submit(&mut submissions);
             match arrival {
                 Arrival::Submission(_) => unreachable!("taken above"),
-                Arrival::Peer(input) | Arrival::Heard(input, _) => {
+                Arrival::Peer(input) => self.handle(Input::Peer(input)),
+                Arrival::Heard(input, _) => {
+                    debug!("{input:?}");
                     self.handle(Input::Peer(input));
                 }
                 Arrival::Loaded(state) => self.handle(Input::Loaded(state)),
@@ -243,7 +248,10 @@ impl Core {
         };
         match effect {
             Effect::Store(..) | Effect::Reload(_) => unreachable!("the disk's"),
-            Effect::Notify { to, notification } => shell.election.notify(to, &notification),
+            Effect::Notify { to, notification } => {
+                debug!("to {to}: {notification:?}");
+                shell.election.notify(to, &notification);
+            }
             Effect::Connect { link, to, member } => {
                 let addresses = addresses(member, |address| address.quorum_port);
                 self.connect(link, to, addresses);
@@ -258,12 +266,13 @@ impl Core {
                 info!("leaving the leader: {why}");
                 self.leave_leader(Some(link));
             }
-            Effect::ToLeader(link, packet) => self.to_leader(link, &packet),
+            Effect::ToLeader(link, packet) => self.send_up(link, &packet),
             // The connection's task has begun when it read the packet.
             Effect::ReceiveSnapshot(..) => {}
             Effect::StageEntry(entry) => self.stage(&entry),
             Effect::DropLearner(link, why) => self.drop_learner(link, &why),
             Effect::ToLearner(link, packet) => {
+                self.tell(link, &packet);
                 if let Some(learner) = self.learners.get(&link) {
                     learner.socket.push(packet.cost(), |out| packet.encode(out));
                 }
@@ -286,6 +295,29 @@ impl Core {
                 "the tree after {zxid} differs from the leader's again, after it was replaced: this \
                  server serves on and will not lead"
             ),
+        }
+    }
+
+    /// How a learner is synchronised, in Apache's words as far as they fit.
+    fn tell(&self, link: LearnerLink, packet: &LeaderPacket) {
+        let learner = || {
+            let learner = self.member.peer().learner(link);
+            learner.map_or_else(|| "?".to_owned(), |server| server.to_string())
+        };
+        match packet {
+            LeaderPacket::Diff { zxid } => {
+                info!("Sending DIFF zxid=0x{zxid} for peer sid: {}", learner());
+            }
+            LeaderPacket::Trunc { zxid } => {
+                info!("Sending TRUNC zxid=0x{zxid} for peer sid: {}", learner());
+            }
+            LeaderPacket::Snap { zxid } => {
+                info!(
+                    "Sending snapshot to peer sid: {}, send zxid of db as 0x{zxid}",
+                    learner()
+                );
+            }
+            _ => {}
         }
     }
 
@@ -333,7 +365,7 @@ impl Core {
         }
     }
 
-    fn to_leader(&mut self, link: LeaderLink, packet: &LearnerPacket) {
+    fn send_up(&self, link: LeaderLink, packet: &LearnerPacket) {
         if let Some(uplink) = &self.uplink
             && uplink.link == link
             && let Some(socket) = &uplink.socket

@@ -138,7 +138,12 @@ impl Looking {
         }
         self.lose_voice(cx);
         let configs = &cx.core.configs;
-        let credible = (0..ROUND_MAX).contains(&notification.round);
+        // A stock server that a reconfiguration gave its leader says round -1.
+        let first = match notification.state {
+            ServerState::Looking => 0,
+            _ => -1,
+        };
+        let credible = (first..ROUND_MAX).contains(&notification.round);
         if !credible || !configs.is_voter(from) || !configs.is_voter(notification.vote.leader) {
             return Outcome::Open;
         }
@@ -211,12 +216,10 @@ impl Looking {
             .is_quorum(&cast, cx.core.configs.committed())
             && leads(cx, &self.established, leader, round)
         {
-            cx.core.ballot.round = round;
-            return self.conclude(cx, cast.vote, round);
+            return self.join(cx, &cast);
         }
         if cast.state == ServerState::Leading && leader == from && cx.core.configs.trusts_leader() {
-            cx.core.ballot.round = round;
-            return self.conclude(cx, cast.vote, round);
+            return self.join(cx, &cast);
         }
         match self.finalize {
             // It may be one of the quorum, and have gone elsewhere.
@@ -276,6 +279,14 @@ impl Looking {
         let end = cx.now.after_ms(wait_ms);
         self.finalize.get_or_insert(end);
         Outcome::Open
+    }
+
+    /// Goes along with an established ensemble, in the round of its election if it says which.
+    fn join(&self, cx: &mut Context<'_>, cast: &Cast) -> Outcome {
+        if cast.round >= 0 {
+            cx.core.ballot.round = cast.round;
+        }
+        self.conclude(cx, cast.vote, cast.round)
     }
 
     fn conclude(&self, cx: &mut Context<'_>, vote: Vote, round: i64) -> Outcome {

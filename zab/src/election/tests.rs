@@ -283,6 +283,11 @@ fn an_established_leader_is_joined_when_it_says_so_itself() {
     assert_eq!(server.joins(), None);
     server.hear(3, leading, 9, theirs);
     assert_eq!(server.joins(), Some(3));
+    // A stock server that got its leader from a reconfiguration knows no round.
+    let mut server = Server::start(1, Standing::Sound, 3, 99);
+    server.hear(2, following, -1, theirs);
+    server.hear(3, leading, 9, theirs);
+    assert_eq!(server.joins(), Some(3));
     // Two that follow a leader who does not answer are not believed.
     let mut server = Server::start(1, Standing::Sound, 3, 99);
     server.hear(2, following, 9, vote(3, 4, 17));

@@ -95,6 +95,7 @@ impl Uplinks {
                 Some(LeaderPacket::Snap { zxid }) => Some(*zxid),
                 _ => None,
             };
+            packets.iter().for_each(tell);
             let inputs = packets
                 .into_iter()
                 .map(|packet| Arrival::Peer(Input::FromLeader(link, packet)));
@@ -139,6 +140,18 @@ impl Uplinks {
                 return Err(error);
             }
         }
+    }
+}
+
+/// How this server is synchronised, in Apache's words.
+fn tell(packet: &LeaderPacket) {
+    match packet {
+        LeaderPacket::Diff { zxid } => info!("Getting a diff from the leader 0x{zxid}"),
+        LeaderPacket::Trunc { zxid } => {
+            info!("Truncating log to get in sync with the leader 0x{zxid}");
+        }
+        LeaderPacket::Snap { zxid } => info!("Getting a snapshot from leader 0x{zxid}"),
+        _ => {}
     }
 }
 
