@@ -148,6 +148,9 @@ impl Cluster {
                 integrity::logged(&mut self.ledger, server, status, before, entry)?;
                 process.log_end = entry.zxid.0;
                 if let RoleStatus::Leading { .. } = status {
+                    if entry.zxid.counter() >= self.settings.counter_max() {
+                        self.world.coverage.count("rollover");
+                    }
                     let history = &self.world.history;
                     process.ephemerals.prepared(history, &entry.bytes, now_us)?;
                 }

@@ -53,6 +53,7 @@ impl Cluster {
             Fault::DiskFull | Fault::SyncError | Fault::SlowDisk => self.spoil_disk(at, kind),
             Fault::Purge => return self.purge(at),
             Fault::Partition => self.partition(),
+            Fault::Depose => self.depose(),
             Fault::OneWay => {
                 let other = self.other(at);
                 self.net.cuts.insert((at, other));
@@ -156,6 +157,30 @@ impl Cluster {
         }
         tell!(self.world, "network: torn into {side:?}");
         self.heal_later();
+    }
+
+    /// Cuts the leader off for about as long as it takes it to notice. What is written to it until
+    /// then it has logged in vain; the rest of the clients keeps the next leader from going on.
+    fn depose(&mut self) {
+        let Some(leader) = self.leader() else {
+            return;
+        };
+        for other in 0..self.machines.len() {
+            if other != leader {
+                self.net.cuts.insert((leader, other));
+                self.net.cuts.insert((other, leader));
+            }
+        }
+        tell!(self.world, "network: {} is cut off", leader + 1);
+        let limit_us = self.settings.sync_limit_us();
+        let rng = &mut self.world.fault_rng;
+        let (heal, asks) = (
+            limit_us / 2 + rng.below(limit_us),
+            rng.between(20_000..400_000),
+        );
+        self.at(heal, Event::Heal);
+        let now_us = self.world.now_us;
+        self.world.rest = now_us + asks..now_us + heal + limit_us;
     }
 
     /// Both sides learn of it, or only one: the other finds out by silence.

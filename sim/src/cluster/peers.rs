@@ -71,6 +71,9 @@ impl Cluster {
         let quiet = matches!(packet, LeaderPacket::Ping { .. });
         if !quiet {
             self.world.coverage.count(packet.name());
+            if self.plans_from_log && matches!(packet, LeaderPacket::Diff { .. }) {
+                self.world.coverage.count("DIFF from the log");
+            }
             let learner = wire.learner + 1;
             tell!(
                 self.world,
