@@ -69,6 +69,8 @@ pub(crate) struct Record {
     open: VecDeque<Held>,
     /// A truncation missed: what the log ends with is not known.
     unknown_end: bool,
+    /// One missed, and nothing is carried out before the next barrier.
+    void: bool,
 }
 
 impl Record {
@@ -77,6 +79,7 @@ impl Record {
             held: Held::NOTHING,
             open: VecDeque::new(),
             unknown_end: false,
+            void: false,
         }
     }
 
@@ -92,8 +95,10 @@ impl Record {
 
     /// A write is about to be carried out.
     pub(crate) fn begins(&mut self, store: &Store) {
+        self.void &= !matches!(store, Store::Barrier);
         let last = self.open.back().copied().unwrap_or(self.held);
-        self.open.push_back(last.after(store));
+        let next = if self.void { last } else { last.after(store) };
+        self.open.push_back(next);
     }
 
     /// All that was begun is done.
@@ -108,9 +113,15 @@ impl Record {
         self.unknown_end = false;
     }
 
-    /// A truncation was carried out, and the log does not end where it should.
-    pub(crate) fn truncation_missed(&mut self) {
+    /// Number `at` of the writes that were begun was a truncation, and the log does not end where it
+    /// should. `behind` are those after it.
+    pub(crate) fn truncation_missed(&mut self, at: usize, behind: &[Store]) {
         self.unknown_end = true;
+        self.open.truncate(at + 1);
+        self.void = true;
+        for store in behind {
+            self.begins(store);
+        }
     }
 
     /// A start found this.
@@ -143,6 +154,7 @@ impl Record {
         );
         self.held = found;
         self.open.clear();
+        self.void = false;
         Ok(())
     }
 }

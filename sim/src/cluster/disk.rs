@@ -86,6 +86,8 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
+        let stores = writes.iter().map(|write| (write.ticket, write.store.clone()));
+        let stores: Vec<_> = stores.collect();
         let mut told = Vec::new();
         let mut installs = false;
         for write in &writes {
@@ -100,13 +102,15 @@ impl Cluster {
         if machine.is_down() {
             return self.disk_died(at, kind);
         }
-        let missed = carried
-            .inputs
-            .iter()
-            .any(|input| matches!(input, Input::TruncateMissed(_)));
-        if missed {
-            machine.record.truncation_missed();
-            self.world.coverage.count("truncation missed");
+        for input in &carried.inputs {
+            if let Input::TruncateMissed(ticket) = input
+                && let Some(missed) = stores.iter().position(|(found, _)| found == ticket)
+            {
+                let behind = stores[missed + 1..].iter();
+                let behind: Vec<Store> = behind.map(|(_, store)| store.clone()).collect();
+                machine.record.truncation_missed(missed, &behind);
+                self.world.coverage.count("truncation missed");
+            }
         }
         if carried.failure.is_none() {
             machine.record.done();
