@@ -7,8 +7,8 @@ use jute::proto::{
     AddWatchMode, AddWatchRequest, AuthPacket, CheckVersionRequest, CheckWatchesRequest,
     CreateRequest, CreateTtlRequest, DeleteRequest, ExistsRequest, GetAclRequest,
     GetAllChildrenNumberRequest, GetChildrenRequest, GetDataRequest, GetEphemeralsRequest, MultiOp,
-    MultiReadOp, MultiReadRequest, MultiRequest, ReconfigRequest, SetAclRequest, SetDataRequest, SyncRequest,
-    WatcherType,
+    MultiReadOp, MultiReadRequest, MultiRequest, ReconfigRequest, SetAclRequest, SetDataRequest,
+    SyncRequest, WatcherType,
 };
 use jute::wire::Encode;
 use jute::{CreateMode, OpCode, Ustring};

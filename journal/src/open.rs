@@ -110,7 +110,9 @@ impl Journal {
         warnings.extend(epochs.warnings);
         let standing = match found.start {
             Start::Blank => Standing::Wiped,
-            _ if found.last_zxid == Zxid::ZERO && epochs.accepted == 0 && !marked => Standing::Empty,
+            _ if found.last_zxid == Zxid::ZERO && epochs.accepted == 0 && !marked => {
+                Standing::Empty
+            }
             _ => Standing::Sound,
         };
         let Configurations {

@@ -75,7 +75,7 @@ impl Fault {
     ];
 
     /// What can befall an ensemble. What comes often matters most there.
-    pub(crate) const ENSEMBLE: [Self; 24] = [
+    pub(crate) const ENSEMBLE: [Self; 25] = [
         Self::PowerLoss,
         Self::Kill,
         Self::CrashInside,
@@ -90,6 +90,7 @@ impl Fault {
         Self::CrashAt,
         Self::Blackout,
         Self::Partition,
+        Self::Depose,
         Self::Depose,
         Self::OneWay,
         Self::BreakPeer,
@@ -263,8 +264,8 @@ impl Scenario {
             Servers::Standalone => &Fault::STANDALONE,
             Servers::Members(_) => &Fault::ENSEMBLE,
         };
-        let mut kinds = self.kinds.clone();
-        kinds.retain(|kind| known.contains(kind));
+        let mut kinds = known.to_vec();
+        kinds.retain(|kind| self.kinds.contains(kind));
         kinds
     }
 

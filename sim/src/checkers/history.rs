@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use client::{NodeKind, Request};
+use jute::ErrorCode;
 use jute::txn::{LogEntry, Txn, TxnHeader};
 use jute::wire::{Decode, Limits, Reader};
-use jute::ErrorCode;
 
 use crate::model::Model;
 use crate::violation::{Checked, Violation, ensure};
@@ -61,6 +61,12 @@ impl History {
     /// The last zxid applied.
     pub(crate) fn last_zxid(&self) -> i64 {
         self.applied.last().map_or(0, |(zxid, _)| *zxid)
+    }
+
+    /// The last zxid applied that is below `zxid`.
+    pub(crate) fn last_below(&self, zxid: i64) -> Option<i64> {
+        let end = self.applied.partition_point(|(known, _)| *known < zxid);
+        Some(self.applied[..end].last()?.0)
     }
 
     /// A client sends a write.

@@ -20,10 +20,6 @@ pub(crate) fn delivered(last: i64, next: i64) -> Checked {
     let (last, next) = (Zxid(last), Zxid(next));
     let goes_on = last.epoch() == next.epoch() && next.0 == last.0 + 1;
     let begins = last.epoch() < next.epoch() && next.counter() == 1;
-    ensure!(
-        goes_on || begins,
-        NAME,
-        "{next} is delivered behind {last}"
-    );
+    ensure!(goes_on || begins, NAME, "{next} is delivered behind {last}");
     Ok(())
 }

@@ -33,8 +33,7 @@ impl Renumber {
     pub(super) fn incoming(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.input.extend_from_slice(bytes);
         let mut done = 0;
-        while let Ok(Some(body)) =
-            frame::first(&self.input[done..], Limits::DEFAULT_MAX_BUFFER * 4)
+        while let Ok(Some(body)) = frame::first(&self.input[done..], Limits::DEFAULT_MAX_BUFFER * 4)
         {
             let (start, len) = (done + PREFIX_LEN, body.len());
             done = start + len;

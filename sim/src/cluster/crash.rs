@@ -34,11 +34,11 @@ const RARE: [&str; 10] = [
     "InstallSnapshot",
     "CommittedConfig",
     "LastSeenConfig",
-    "Barrier",
+    "Reload",
     "Reload",
     "ReceiveSnapshot",
     "StageEntry",
-    "SendSnapshot",
+    "StageEntry",
     "ReadLog",
 ];
 
@@ -47,10 +47,16 @@ impl Cluster {
     pub(super) fn draw_crash(&mut self) {
         let rng = &mut self.world.fault_rng;
         let kind = match rng.below(10) {
-            0..6 => *rng.pick(&RARE),
-            6..8 => *rng.pick(&names::STORES),
+            0..5 => *rng.pick(&RARE),
+            5 => *rng.pick(&names::STORES),
             _ => *rng.pick(&names::EFFECTS),
         };
+        self.draw_crash_at(kind);
+    }
+
+    /// Chooses when, as seen from an effect of this kind, somebody dies.
+    pub(super) fn draw_crash_at(&mut self, kind: &'static str) {
+        let rng = &mut self.world.fault_rng;
         let store = names::STORES.contains(&kind);
         let moment = match rng.below(3) {
             0 => Moment::Before,

@@ -86,7 +86,9 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
-        let stores = writes.iter().map(|write| (write.ticket, write.store.clone()));
+        let stores = writes
+            .iter()
+            .map(|write| (write.ticket, write.store.clone()));
         let stores: Vec<_> = stores.collect();
         let mut told = Vec::new();
         let mut installs = false;

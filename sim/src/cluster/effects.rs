@@ -79,7 +79,9 @@ impl Cluster {
                 if let Some(process) = self.process(at)
                     && let Some(Incoming { inflow, .. }) = &mut process.inflow
                 {
-                    inflow.stage(&entry).expect("it was read before it was sent");
+                    inflow
+                        .stage(&entry)
+                        .expect("it was read before it was sent");
                 }
             }
             Effect::DropLearner(link, why) => {
@@ -117,7 +119,11 @@ impl Cluster {
                     return self.disk_died(at, "read the log");
                 }
                 if let Some(error) = error {
-                    tell!(self.world, "server {}: cannot read its log: {error}", at + 1);
+                    tell!(
+                        self.world,
+                        "server {}: cannot read its log: {error}",
+                        at + 1
+                    );
                     self.world.coverage.count("log not readable");
                 }
                 let entries = matches!(found, zab::LogRead::Entries { .. });

@@ -8,13 +8,18 @@ use storage::sim_disk::Op;
 use zab::RoleStatus;
 
 use super::life::Death;
-use super::{Cluster, Event, settings};
+use super::{Cluster, Event, Own, settings};
 use crate::scenario::Fault;
 use crate::violation::Checked;
-use crate::world::{Due, tell};
+use crate::world::{self, Due, tell};
 
 impl Cluster {
     pub(super) fn fault(&mut self) -> Checked {
+        if self.world.now_us < self.world.rest_until_us && self.world.fault_rng.percent(80) {
+            // A deposed leader is to come back undisturbed, mostly.
+            self.world.at(200_000, world::Event::Fault);
+            return Ok(());
+        }
         match self.world.due_fault() {
             Due::Nothing => Ok(()),
             Due::Fault(kind) => self.inflict(kind),
@@ -28,7 +33,11 @@ impl Cluster {
             Fault::PowerLoss => return self.die(at, Death::Power),
             Fault::Kill => return self.die(at, Death::Process),
             Fault::CrashInside => {
-                let most = if self.world.fault_rng.percent(70) { 12 } else { 120 };
+                let most = if self.world.fault_rng.percent(70) {
+                    12
+                } else {
+                    120
+                };
                 let ops = self.world.fault_rng.between(1..most);
                 self.machines[at].disk.crash_after(ops);
             }
@@ -53,7 +62,7 @@ impl Cluster {
             Fault::DiskFull | Fault::SyncError | Fault::SlowDisk => self.spoil_disk(at, kind),
             Fault::Purge => return self.purge(at),
             Fault::Partition => self.partition(),
-            Fault::Depose => self.depose(),
+            Fault::Depose => return self.depose(),
             Fault::OneWay => {
                 let other = self.other(at);
                 self.net.cuts.insert((at, other));
@@ -119,12 +128,16 @@ impl Cluster {
 
     /// The leader of the latest epoch.
     pub(super) fn leader(&self) -> Option<usize> {
-        let leaders = self.machines.iter().enumerate().filter_map(|(at, machine)| {
-            match machine.process.as_ref()?.member.peer().status() {
-                RoleStatus::Leading { epoch } => Some((epoch, at)),
-                _ => None,
-            }
-        });
+        let leaders = self
+            .machines
+            .iter()
+            .enumerate()
+            .filter_map(
+                |(at, machine)| match machine.process.as_ref()?.member.peer().status() {
+                    RoleStatus::Leading { epoch } => Some((epoch, at)),
+                    _ => None,
+                },
+            );
         leaders.max().map(|(_, at)| at)
     }
 
@@ -159,11 +172,12 @@ impl Cluster {
         self.heal_later();
     }
 
-    /// Cuts the leader off for about as long as it takes it to notice. What is written to it until
-    /// then it has logged in vain; the rest of the clients keeps the next leader from going on.
-    fn depose(&mut self) {
+    /// Cuts the leader off for about as long as it takes it to notice. What its own clients ask of it
+    /// then it logs in vain; all others rest, so that the next leader does not go on before the
+    /// deposed one is back: it must truncate its log.
+    fn depose(&mut self) -> Checked {
         let Some(leader) = self.leader() else {
-            return;
+            return Ok(());
         };
         for other in 0..self.machines.len() {
             if other != leader {
@@ -173,14 +187,43 @@ impl Cluster {
         }
         tell!(self.world, "network: {} is cut off", leader + 1);
         let limit_us = self.settings.sync_limit_us();
-        let rng = &mut self.world.fault_rng;
-        let (heal, asks) = (
-            limit_us / 2 + rng.below(limit_us),
-            rng.between(20_000..400_000),
-        );
+        let heal = limit_us + self.world.fault_rng.between(300_000..1_500_000);
         self.at(heal, Event::Heal);
-        let now_us = self.world.now_us;
-        self.world.rest = now_us + asks..now_us + heal + limit_us;
+        self.world.rest_until_us = self.world.now_us + heal + 2 * limit_us;
+        if self.world.scenario.kinds.contains(&Fault::CrashAt) {
+            match self.world.fault_rng.below(5) {
+                0 | 1 => self.draw_crash_at("Truncate"),
+                2 | 3 => self.draw_crash_at("Reload"),
+                _ => {}
+            }
+        }
+        self.ask_in_vain(leader)?;
+        if self.world.fault_rng.percent(50) {
+            // Its next start applies what it has logged in vain, too.
+            let after = self.world.fault_rng.between(20_000..200_000);
+            self.own(leader, after, Own::Exit);
+        }
+        Ok(())
+    }
+
+    fn ask_in_vain(&mut self, leader: usize) -> Checked {
+        for client in 0..self.world.scenario.clients as usize {
+            let found = &self.world.clients[client];
+            let link = found.link.and_then(|link| self.world.links.get(&link));
+            let ours = link.is_some_and(|link| link.server == leader);
+            if ours && found.session.is_established() && !found.dead {
+                for _ in 0..self.world.fault_rng.between(1..4) {
+                    let data = self.world.fault_rng.next().to_be_bytes().to_vec();
+                    let request = Request::SetData {
+                        path: "/a".to_owned(),
+                        data: Some(data),
+                        version: -1,
+                    };
+                    self.world.submit(client, request)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Both sides learn of it, or only one: the other finds out by silence.
@@ -296,7 +339,9 @@ impl Cluster {
             return Ok(());
         }
         let rng = &mut self.world.fault_rng;
-        let voters = rng.between(members.min(3) as u64 - 1..members as u64 + 1).max(2) as usize;
+        let voters = rng
+            .between(members.min(3) as u64 - 1..members as u64 + 1)
+            .max(2) as usize;
         let mut ids: Vec<usize> = (1..=members).collect();
         let mut wanted = Vec::new();
         while wanted.len() < voters {

@@ -243,8 +243,8 @@ impl Cluster {
                 return false;
             };
             let machine = &self.machines[other];
-            let keeps = machine.record.knows_end()
-                && self.ledger.holds(machine.record.held().end, last);
+            let keeps =
+                machine.record.knows_end() && self.ledger.holds(machine.record.held().end, last);
             other != at && machine.process.is_some() && keeps
         };
         let alone = !self.machines.iter().any(|machine| machine.is_wiped);

@@ -99,7 +99,7 @@ pub(crate) enum Own {
 }
 
 /// Crashes that wait for their moments from the start on.
-const CRASHES_AT_FIRST: u64 = 4;
+const CRASHES_AT_FIRST: u64 = 5;
 
 /// When what cannot get through now is tried again, microseconds.
 const CUT_RETRY_US: u64 = 80_000;
@@ -277,7 +277,9 @@ impl Cluster {
 
     /// The machine of a server.
     fn machine_of(&self, server: ServerId) -> Option<usize> {
-        self.machines.iter().position(|machine| machine.id == server)
+        self.machines
+            .iter()
+            .position(|machine| machine.id == server)
     }
 
     fn process(&mut self, at: usize) -> Option<&mut Process> {

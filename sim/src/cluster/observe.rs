@@ -48,7 +48,10 @@ impl Cluster {
 
     /// What is delivered is on the disks of a quorum.
     pub(super) fn check_durable(&self) -> Checked {
-        let known = self.machines.iter().filter(|machine| machine.record.knows_end());
+        let known = self
+            .machines
+            .iter()
+            .filter(|machine| machine.record.knows_end());
         let ends: Vec<_> = known
             .map(|machine| (machine.id, machine.record.held().end))
             .collect();
@@ -75,9 +78,7 @@ impl Cluster {
                 let (history, end) = (&self.world.history, process.log_end);
                 primary_integrity::established(history, &self.ledger, server, epoch, end)?;
                 let now_us = self.world.now_us;
-                process
-                    .ephemerals
-                    .started(&process.replica.read(), now_us);
+                process.ephemerals.started(&process.replica.read(), now_us);
             }
             RoleStatus::Following { .. } => self.world.coverage.count("follower synchronised"),
             RoleStatus::Observing { .. } => self.world.coverage.count("observer synchronised"),

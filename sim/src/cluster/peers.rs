@@ -56,9 +56,7 @@ impl Cluster {
         let slow = self.net.slow_us.get(&(wire.learner, wire.leader));
         let delay_us = slow.copied().unwrap_or(0);
         let world = &mut self.world;
-        let times = wire
-            .up
-            .send(&mut world.rng, world.now_us, delay_us, &bytes);
+        let times = wire.up.send(&mut world.rng, world.now_us, delay_us, &bytes);
         for at_us in times {
             self.when(at_us, Event::Up { wire: id });
         }
@@ -285,9 +283,7 @@ impl Cluster {
         }
         let world = &mut self.world;
         let bytes = notification.to_bytes();
-        let arrives_us = self
-            .net
-            .post(&mut world.rng, world.now_us, (at, to), bytes);
+        let arrives_us = self.net.post(&mut world.rng, world.now_us, (at, to), bytes);
         self.when(arrives_us, Event::Letter { from: at, to });
     }
 

@@ -167,7 +167,12 @@ fn initial(rng: &mut Rng, members: usize, reconfigures: bool) -> Config {
     let mut text = lines(&all);
     if members >= 5 && !reconfigures && rng.percent(30) {
         text.push_str("\ngroup.1=1:2\ngroup.2=3:4\ngroup.3=");
-        text.push_str(&(5..=members).map(|id| id.to_string()).collect::<Vec<_>>().join(":"));
+        text.push_str(
+            &(5..=members)
+                .map(|id| id.to_string())
+                .collect::<Vec<_>>()
+                .join(":"),
+        );
         for id in 1..=members {
             let weight = [1, 1, 1, 2, 0][rng.below(5) as usize].max(i32::from(id % 2 == 1));
             text.push_str(&format!("\nweight.{id}={weight}"));

@@ -77,7 +77,10 @@ impl Cluster {
 
     /// An answer that took a moment.
     pub(super) fn answer(&mut self, at: usize) -> Checked {
-        match self.process(at).and_then(|process| process.inbox.pop_front()) {
+        match self
+            .process(at)
+            .and_then(|process| process.inbox.pop_front())
+        {
             Some(input) => {
                 self.plans_from_log = matches!(input, zab::Input::LogRead(..));
                 let done = self.peer_input(at, input);

@@ -195,7 +195,11 @@ impl Cluster {
             Ok(SnapshotProgress::Outdated) => self.world.coverage.count("snapshot outdated"),
             Err(error) => {
                 self.world.coverage.count("snapshot given up");
-                tell!(self.world, "server {}: gives a snapshot up: {error}", at + 1);
+                tell!(
+                    self.world,
+                    "server {}: gives a snapshot up: {error}",
+                    at + 1
+                );
             }
         }
         if let Some(process) = self.process(at) {

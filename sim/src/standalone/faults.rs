@@ -28,7 +28,11 @@ impl Standalone {
             Fault::PowerLoss => self.die(Death::Power)?,
             Fault::Kill => self.die(Death::Process)?,
             Fault::CrashInside => {
-                let most = if self.world.fault_rng.percent(70) { 12 } else { 120 };
+                let most = if self.world.fault_rng.percent(70) {
+                    12
+                } else {
+                    120
+                };
                 let ops = self.world.fault_rng.between(1..most);
                 self.disk.crash_after(ops);
             }
@@ -38,7 +42,7 @@ impl Standalone {
                 let by_ms = self.world.draw_jump_ms();
                 self.wall_offset_ms += by_ms;
                 tell!(self.world, "clock: the wall clock jumps by {by_ms} ms");
-            },
+            }
             Fault::DiskFull => {
                 let room = self.world.fault_rng.below(6000);
                 self.disk.set_capacity(Some(self.disk.used() + room));
@@ -47,7 +51,8 @@ impl Standalone {
                 self.at(after, Event::SpaceBack);
             }
             Fault::SyncError => {
-                let op = *self.world
+                let op = *self
+                    .world
                     .fault_rng
                     .pick(&[Op::Sync, Op::Sync, Op::Write, Op::SyncDir]);
                 self.disk.fail_next(op, io::ErrorKind::Other);

@@ -4,8 +4,8 @@ use storage::sim_disk::{Op, Rng as DiskRng};
 use storage::{Disk, StorageError};
 
 use super::{Event, Standalone, server};
-use crate::checkers::{ephemerals, replay};
 use crate::checkers::start::{self, Excuses, Refusal};
+use crate::checkers::{ephemerals, replay};
 use crate::scenario::Fault;
 use crate::violation::Checked;
 use crate::world::tell;
@@ -31,7 +31,8 @@ impl Standalone {
         let ops_before = self.disk.ops_total();
         match server::start(&self.disk, self.settings, self.life, now) {
             Ok((server, recovery)) => {
-                self.world.acknowledged
+                self.world
+                    .acknowledged
                     .recovered(&self.world.history, recovery.last_zxid)?;
                 let state = server.replica.read();
                 replay::recovered(&mut self.world.history, &recovery, &state)?;
@@ -39,7 +40,8 @@ impl Standalone {
                 ephemerals::owned(&state)?;
                 drop(state);
                 self.count_recovery(&recovery);
-                tell!(self.world,
+                tell!(
+                    self.world,
                     "server: life {} at zxid {:x}, {} replayed, {} fallbacks {:?}",
                     self.life,
                     recovery.last_zxid,
@@ -62,7 +64,8 @@ impl Standalone {
         let soon = self.world.rng.between(50_000..800_000);
         if self.disk_is_down() {
             let ops = self.disk.ops_total() - ops_before;
-            tell!(self.world,
+            tell!(
+                self.world,
                 "disk: power lost in the start, after {ops} operations"
             );
             self.world.coverage.count("crash in start");
@@ -92,7 +95,8 @@ impl Standalone {
     }
 
     fn arm_start(&mut self) {
-        let allowed = self.world.scenario.kinds.contains(&Fault::CrashInside) && self.world.faults_go_on();
+        let allowed =
+            self.world.scenario.kinds.contains(&Fault::CrashInside) && self.world.faults_go_on();
         if allowed && self.world.fault_rng.percent(CRASH_IN_START_PERCENT) {
             let ops = self.world.fault_rng.between(1..80);
             self.disk.crash_after(ops);
@@ -127,12 +131,16 @@ impl Standalone {
         };
         tell!(self.world, "server: dies ({death:?})");
         if server.snapshot.is_some() {
-            self.world.coverage.count("crash while a snapshot is written");
+            self.world
+                .coverage
+                .count("crash while a snapshot is written");
         }
         if !server.written.is_empty() {
             self.world.coverage.count("crash between sync and commit");
         } else if !server.with_log.is_empty() {
-            self.world.coverage.count("crash between preparation and sync");
+            self.world
+                .coverage
+                .count("crash between preparation and sync");
         }
         // What is prepared or written is not applied.
         replay::same_tree(&self.world.history, &server.replica.read())?;
@@ -177,8 +185,11 @@ impl Standalone {
 
     fn count_recovery(&mut self, recovery: &server::Recovery) {
         self.world.coverage.count("start");
-        self.world.coverage.add("snapshot fallback", recovery.fallbacks);
-        self.world.coverage
+        self.world
+            .coverage
+            .add("snapshot fallback", recovery.fallbacks);
+        self.world
+            .coverage
             .add("record replayed", recovery.replayed.len() as u64);
         for warning in &recovery.warnings {
             if warning.contains("unfinished record") {

@@ -33,7 +33,8 @@ impl Standalone {
             self.in_the_newest_snapshot()
         };
         if let Some(flip) = flip {
-            tell!(self.world,
+            tell!(
+                self.world,
                 "disk: bit {} of byte {} of {:?} flips",
                 flip.bit,
                 flip.offset,

@@ -132,7 +132,9 @@ impl Standalone {
             self.world.coverage.count("round refused for lack of space");
         }
         if written.rounds() > 1 {
-            self.world.coverage.count("several rounds made durable at once");
+            self.world
+                .coverage
+                .count("several rounds made durable at once");
         }
         server.written.push_back(written);
         let spent_us = self.disk.take_spent_us();
@@ -197,7 +199,9 @@ impl Standalone {
         if self.server.is_some() && self.disk_is_down() {
             tell!(self.world, "server: dies while it prepares a log file");
             self.world.coverage.count("crash inside a disk operation");
-            self.world.coverage.count("crash point: prepare a log file ahead");
+            self.world
+                .coverage
+                .count("crash point: prepare a log file ahead");
             return self.die(Death::Power);
         }
         self.schedule_server();

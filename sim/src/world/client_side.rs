@@ -4,8 +4,8 @@ use client::{Input, Request};
 
 use super::network::Link;
 use super::{Event, Phase, World, tell};
-use crate::settings::SUPER;
 use crate::clients::{SimClient, Wish, workload};
+use crate::settings::SUPER;
 use crate::violation::Checked;
 
 /// A client that has so many unanswered requests waits before it asks for more.
@@ -63,7 +63,7 @@ impl World {
             return Ok(());
         }
         let client = &self.clients[at];
-        let rests = self.rest.contains(&self.now_us);
+        let rests = self.now_us < self.rest_until_us;
         let busy = rests || client.dead || client.session.has_ended() || client.open() > OPEN_MAX;
         let patient = !client.session.is_established() && self.work_rng.percent(80);
         if !busy && !patient {

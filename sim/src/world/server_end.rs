@@ -143,7 +143,11 @@ impl World {
             link.connection = None;
             replica.disconnect(&connection);
             self.count_ending(ending);
-            tell!(self, "server {}: connection {id} ends: {ending:?}", server + 1);
+            tell!(
+                self,
+                "server {}: connection {id} ends: {ending:?}",
+                server + 1
+            );
         }
         for at_us in times {
             self.when(at_us, Event::ToClient { link: id });

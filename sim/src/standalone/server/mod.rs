@@ -152,7 +152,11 @@ pub(crate) fn start(
     let (mut state, replayed) = sink.finish_with_notes();
     state.end_grace();
     let recovery = Recovery::new(&state, replayed, &recovered);
-    let replica = Arc::new(Replica::new(state, replica_options(1, settings.tick_ms, settings.seed), now));
+    let replica = Arc::new(Replica::new(
+        state,
+        replica_options(1, settings.tick_ms, settings.seed),
+        now,
+    ));
     let sequencer = Sequencer::new(Arc::clone(&replica), PrepOptions::default(), now);
     let mut rng = Rng::new(settings.seed, life);
     let roll = RollPolicy::new(settings.roll, [rng.next(), rng.next()]);
