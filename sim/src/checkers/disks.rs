@@ -4,7 +4,7 @@
 //!
 //! Source: section 17 of the Zab facts, (i) and (iii); DESIGN.md, invariant 2.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use jute::Zxid;
 use zab::{Epoch, Recovered, Store};
@@ -71,6 +71,9 @@ pub(crate) struct Record {
     unknown_end: bool,
     /// One missed, and nothing is carried out before the next barrier.
     void: bool,
+    /// Current epochs whose writing a crash may have interrupted: a start that finds a history newer
+    /// than the current epoch takes over what an unfinished replacement says, however old.
+    attempted: BTreeSet<Epoch>,
 }
 
 impl Record {
@@ -80,6 +83,7 @@ impl Record {
             open: VecDeque::new(),
             unknown_end: false,
             void: false,
+            attempted: BTreeSet::new(),
         }
     }
 
@@ -96,6 +100,9 @@ impl Record {
     /// A write is about to be carried out.
     pub(crate) fn begins(&mut self, store: &Store) {
         self.void &= !matches!(store, Store::Barrier);
+        if let Store::CurrentEpoch(epoch) = store {
+            self.attempted.insert(*epoch);
+        }
         let last = self.open.back().copied().unwrap_or(self.held);
         let next = if self.void { last } else { last.after(store) };
         self.open.push_back(next);
@@ -143,7 +150,11 @@ impl Record {
         let fits = possible.any(|held| {
             let held = held.as_found();
             let same_end = held.end == found.end || self.unknown_end;
-            same_end && (held.accepted, held.current) == epochs
+            let replaced = Epoch::of(Zxid(found.end)) > held.current
+                && found.current > held.current
+                && self.attempted.contains(&found.current);
+            let same_current = held.current == found.current || replaced;
+            same_end && held.accepted == found.accepted && same_current
         });
         ensure!(
             fits,
