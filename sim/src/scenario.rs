@@ -35,6 +35,8 @@ pub enum Fault {
     Blackout,
     /// The ensemble is torn apart for a while.
     Partition,
+    /// The leader is cut off while clients write to it; then they rest for a while.
+    Depose,
     /// Nothing gets from one server to another for a while.
     OneWay,
     /// A connection between two servers breaks, for both or for one of them.
@@ -73,7 +75,7 @@ impl Fault {
     ];
 
     /// What can befall an ensemble. What comes often matters most there.
-    pub(crate) const ENSEMBLE: [Self; 23] = [
+    pub(crate) const ENSEMBLE: [Self; 25] = [
         Self::PowerLoss,
         Self::Kill,
         Self::CrashInside,
@@ -88,6 +90,8 @@ impl Fault {
         Self::CrashAt,
         Self::Blackout,
         Self::Partition,
+        Self::Depose,
+        Self::Depose,
         Self::OneWay,
         Self::BreakPeer,
         Self::SlowPeer,
@@ -100,7 +104,7 @@ impl Fault {
     ];
 
     /// All kinds.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::PowerLoss,
         Self::Kill,
         Self::CrashInside,
@@ -116,6 +120,7 @@ impl Fault {
         Self::CrashAt,
         Self::Blackout,
         Self::Partition,
+        Self::Depose,
         Self::OneWay,
         Self::BreakPeer,
         Self::SlowPeer,
@@ -145,6 +150,7 @@ impl Fault {
             Self::CrashAt => "crash-at",
             Self::Blackout => "blackout",
             Self::Partition => "partition",
+            Self::Depose => "depose",
             Self::OneWay => "one-way",
             Self::BreakPeer => "break-peer",
             Self::SlowPeer => "slow-peer",
@@ -258,8 +264,8 @@ impl Scenario {
             Servers::Standalone => &Fault::STANDALONE,
             Servers::Members(_) => &Fault::ENSEMBLE,
         };
-        let mut kinds = self.kinds.clone();
-        kinds.retain(|kind| known.contains(kind));
+        let mut kinds = known.to_vec();
+        kinds.retain(|kind| self.kinds.contains(kind));
         kinds
     }
 

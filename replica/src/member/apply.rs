@@ -150,6 +150,8 @@ impl Member {
         out: &mut Outcome,
     ) {
         let session = applied.session;
+        // One that this server gave out in an earlier life may be applied only now.
+        self.session_ids.skip_past(session);
         let mut sessions = self.replica.sessions.lock();
         let now_ms = now.monotonic_ms();
         if let Some(newcomer) = self.newcomers.remove(&session) {

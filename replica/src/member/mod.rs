@@ -467,6 +467,9 @@ impl Member {
     fn replace_state(&mut self, now: Now, state: State, out: &mut Outcome) {
         self.end_all(Ending::StateReplaced, out);
         let sessions: Vec<_> = state.sessions().iter().collect();
+        for (session, _timeout_ms) in &sessions {
+            self.session_ids.skip_past(*session);
+        }
         drop(self.replica.replace(state));
         let mut tracker = self.replica.sessions.lock();
         tracker.restart(sessions.into_iter(), now.monotonic_ms());

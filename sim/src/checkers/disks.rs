@@ -4,7 +4,7 @@
 //!
 //! Source: section 17 of the Zab facts, (i) and (iii); DESIGN.md, invariant 2.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use jute::Zxid;
 use zab::{Epoch, Recovered, Store};
@@ -69,6 +69,11 @@ pub(crate) struct Record {
     open: VecDeque<Held>,
     /// A truncation missed: what the log ends with is not known.
     unknown_end: bool,
+    /// One missed, and nothing is carried out before the next barrier.
+    void: bool,
+    /// Current epochs whose writing a crash may have interrupted: a start that finds a history newer
+    /// than the current epoch takes over what an unfinished replacement says, however old.
+    attempted: BTreeSet<Epoch>,
 }
 
 impl Record {
@@ -77,6 +82,8 @@ impl Record {
             held: Held::NOTHING,
             open: VecDeque::new(),
             unknown_end: false,
+            void: false,
+            attempted: BTreeSet::new(),
         }
     }
 
@@ -92,8 +99,13 @@ impl Record {
 
     /// A write is about to be carried out.
     pub(crate) fn begins(&mut self, store: &Store) {
+        self.void &= !matches!(store, Store::Barrier);
+        if let Store::CurrentEpoch(epoch) = store {
+            self.attempted.insert(*epoch);
+        }
         let last = self.open.back().copied().unwrap_or(self.held);
-        self.open.push_back(last.after(store));
+        let next = if self.void { last } else { last.after(store) };
+        self.open.push_back(next);
     }
 
     /// All that was begun is done.
@@ -108,9 +120,15 @@ impl Record {
         self.unknown_end = false;
     }
 
-    /// A truncation was carried out, and the log does not end where it should.
-    pub(crate) fn truncation_missed(&mut self) {
+    /// Number `at` of the writes that were begun was a truncation, and the log does not end where it
+    /// should. `behind` are those after it.
+    pub(crate) fn truncation_missed(&mut self, at: usize, behind: &[Store]) {
         self.unknown_end = true;
+        self.open.truncate(at + 1);
+        self.void = true;
+        for store in behind {
+            self.begins(store);
+        }
     }
 
     /// A start found this.
@@ -132,7 +150,11 @@ impl Record {
         let fits = possible.any(|held| {
             let held = held.as_found();
             let same_end = held.end == found.end || self.unknown_end;
-            same_end && (held.accepted, held.current) == epochs
+            let replaced = Epoch::of(Zxid(found.end)) > held.current
+                && found.current > held.current
+                && self.attempted.contains(&found.current);
+            let same_current = held.current == found.current || replaced;
+            same_end && held.accepted == found.accepted && same_current
         });
         ensure!(
             fits,
@@ -143,6 +165,7 @@ impl Record {
         );
         self.held = found;
         self.open.clear();
+        self.void = false;
         Ok(())
     }
 }

@@ -63,6 +63,12 @@ impl History {
         self.applied.last().map_or(0, |(zxid, _)| *zxid)
     }
 
+    /// The last zxid applied that is below `zxid`.
+    pub(crate) fn last_below(&self, zxid: i64) -> Option<i64> {
+        let end = self.applied.partition_point(|(known, _)| *known < zxid);
+        Some(self.applied[..end].last()?.0)
+    }
+
     /// A client sends a write.
     pub(crate) fn note_sent(&mut self, session: i64, xid: i32, request: &Request) {
         let asked = self.asked.entry(session).or_default();

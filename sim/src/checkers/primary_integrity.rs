@@ -19,12 +19,10 @@ pub(crate) fn established(
     epoch: Epoch,
     end: i64,
 ) -> Checked {
-    let last = history.last_zxid();
-    ensure!(
-        last >> 32 < epoch.0,
-        NAME,
-        "server {server} begins to lead epoch {epoch}, and {last:#x} is delivered already"
-    );
+    // A leader may come to know of its quorum so late that the next one leads already. It will
+    // never commit anything.
+    let earlier = history.last_below(epoch.zxid().0);
+    let last = earlier.unwrap_or(0);
     ensure!(
         ledger.holds(end, last),
         NAME,

@@ -1,6 +1,7 @@
 //! A simulated client: a real session core, an application that asks for things, and a tap
 //! on its connection.
 
+mod renumber;
 mod tap;
 pub(crate) mod workload;
 
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use client::{Effect, Failure, Input, Options, Request, Session, Token};
 use state::acl::{DigestAlgorithm, digest_id};
 
+use renumber::Renumber;
 pub(crate) use tap::{SessionChecks, Shared, Tap};
 
 use crate::rng::Rng;
@@ -35,6 +37,8 @@ pub(crate) struct SimClient {
     pub(crate) link: Option<u64>,
     pub(crate) tap: Tap,
     pub(crate) checks: SessionChecks,
+    /// Of a client that counts its requests anew on each connection.
+    renumber: Option<Renumber>,
     /// Requests handed to the session and not yet on the wire.
     unsent: VecDeque<Request>,
     /// Unanswered, by token.
@@ -51,7 +55,8 @@ pub(crate) struct SimClient {
 }
 
 impl SimClient {
-    pub(crate) fn new(rng: &mut Rng, name: String, timeout_ms: i32) -> Self {
+    /// `counts_anew`: its xids start from 1 on each connection.
+    pub(crate) fn new(rng: &mut Rng, name: String, timeout_ms: i32, counts_anew: bool) -> Self {
         let options = Options {
             timeout_ms,
             connect_timeout_us: 1_500_000,
@@ -61,6 +66,7 @@ impl SimClient {
         };
         Self {
             name,
+            renumber: counts_anew.then(Renumber::default),
             session: Session::new(options),
             link: None,
             tap: Tap::default(),
@@ -124,11 +130,17 @@ impl SimClient {
         input: Input<'_>,
         shared: &mut Shared<'_>,
     ) -> Checked<Vec<Wish>> {
-        if let Input::Received(bytes) = input {
-            self.tap.received(bytes, &mut self.checks, shared)?;
-        }
         let mut effects = Vec::new();
-        self.session.handle(now_us, input, &mut effects);
+        match (input, &mut self.renumber) {
+            (Input::Received(bytes), renumber) => {
+                self.tap.received(bytes, &mut self.checks, shared)?;
+                let renumbered = renumber.as_mut().map(|renumber| renumber.incoming(bytes));
+                let bytes = renumbered.as_deref().unwrap_or(bytes);
+                let input = Input::Received(bytes);
+                self.session.handle(now_us, input, &mut effects);
+            }
+            (input, _) => self.session.handle(now_us, input, &mut effects),
+        }
         let mut wishes = Vec::new();
         for effect in effects {
             self.effect(effect, shared, &mut wishes)?;
@@ -145,9 +157,17 @@ impl SimClient {
         match effect {
             Effect::Connect => {
                 self.tap = Tap::default();
+                if let Some(renumber) = &mut self.renumber {
+                    *renumber = Renumber::default();
+                    shared.coverage.count("connection with xids from 1 again");
+                }
                 wishes.push(Wish::Connect);
             }
             Effect::Send(bytes) => {
+                let bytes = match &mut self.renumber {
+                    Some(renumber) => renumber.outgoing(bytes),
+                    None => bytes,
+                };
                 self.tap
                     .sent(&bytes, &mut self.unsent, &self.checks, shared)?;
                 wishes.push(Wish::Send(bytes));

@@ -6,7 +6,7 @@ use state::State;
 use storage::StorageError;
 use zab::{Input, Store};
 
-use super::crash::Moment;
+use super::crash::{CrashAt, Moment};
 use super::life::Death;
 use super::machine::{Completion, Job, Process};
 use super::{Cluster, Own, names};
@@ -57,7 +57,6 @@ impl Cluster {
 
     /// The next writes, up to one that a crash waits for, and no more than one tree.
     fn take_writes(&mut self, at: usize, most: usize) -> Vec<Write> {
-        let wanted = self.crash_at.as_ref().map(|crash| crash.kind);
         let Some(process) = &mut self.machines[at].process else {
             return Vec::new();
         };
@@ -66,7 +65,7 @@ impl Cluster {
             && let Some(Job::Write(write)) = process.jobs.front()
         {
             let kind = names::store_kind(&write.store);
-            let waits = wanted == Some(kind) && !writes.is_empty();
+            let waits = self.crashes.iter().any(|crash| crash.kind == kind) && !writes.is_empty();
             let tree = matches!(write.store, Store::InstallSnapshot(_));
             if waits || tree && !writes.is_empty() {
                 break;
@@ -87,7 +86,10 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
-        let void_before = !machine.record.knows_end();
+        let stores = writes
+            .iter()
+            .map(|write| (write.ticket, write.store.clone()));
+        let stores: Vec<_> = stores.collect();
         let mut told = Vec::new();
         let mut installs = false;
         for write in &writes {
@@ -102,13 +104,15 @@ impl Cluster {
         if machine.is_down() {
             return self.disk_died(at, kind);
         }
-        let missed = carried
-            .inputs
-            .iter()
-            .any(|input| matches!(input, Input::TruncateMissed(_)));
-        if missed {
-            machine.record.truncation_missed();
-            self.world.coverage.count("truncation missed");
+        for input in &carried.inputs {
+            if let Input::TruncateMissed(ticket) = input
+                && let Some(missed) = stores.iter().position(|(found, _)| found == ticket)
+            {
+                let behind = stores[missed + 1..].iter();
+                let behind: Vec<Store> = behind.map(|(_, store)| store.clone()).collect();
+                machine.record.truncation_missed(missed, &behind);
+                self.world.coverage.count("truncation missed");
+            }
         }
         if carried.failure.is_none() {
             machine.record.done();
@@ -116,7 +120,6 @@ impl Cluster {
                 machine.record.end_is_known();
             }
         }
-        let _ = void_before;
         for text in told {
             tell!(self.world, "server {}: stored: {text}", at + 1);
         }
@@ -170,7 +173,7 @@ impl Cluster {
 
     fn complete_later(&mut self, at: usize, completion: Completion) {
         let spent_us = self.machines[at].disk.take_spent_us();
-        let after = spent_us + self.world.rng.between(20..1500);
+        let after = spent_us + self.world.rng.between(20..self.settings.disk_us);
         if let Some(process) = self.process(at) {
             process.completions.push_back(completion);
             self.own(at, after, Own::Complete);
@@ -211,13 +214,14 @@ impl Cluster {
     /// Power was lost inside of a disk operation.
     pub(super) fn disk_died(&mut self, at: usize, point: &str) -> Checked {
         self.world.coverage.count("crash inside a disk operation");
-        self.world.coverage.count(&format!("crash inside: {point}"));
-        if self
-            .crash_at
-            .as_ref()
-            .is_some_and(|crash| crash.kind == point)
-        {
-            self.crash_at = None;
+        let store = names::STORES.contains(&point);
+        self.world.coverage.count(&match store {
+            true => format!("crash at {point}"),
+            false => format!("crash inside: {point}"),
+        });
+        let aimed = |crash: &CrashAt| crash.kind == point && crash.moment == Moment::Inside;
+        if let Some(came) = self.crashes.iter().position(aimed) {
+            self.crashes.remove(came);
         }
         self.die(at, Death::Power)
     }

@@ -72,7 +72,7 @@ impl Cluster {
             }
             Effect::ToLeader(link, packet) => {
                 let ends = matches!(packet, LearnerPacket::Ack { zxid } if zxid.counter() == 0);
-                self.to_leader(at, link, &packet);
+                self.send_to_leader(at, link, &packet);
                 if ends && self.settings.old_habits[at] {
                     self.repeat_acks(at, link);
                 }
@@ -102,7 +102,7 @@ impl Cluster {
                     let (server, end) = (at as u64 + 1, process.log_end);
                     integrity::sent(&mut self.ledger, server, status, end, entry)?;
                 }
-                self.to_learner(at, link, &packet);
+                self.send_to_learner(at, link, &packet);
             }
             Effect::SendSnapshot(link) => self.begin_tree(at, link),
             Effect::ReadLog {
@@ -157,6 +157,9 @@ impl Cluster {
                 integrity::logged(&mut self.ledger, server, status, before, entry)?;
                 process.log_end = entry.zxid.0;
                 if let RoleStatus::Leading { .. } = status {
+                    if entry.zxid.counter() >= self.settings.counter_max() {
+                        self.world.coverage.count("rollover");
+                    }
                     let history = &self.world.history;
                     process.ephemerals.prepared(history, &entry.bytes, now_us)?;
                 }
@@ -194,7 +197,7 @@ impl Cluster {
         }
         for zxid in again.into_iter().rev() {
             self.world.coverage.count("ack repeated, as 3.8 does");
-            self.to_leader(at, link, &LearnerPacket::Ack { zxid });
+            self.send_to_leader(at, link, &LearnerPacket::Ack { zxid });
         }
     }
 }

@@ -8,13 +8,18 @@ use storage::sim_disk::Op;
 use zab::RoleStatus;
 
 use super::life::Death;
-use super::{Cluster, Event, settings};
+use super::{Cluster, Event, Own, settings};
 use crate::scenario::Fault;
 use crate::violation::Checked;
-use crate::world::{Due, tell};
+use crate::world::{self, Due, tell};
 
 impl Cluster {
     pub(super) fn fault(&mut self) -> Checked {
+        if self.world.now_us < self.world.rest_until_us && self.world.fault_rng.percent(80) {
+            // A deposed leader is to come back undisturbed, mostly.
+            self.world.at(200_000, world::Event::Fault);
+            return Ok(());
+        }
         match self.world.due_fault() {
             Due::Nothing => Ok(()),
             Due::Fault(kind) => self.inflict(kind),
@@ -57,6 +62,7 @@ impl Cluster {
             Fault::DiskFull | Fault::SyncError | Fault::SlowDisk => self.spoil_disk(at, kind),
             Fault::Purge => return self.purge(at),
             Fault::Partition => self.partition(),
+            Fault::Depose => return self.depose(),
             Fault::OneWay => {
                 let other = self.other(at);
                 self.net.cuts.insert((at, other));
@@ -164,6 +170,60 @@ impl Cluster {
         }
         tell!(self.world, "network: torn into {side:?}");
         self.heal_later();
+    }
+
+    /// Cuts the leader off for about as long as it takes it to notice. What its own clients ask of it
+    /// then it logs in vain; all others rest, so that the next leader does not go on before the
+    /// deposed one is back: it must truncate its log.
+    fn depose(&mut self) -> Checked {
+        let Some(leader) = self.leader() else {
+            return Ok(());
+        };
+        for other in 0..self.machines.len() {
+            if other != leader {
+                self.net.cuts.insert((leader, other));
+                self.net.cuts.insert((other, leader));
+            }
+        }
+        tell!(self.world, "network: {} is cut off", leader + 1);
+        let limit_us = self.settings.sync_limit_us();
+        let heal = limit_us + self.world.fault_rng.between(300_000..1_500_000);
+        self.at(heal, Event::Heal);
+        self.world.rest_until_us = self.world.now_us + heal + 2 * limit_us;
+        if self.world.scenario.kinds.contains(&Fault::CrashAt) {
+            match self.world.fault_rng.below(5) {
+                0 | 1 => self.draw_crash_at("Truncate"),
+                2 | 3 => self.draw_crash_at("Reload"),
+                _ => {}
+            }
+        }
+        self.ask_in_vain(leader)?;
+        if self.world.fault_rng.percent(50) {
+            // Its next start applies what it has logged in vain, too.
+            let after = self.world.fault_rng.between(20_000..200_000);
+            self.own(leader, after, Own::Exit);
+        }
+        Ok(())
+    }
+
+    fn ask_in_vain(&mut self, leader: usize) -> Checked {
+        for client in 0..self.world.scenario.clients as usize {
+            let found = &self.world.clients[client];
+            let link = found.link.and_then(|link| self.world.links.get(&link));
+            let ours = link.is_some_and(|link| link.server == leader);
+            if ours && found.session.is_established() && !found.dead {
+                for _ in 0..self.world.fault_rng.between(1..4) {
+                    let data = self.world.fault_rng.next().to_be_bytes().to_vec();
+                    let request = Request::SetData {
+                        path: "/a".to_owned(),
+                        data: Some(data),
+                        version: -1,
+                    };
+                    self.world.submit(client, request)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Both sides learn of it, or only one: the other finds out by silence.

@@ -98,7 +98,10 @@ pub(crate) enum Own {
     Exit,
 }
 
-/// How many times later what cannot get through now is tried again, microseconds.
+/// Crashes that wait for their moments from the start on.
+const CRASHES_AT_FIRST: u64 = 5;
+
+/// When what cannot get through now is tried again, microseconds.
 const CUT_RETRY_US: u64 = 80_000;
 
 /// A world with an ensemble.
@@ -112,8 +115,10 @@ pub(crate) struct Cluster {
     digests: Digests,
     /// The configuration in force.
     config: Config,
-    /// Who dies next, and when.
-    crash_at: Option<CrashAt>,
+    /// Deaths that wait for their moments.
+    crashes: Vec<CrashAt>,
+    /// Is a learner's synchronisation being planned from the log?
+    plans_from_log: bool,
 }
 
 impl Cluster {
@@ -133,7 +138,8 @@ impl Cluster {
             ledger: Ledger::default(),
             leadership: Leadership::default(),
             digests: Digests::default(),
-            crash_at: None,
+            crashes: Vec::new(),
+            plans_from_log: false,
         }
     }
 
@@ -146,6 +152,11 @@ impl Cluster {
             self.start_later(at, after);
         }
         self.world.populate()?;
+        if self.world.scenario.kinds.contains(&Fault::CrashAt) && self.world.faults_go_on() {
+            for _ in 0..CRASHES_AT_FIRST {
+                self.draw_crash();
+            }
+        }
         while self.world.phase != Phase::Done
             && let Some(event) = self.world.next()?
         {

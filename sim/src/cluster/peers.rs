@@ -35,7 +35,7 @@ impl Cluster {
         Ok(())
     }
 
-    pub(super) fn to_leader(&mut self, at: usize, link: LeaderLink, packet: &LearnerPacket) {
+    pub(super) fn send_to_leader(&mut self, at: usize, link: LeaderLink, packet: &LearnerPacket) {
         let Some(id) = self.net.of_learner(at, link) else {
             return;
         };
@@ -62,13 +62,16 @@ impl Cluster {
         }
     }
 
-    pub(super) fn to_learner(&mut self, at: usize, link: LearnerLink, packet: &LeaderPacket) {
+    pub(super) fn send_to_learner(&mut self, at: usize, link: LearnerLink, packet: &LeaderPacket) {
         let Some(wire) = self.net.wires.get(&link.0) else {
             return;
         };
         let quiet = matches!(packet, LeaderPacket::Ping { .. });
         if !quiet {
             self.world.coverage.count(packet.name());
+            if self.plans_from_log && matches!(packet, LeaderPacket::Diff { .. }) {
+                self.world.coverage.count("DIFF from the log");
+            }
             let learner = wire.learner + 1;
             tell!(
                 self.world,

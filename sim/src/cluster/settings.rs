@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     compression: storage::Compression,
     size_factor: f64,
     pub(crate) nodes_per_step: usize,
+    /// How long it takes at the most until a member hears of what its disk has done, microseconds.
+    pub(crate) disk_us: u64,
     /// Snapshots that a purge keeps.
     pub(crate) keep: usize,
     /// The configuration of the first start.
@@ -81,12 +83,21 @@ impl Settings {
                 _ => 0.0,
             },
             nodes_per_step: rng.between(1..12) as usize,
+            disk_us: [1500, 1500, 8000, 40_000][rng.below(4) as usize],
             keep: rng.between(1..4) as usize,
             initial,
             reconfigures,
             old_habits: (0..members).map(|_| rng.percent(15)).collect(),
             seed: rng.next(),
         }
+    }
+
+    pub(crate) fn counter_max(&self) -> u32 {
+        self.peer.counter_max
+    }
+
+    pub(crate) fn sync_limit_us(&self) -> u64 {
+        self.peer.sync_limit_ms() * 1000
     }
 
     pub(crate) fn seed_of(&self, server: ServerId) -> u64 {

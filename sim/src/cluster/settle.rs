@@ -13,7 +13,7 @@ impl Cluster {
     pub(super) fn begin_settling(&mut self) -> Checked {
         self.world.begin_settling();
         self.net.heal();
-        self.crash_at = None;
+        self.crashes.clear();
         for at in 0..self.machines.len() {
             self.speed_up(at);
             let machine = &mut self.machines[at];

@@ -81,7 +81,12 @@ impl Cluster {
             .process(at)
             .and_then(|process| process.inbox.pop_front())
         {
-            Some(input) => self.peer_input(at, input),
+            Some(input) => {
+                self.plans_from_log = matches!(input, zab::Input::LogRead(..));
+                let done = self.peer_input(at, input);
+                self.plans_from_log = false;
+                done
+            }
             None => Ok(()),
         }
     }

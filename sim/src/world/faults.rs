@@ -39,10 +39,15 @@ impl World {
         let kind = *self.fault_rng.pick(&kinds);
         tell!(self, "fault: {}", kind.name());
         self.coverage.count(&format!("fault: {}", kind.name()));
+        let most_us = if self.scenario.is_ensemble() {
+            1_200_000
+        } else {
+            2_500_000
+        };
         let after = if self.fault_rng.percent(25) {
             self.fault_rng.between(100..50_000)
         } else {
-            self.fault_rng.between(100_000..2_500_000)
+            self.fault_rng.between(100_000..most_us)
         };
         self.at(after, Event::Fault);
         Due::Fault(kind)

@@ -87,6 +87,8 @@ pub(crate) struct World {
     pub(crate) acknowledged: Acknowledged,
     refused: u64,
     answered: u64,
+    /// Until then clients ask for nothing.
+    pub(crate) rest_until_us: u64,
     pub(crate) requests_left: u64,
     pub(crate) faults_left: u64,
     pub(crate) phase: Phase,
@@ -129,6 +131,7 @@ impl World {
             acknowledged: Acknowledged::default(),
             refused: 0,
             answered: 0,
+            rest_until_us: 0,
             requests_left: scenario.requests,
             faults_left: scenario.faults,
             phase: Phase::Faulty,

@@ -7,9 +7,10 @@ use jute::Zxid;
 use super::Uplink;
 use crate::core::Context;
 use crate::effect::Store;
-use crate::id::{check_epoch, follows};
+use crate::id::{check_epoch, follows, names_epoch};
 use crate::leave::{Exit, Leave};
 use crate::message::{Entry, LearnerPacket};
+use crate::quorum::Config;
 use crate::{Epoch, ServerId};
 
 /// Open proposals at the most. A leader has far fewer: it stops proposing before.
@@ -112,7 +113,11 @@ impl Stream {
     /// known.
     pub(super) fn activate(&mut self, cx: &mut Context<'_>, uplink: &Uplink) -> Result<(), Exit> {
         let proposed = cx.core.configs.proposed().cloned();
-        if let Some(config) = proposed.filter(|config| config.version() <= self.committed) {
+        let committed = |config: &Config| {
+            // One that the first leader gave a version is in no transaction: NEWLEADER tells of it.
+            !names_epoch(config.version()) && config.version() <= self.committed
+        };
+        if let Some(config) = proposed.filter(committed) {
             cx.commit_config(config);
         }
         let leader = self.designated.take().unwrap_or(uplink.leader);

@@ -9,7 +9,7 @@ use super::{Phase, Uplink, unexpected};
 use crate::Epoch;
 use crate::core::Context;
 use crate::effect::Store;
-use crate::id::check_epoch;
+use crate::id::{check_epoch, names_epoch};
 use crate::leave::Leave;
 use crate::message::{LeaderPacket, LearnerPacket};
 use crate::quorum::Config;
@@ -109,6 +109,14 @@ impl Adopting {
             return Err(Leave::OtherEpoch { expected, found });
         }
         if let Some(config) = &config {
+            let vain = |proposed: &Config| {
+                names_epoch(proposed.version()) && proposed.version() > config.version()
+            };
+            if cx.core.configs.proposed().is_some_and(vain) {
+                // A first leader gave it its version and was never established: whoever is elected
+                // after one that was has seen its configuration.
+                cx.forget_proposed();
+            }
             cx.see_config(config.clone());
         }
         // Queued behind the history: durable only when all of it is.
