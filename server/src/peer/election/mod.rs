@@ -11,8 +11,8 @@
 //!   connection without one starts with the last message sent, which may have been lost with the
 //!   connection before it.
 //!
-//! Beyond Apache: a connection that is lost behind a message is dialled again at once, one time.
-//! The message may be lost with it, and a refusal tells that the process is gone
+//! Beyond Apache: a connection that is lost behind a message is dialled again at once, a few times
+//! at the most. The message may be lost with it, and a refusal tells that the process is gone
 //! ([`ElectionEvent::Unreachable`]), which shortens the election.
 //!
 //! Each peer has one task ([`link`]), which owns whatever connection there is to it. Others put
