@@ -4,7 +4,7 @@
 //! The counterpart of Apache's `QuorumCnxManager`, byte for byte:
 //!
 //! * A connection is made when there is something to send. The dialler says who it is and where it
-//!   can be dialled ([`greeting`]); there is no answer.
+//!   can be dialled (`greeting`); there is no answer.
 //! * Of each pair of servers the one with the larger id dials. A smaller one dials to be called
 //!   back: both sides close that connection.
 //! * Each peer has room for one message that is not sent yet; a newer one replaces it. A new
@@ -15,8 +15,8 @@
 //! at the most. The message may be lost with it, and a refusal tells that the process is gone
 //! ([`ElectionEvent::Unreachable`]), which shortens the election.
 //!
-//! Each peer has one task ([`link`]), which owns whatever connection there is to it. Others put
-//! into its [`mailbox`] what it is to do next.
+//! Each peer has one task (`link`), which owns whatever connection there is to it. Others put
+//! into its `mailbox` what it is to do next.
 
 mod complaints;
 mod conversation;
