@@ -2,7 +2,6 @@
 
 use journal::Write;
 use jute::Zxid;
-use state::State;
 use storage::StorageError;
 use zab::{Input, Store};
 
@@ -10,7 +9,6 @@ use super::crash::{CrashAt, Moment};
 use super::life::Death;
 use super::machine::{Completion, Job, Process};
 use super::{Cluster, Own, names};
-use crate::settings::state_options;
 use crate::violation::Checked;
 use crate::world::tell;
 
@@ -151,16 +149,16 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
+        if process.journal.is_void() {
+            // The truncation that it came with has missed: the member waits for nothing.
+            return Ok(());
+        }
         let loaded = process.journal.reload(upto);
         if machine.is_down() {
             return self.disk_died(at, "reload");
         }
         let state = match loaded {
             Ok(state) => state,
-            // Behind a truncation that missed there is nothing to load; the leader's tree comes.
-            Err(_) if !machine.record.knows_end() => {
-                State::new(state_options(), self.settings.seed_of(machine.id))
-            }
             Err(error) => return self.disk_error(at, "reload", &error),
         };
         let completion = Completion {

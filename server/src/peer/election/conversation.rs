@@ -27,6 +27,10 @@ pub(super) fn prepare(stream: &TcpStream, options: &ElectionOptions) -> io::Resu
     SockRef::from(stream).set_tcp_user_timeout(Some(options.cnx_timeout))
 }
 
+/// How often a message is sent again at the most, to a peer that loses one connection after the
+/// other.
+pub(super) const REDIALS_MAX: u32 = 3;
+
 /// How a conversation ends.
 pub(super) enum Ending {
     /// The peer is gone: closed by it, or an error.
@@ -42,8 +46,8 @@ pub(super) enum Ending {
 pub(super) struct Sent {
     /// The last frame that was written, as a whole or in part.
     pub(super) last: Option<Bytes>,
-    /// Whether it may be lost with its connection, and that was not looked after yet.
-    pub(super) at_risk: bool,
+    /// How often its connection may still be lost and dialled again without a new message.
+    pub(super) redials: u32,
 }
 
 /// Sends what is in the mailbox and hands on what is received, until it ends. `receive` gets the
@@ -64,16 +68,14 @@ pub(super) async fn hold(
     let mut output = Bytes::new();
     let mut first = true;
     loop {
-        let (arrival, message) = mailbox.with(|mail| {
-            let message = output.is_empty().then(|| take_message(mail));
-            (mail.arrival.take(), message.flatten())
-        });
-        if let Some(arrival) = arrival {
+        // Looked at first: a message that waits is for the new connection.
+        if let Some(arrival) = mailbox.with(|mail| mail.arrival.take()) {
             return Ending::Replaced(arrival);
         }
-        if let Some(message) = message {
+        let message = output.is_empty().then(|| mailbox.with(take_message));
+        if let Some(message) = message.flatten() {
             sent.last = Some(message.clone());
-            sent.at_risk = true;
+            sent.redials = REDIALS_MAX;
             output = message;
         } else if first && let Some(last) = &sent.last {
             output = last.clone();

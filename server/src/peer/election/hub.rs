@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use jute::frame;
@@ -40,6 +40,8 @@ pub(super) struct Hub {
     pub(super) sink: Sink,
     pub(super) complaints: Complaints,
     pub(super) handshakes: Arc<Semaphore>,
+    /// Connections that were accepted.
+    accepted: AtomicU64,
     members: RwLock<Members>,
     /// Those that have a task. Locked before `members` and before any mailbox.
     peers: Mutex<BTreeMap<ServerId, Arc<Mailbox>>>,
@@ -66,6 +68,7 @@ impl Hub {
             sink,
             complaints: Complaints::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            accepted: AtomicU64::new(0),
             members: RwLock::new(members),
             peers: Mutex::default(),
             private_ids: AtomicI64::new(0),
@@ -107,9 +110,14 @@ impl Hub {
         }
     }
 
-    /// Hands over what a peer did.
-    pub(super) fn arrived(self: &Arc<Self>, from: ServerId, arrival: Arrival) -> Result<(), Fault> {
-        let put = |mail: &mut Mail| mail.arrival = Some(arrival);
+    /// Hands over what a peer did with a connection of this number.
+    pub(super) fn arrived(
+        self: &Arc<Self>,
+        from: ServerId,
+        number: u64,
+        arrival: Arrival,
+    ) -> Result<(), Fault> {
+        let put = |mail: &mut Mail| mail.arrive(number, arrival);
         let has_room = |peers: &BTreeMap<_, _>| {
             let members = self.members.read();
             let strangers = peers.keys().filter(|id| !members.contains(**id));
@@ -171,6 +179,11 @@ impl Hub {
     /// Where the configuration says that a server can be dialled.
     pub(super) fn addresses(&self, server: ServerId) -> Vec<Endpoint> {
         self.members.read().addresses(server).to_vec()
+    }
+
+    /// The number of a connection that was accepted now.
+    pub(super) fn number(&self) -> u64 {
+        self.accepted.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// An id for a server without one.

@@ -16,7 +16,7 @@ use zab::election::Notification;
 use super::complaints::Fault;
 use super::conversation::{self, Ending, Sent};
 use super::hub::Hub;
-use super::mailbox::{Arrival, Connection, Mailbox};
+use super::mailbox::{Arrival, Connection, Mail, Mailbox};
 use super::{ElectionEvent, Place};
 use crate::peer::dial::{DialError, dial};
 
@@ -149,6 +149,9 @@ impl Link {
         match dialled {
             Ok(stream) => {
                 self.complained = None;
+                // What it asked for until now is done. What it asks for behind this connection is
+                // not.
+                self.mailbox.with(Mail::forget_call_back);
                 self.introduce(stream).await
             }
             Err(error) => {
@@ -197,8 +200,6 @@ impl Link {
             let called = tokio::time::timeout(CALL_BACK_PATIENCE, self.mailbox.connection()).await;
             return called.map_or(Step::Idle, Step::Converse);
         }
-        // What it asked for while we dialled.
-        self.mailbox.with(|mail| mail.arrival = None);
         Step::Converse(Connection {
             stream,
             address,
@@ -268,12 +269,13 @@ impl Link {
         self.told = told.to_vec();
     }
 
-    /// What was sent last may be lost: dials once to send it again, or to learn that no process is
-    /// left to receive it.
+    /// What was sent last may be lost: dials to send it again, or to learn that no process is left
+    /// to receive it.
     async fn after_loss(&mut self) -> Step {
-        if !std::mem::take(&mut self.sent.at_risk) {
+        let Some(redials) = self.sent.redials.checked_sub(1) else {
             return Step::Idle;
-        }
+        };
+        self.sent.redials = redials;
         if self.peer > self.hub.me {
             let replaced = self.mailbox.connection();
             if let Ok(connection) = tokio::time::timeout(REPLACEMENT_PATIENCE, replaced).await {

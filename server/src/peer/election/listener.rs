@@ -24,9 +24,9 @@ pub(super) async fn accept(hub: Arc<Hub>, listener: TcpListener) {
         match listener.accept().await {
             Ok((stream, from)) => {
                 let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-                let shared = Arc::clone(&hub);
+                let (shared, number) = (Arc::clone(&hub), hub.number());
                 hub.spawn(async move {
-                    if let Err(fault) = welcome(&shared, stream, from).await {
+                    if let Err(fault) = welcome(&shared, stream, from, number).await {
                         shared.complaints.log(from, &fault);
                     }
                     drop(place);
@@ -41,7 +41,12 @@ pub(super) async fn accept(hub: Arc<Hub>, listener: TcpListener) {
 }
 
 /// Hears who dialled, and hands the connection over if it is to stand.
-async fn welcome(hub: &Arc<Hub>, mut stream: TcpStream, from: SocketAddr) -> Result<(), Fault> {
+async fn welcome(
+    hub: &Arc<Hub>,
+    mut stream: TcpStream,
+    from: SocketAddr,
+    number: u64,
+) -> Result<(), Fault> {
     super::conversation::prepare(&stream, &hub.options).map_err(|_| Fault::Gone)?;
     let (message, input) = greeting::receive(&mut stream, hub.options.cnx_timeout).await?;
     let caller = Caller::from_message(message, hub.me, |server| hub.is_member(server))?;
@@ -57,5 +62,5 @@ async fn welcome(hub: &Arc<Hub>, mut stream: TcpStream, from: SocketAddr) -> Res
             told: caller.told,
         })
     };
-    hub.arrived(server, arrival)
+    hub.arrived(server, number, arrival)
 }

@@ -36,6 +36,26 @@ pub(super) struct Mail {
     pub(super) wanted: bool,
     /// What the peer did.
     pub(super) arrival: Option<Arrival>,
+    /// The number of the newest connection of the peer's that was heard of.
+    newest: u64,
+}
+
+impl Mail {
+    /// The peer dialled; `number` tells the order in which its connections were accepted. They may
+    /// have been heard in another one, and an older one is dead already.
+    pub(super) fn arrive(&mut self, number: u64, arrival: Arrival) {
+        if number > self.newest {
+            self.newest = number;
+            self.arrival = Some(arrival);
+        }
+    }
+
+    /// The peer has been dialled.
+    pub(super) fn forget_call_back(&mut self) {
+        if matches!(self.arrival, Some(Arrival::CallBack(_))) {
+            self.arrival = None;
+        }
+    }
 }
 
 /// Where others put what a peer's task is to do.

@@ -4,19 +4,19 @@
 //! The counterpart of Apache's `QuorumCnxManager`, byte for byte:
 //!
 //! * A connection is made when there is something to send. The dialler says who it is and where it
-//!   can be dialled ([`greeting`]); there is no answer.
+//!   can be dialled (`greeting`); there is no answer.
 //! * Of each pair of servers the one with the larger id dials. A smaller one dials to be called
 //!   back: both sides close that connection.
 //! * Each peer has room for one message that is not sent yet; a newer one replaces it. A new
 //!   connection without one starts with the last message sent, which may have been lost with the
 //!   connection before it.
 //!
-//! Beyond Apache: a connection that is lost behind a message is dialled again at once, one time.
-//! The message may be lost with it, and a refusal tells that the process is gone
+//! Beyond Apache: a connection that is lost behind a message is dialled again at once, a few times
+//! at the most. The message may be lost with it, and a refusal tells that the process is gone
 //! ([`ElectionEvent::Unreachable`]), which shortens the election.
 //!
-//! Each peer has one task ([`link`]), which owns whatever connection there is to it. Others put
-//! into its [`mailbox`] what it is to do next.
+//! Each peer has one task (`link`), which owns whatever connection there is to it. Others put
+//! into its `mailbox` what it is to do next.
 
 mod complaints;
 mod conversation;

@@ -57,9 +57,13 @@ impl Logged {
 
     /// Waits for a line that contains `part`.
     pub(super) async fn wait(&self, part: &str) {
+        self.wait_times(part, 1).await;
+    }
+
+    /// Waits for so many of them.
+    pub(super) async fn wait_times(&self, part: &str, times: usize) {
         super::node::within(async {
-            while self.lines(part).is_empty() {
-                tokio::task::yield_now().await;
+            while self.lines(part).len() < times {
                 tokio::time::sleep(super::node::POLL).await;
             }
         })

@@ -1,8 +1,16 @@
 //! Who connects to whom, and what is sent when.
 
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use jute::quorum::Endpoint;
+use tokio::sync::Semaphore;
+
 use super::logged::Logged;
 use super::node::{Node, Seat, config, members, options, seats, within};
 use super::raw::{RawLink, RawServer};
+use crate::peer::election::conversation::{Ending, REDIALS_MAX, Sent, hold};
+use crate::peer::election::mailbox::{Arrival, Connection, Mailbox};
 use crate::peer::election::{ElectionEvent, Members};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,6 +132,33 @@ async fn a_newer_connection_of_a_larger_server_replaces_the_older() {
     node.end().await;
 }
 
+/// As when the peer dialled twice while this server was busy.
+#[tokio::test]
+async fn a_message_waits_for_the_connection_that_replaces_another() {
+    let seat = Seat::new(1);
+    let listener = RawServer::listen(&seat);
+    let link = RawLink::dial(&seat).await;
+    let connection = Connection {
+        address: link.stream.peer_addr().expect("connected"),
+        stream: link.stream,
+        input: BytesMut::new(),
+        told: Vec::new(),
+    };
+    let mailbox = Mailbox::default();
+    mailbox.post(|mail| {
+        mail.message = Some("message".into());
+        mail.arrive(1, Arrival::CallBack(Vec::new()));
+    });
+    let (mut sent, places) = (Sent::default(), Arc::new(Semaphore::new(1)));
+    let held = hold(connection, &mailbox, &mut sent, &places, |_, _| {});
+    assert!(matches!(within(held).await, Ending::Replaced(_)));
+    assert_eq!(
+        mailbox.with(|mail| mail.message.take()),
+        Some("message".into())
+    );
+    drop(listener);
+}
+
 #[tokio::test]
 async fn two_servers_with_one_id_are_told() {
     let logged = Logged::start();
@@ -179,7 +214,8 @@ async fn the_newest_message_replaces_those_that_were_not_sent() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_dialled_once_and_the_last_message_repeated() {
+async fn a_lost_connection_is_dialled_some_times_and_the_last_message_repeated() {
+    let logged = Logged::start();
     let [small, large] = seats([1, 3]);
     let peer = RawServer::listen(&small);
     let node = Node::start(&large, members([&small, &large]), options()).await;
@@ -187,13 +223,14 @@ async fn a_lost_connection_is_dialled_once_and_the_last_message_repeated() {
     let mut link = peer.accept(&large).await;
     assert_eq!(link.received().await, 10);
     drop(link);
-    let mut link = peer.accept(&large).await;
-    assert_eq!(link.received().await, 10);
-    drop(link);
+    for _ in 0..REDIALS_MAX {
+        let mut link = peer.accept(&large).await;
+        assert_eq!(link.received().await, 10);
+        drop(link);
+    }
     // Nothing was sent anew since: it is left at that until there is a message. A connection that
     // was made meanwhile would be the next one here, and begin with the old message.
-    let logged = Logged::start();
-    logged.wait("lost").await;
+    logged.wait_times("lost", REDIALS_MAX as usize + 1).await;
     node.notify(1, 11);
     assert_eq!(peer.accept(&large).await.received().await, 11);
     node.end().await;
@@ -321,4 +358,24 @@ async fn a_server_does_not_notify_itself() {
     let me = Seat::new(2);
     let node = Node::start(&me, members([&me]), options()).await;
     node.notify(2, 1);
+}
+
+#[test]
+fn the_order_of_connections_is_that_of_their_acceptance() {
+    let told = |port| {
+        vec![Endpoint {
+            host: "h".to_owned(),
+            port,
+        }]
+    };
+    let mailbox = Mailbox::default();
+    for (number, expected) in [(5, Some(5)), (4, None), (6, Some(6)), (6, None)] {
+        mailbox.post(|mail| mail.arrive(number, Arrival::CallBack(told(number as u16))));
+        let arrived = mailbox.with(|mail| mail.arrival.take());
+        let port = arrived.map(|arrival| match arrival {
+            Arrival::CallBack(told) => told[0].port,
+            Arrival::Connection(_) => panic!("none was put in"),
+        });
+        assert_eq!(port, expected, "{number}");
+    }
 }
