@@ -4,7 +4,9 @@
 //! `N passed, N failed`. Apache ZooKeeper is the oracle; what is missing is fetched first.
 
 mod diff;
+mod ensemble;
 mod install;
+mod kafka;
 mod process;
 mod report;
 mod server;
@@ -50,7 +52,17 @@ enum Suite {
     Data(suites::data::Options),
     /// SIGKILL under load, and logs cut at every byte of the last record.
     Crash(suites::crash::Options),
-    /// Every suite, with the sizes that the project's checks ask for.
+    /// Our links to the election ports of Apache's servers.
+    Election(suites::election::Options),
+    /// Three Kafka brokers on an ensemble whose leader is killed again and again.
+    Kafka(kafka::Options),
+    /// Ensembles under load with faults; the histories are checked for linearizability.
+    Faults(ensemble::faults::Options),
+    /// How long writes wait when a leader dies, falls silent, or all members are restarted.
+    Failover(ensemble::meter::Options),
+    /// Servers of two kinds in one ensemble.
+    Mixed(ensemble::mixed::Options),
+    /// Every suite for one server, with the sizes that the project's checks ask for.
     All,
 }
 
@@ -85,6 +97,11 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Zkcli(target) => suites::zkcli::run(&launcher, target.server),
         Suite::Data(options) => suites::data::run(&launcher, options),
         Suite::Crash(options) => suites::crash::run(&launcher, options),
+        Suite::Election(options) => suites::election::run(&launcher, options),
+        Suite::Kafka(options) => kafka::run(&launcher, options),
+        Suite::Faults(options) => ensemble::faults::run(&launcher, options),
+        Suite::Failover(options) => ensemble::meter::run(&launcher, options),
+        Suite::Mixed(options) => ensemble::mixed::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }
@@ -110,6 +127,10 @@ fn all(launcher: &Launcher) -> Result<bool> {
     note(
         "crash",
         suites::crash::run(launcher, &suites::crash::Options::default()),
+    );
+    note(
+        "election",
+        suites::election::run(launcher, &suites::election::Options::default()),
     );
     note("diff", diff::run(launcher, &diff::Options::default()));
     Ok(held)

@@ -125,12 +125,21 @@ impl Kept {
     /// # Errors
     /// When the signal cannot be sent.
     pub(crate) fn terminate(&mut self, limit: Duration) -> Result<Option<ExitStatus>> {
+        self.signal(Signal::TERM)?;
+        self.wait(limit)
+    }
+
+    /// Sends a signal; nothing happens if the child has ended.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.child.try_wait()?.is_none() {
             let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
             let pid = pid.context("the child has no process id")?;
-            kill_process(pid, Signal::TERM)?;
+            kill_process(pid, signal)?;
         }
-        self.wait(limit)
+        Ok(())
     }
 
     /// SIGKILL, then reaps the child.

@@ -37,6 +37,11 @@ impl Report {
         println!("FAIL {name}: {reason}");
     }
 
+    /// How many rows have failed so far.
+    pub(crate) fn failures(&self) -> usize {
+        self.failed.len()
+    }
+
     /// Runs one check; an error is its failure, not the suite's.
     pub(crate) fn check(&mut self, name: &str, body: impl FnOnce() -> Result<()>) {
         match body() {

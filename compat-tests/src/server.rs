@@ -26,12 +26,12 @@ pub(crate) const SUPER_DIGEST: &str = "super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
 pub(crate) const SUPER_AUTH: &[u8] = b"super:secret";
 
 /// Which server a suite talks to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub(crate) enum Which {
     /// The binary of this project.
     Ours,
     /// Apache ZooKeeper 3.9.5.
-    #[value(name = "apache-3.9.5")]
+    #[value(name = "apache-3.9.5", alias = "apache")]
     Apache395,
     /// Apache ZooKeeper 3.8.0, as Debian ships it.
     #[value(name = "apache-3.8.0")]
@@ -54,6 +54,7 @@ impl Which {
 pub(crate) struct Settings {
     cfg: Vec<(String, String)>,
     properties: Vec<(String, String)>,
+    heap: Option<&'static str>,
 }
 
 impl Settings {
@@ -86,16 +87,27 @@ impl Settings {
         self
     }
 
+    /// Replaces the heap of a JVM (`-Xmx…`); our server has none.
+    pub(crate) fn heap(mut self, option: &'static str) -> Self {
+        self.heap = Some(option);
+        self
+    }
+
+    /// The lines of `zoo.cfg`, without those about one server's directory and address.
+    pub(crate) fn lines(&self) -> String {
+        self.cfg
+            .iter()
+            .map(|(key, value)| format!("{key}={value}\n"))
+            .collect()
+    }
+
     /// The text of `zoo.cfg` for a data directory and a loopback port.
-    fn zoo_cfg(&self, data_dir: &Path, port: u16) -> String {
-        let mut text = format!(
-            "dataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\n",
-            data_dir.display()
-        );
-        for (key, value) in &self.cfg {
-            text.push_str(&format!("{key}={value}\n"));
-        }
-        text
+    pub(crate) fn zoo_cfg(&self, data_dir: &Path, port: u16) -> String {
+        format!(
+            "dataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\n{}",
+            data_dir.display(),
+            self.lines()
+        )
     }
 }
 
@@ -117,7 +129,11 @@ impl Launcher {
         &self.installed
     }
 
-    fn command(&self, which: Which, settings: &Settings) -> Result<Command> {
+    /// The command that starts a server of this kind, but for its configuration file.
+    ///
+    /// # Errors
+    /// When the path of our server is unknown, or Apache's cannot be fetched.
+    pub(crate) fn command(&self, which: Which, settings: &Settings) -> Result<Command> {
         let apache = match which {
             Which::Ours => {
                 let path = self.ours.as_ref().context(
@@ -134,6 +150,8 @@ impl Launcher {
             Which::Apache380 => Apache::V380,
         };
         let mut command = self.installed.java(apache)?;
+        // Of two heaps the JVM takes the last.
+        command.args(settings.heap);
         command.args(settings.properties.iter().map(define));
         command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain");
         Ok(command)
@@ -299,8 +317,20 @@ impl Server {
 /// # Errors
 /// On any socket failure.
 pub(crate) fn four_letter_word(address: SocketAddr, word: &str) -> Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, WORD_LIMIT)?;
-    stream.set_read_timeout(Some(WORD_LIMIT))?;
+    four_letter_word_within(address, word, WORD_LIMIT)
+}
+
+/// As [`four_letter_word`], for servers that may have been stopped or cut off.
+///
+/// # Errors
+/// On any socket failure, or when nothing comes for `limit`.
+pub(crate) fn four_letter_word_within(
+    address: SocketAddr,
+    word: &str,
+    limit: Duration,
+) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
     stream.write_all(word.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;

@@ -34,6 +34,8 @@ pub(crate) type Tree = BTreeMap<String, Node>;
 pub(crate) fn dump(address: SocketAddr) -> Result<Tree> {
     let mut session = Session::connect(address, &ConnectRequest::fresh(60_000))?;
     session.expect(op::AUTH, &auth_body("digest", SUPER_AUTH))?;
+    // A member of an ensemble shows what its leader has committed, not what it had itself.
+    session.expect(op::SYNC, &Writer::default().string(Some("/")).0)?;
     let mut tree = Tree::new();
     let mut pending = vec!["/".to_owned()];
     while let Some(path) = pending.pop() {

@@ -289,10 +289,19 @@ impl Connection {
     /// # Errors
     /// When the server does not accept.
     pub(crate) fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, SILENCE_LIMIT)?;
+        Self::open_within(address, SILENCE_LIMIT)
+    }
+
+    /// As [`Connection::open`], for servers that may stay silent: `limit` bounds the connect,
+    /// and every wait for bytes.
+    ///
+    /// # Errors
+    /// When the server does not accept.
+    pub(crate) fn open_within(address: SocketAddr, limit: Duration) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(SILENCE_LIMIT))?;
-        stream.set_write_timeout(Some(SILENCE_LIMIT))?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.set_write_timeout(Some(limit))?;
         Ok(Self {
             stream,
             received: Vec::new(),

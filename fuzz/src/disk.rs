@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use journal::StateSink;
 use jute::Zxid;
 use jute::txn::{CreateSessionTxn, LogEntry, Txn, TxnHeader};
-use journal::StateSink;
 use state::State;
 use state::tree::OwnerRules;
 use storage::log::format::{self, TXN_HEADER_LEN, checksum, frame};

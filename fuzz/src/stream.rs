@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use journal::StateSink;
 use jute::Zxid;
 use jute::wire::Limits;
-use journal::StateSink;
 use storage::adopt::adopt;
 use storage::snap::{ReceiveError, ReceivedTrailer, SnapshotReceiver};
 use storage::{Disk, Options, RecoverySink, SimDisk, SnapshotOptions, Trailer};

@@ -16,7 +16,8 @@ use crate::log_end::LogEnd;
 use crate::sink::StateSink;
 use crate::tree::Inflow;
 
-/// A member's disk: carries out [`zab::Effect::Store`]s. One owner drives it, a thread in the server.
+/// A member's disk: carries out [`zab::Effect::Store`]s. One owner drives it, a thread in the
+/// server.
 pub struct Journal {
     pub(crate) files: Files,
     /// Gone after a failure.
@@ -37,7 +38,8 @@ pub struct Write {
     pub ticket: Ticket,
     /// What is to be done.
     pub store: Store,
-    /// With [`Store::InstallSnapshot`], the tree that is to be installed. Boxed, as few writes have one.
+    /// With [`Store::InstallSnapshot`], the tree that is to be installed. Boxed, as few writes have
+    /// one.
     pub tree: Option<Box<Inflow>>,
 }
 
@@ -55,13 +57,15 @@ impl Write {
 /// What became of some writes.
 #[derive(Default)]
 pub struct Carried {
-    /// What the peer is to be told, in this order: [`Input::Stored`], [`Input::TruncateMissed`] and, at the end, [`Input::StoreFailed`].
+    /// What the peer is to be told, in this order: [`Input::Stored`], [`Input::TruncateMissed`]
+    /// and, at the end, [`Input::StoreFailed`].
     pub inputs: Vec<Input>,
-    /// Behind a [`Store::InstallSnapshot`]: what is the state from now on. A leader may have sent a tree with effects of what it sent
-    /// only later; but all of that before UPTODATE, so [`State::end_grace`] is due when the first
-    /// [`zab::Effect::Deliver`] is done.
+    /// Behind a [`Store::InstallSnapshot`]: what is the state from now on. A leader may have sent a
+    /// tree with effects of what it sent only later; but all of that before UPTODATE, so
+    /// [`State::end_grace`] is due when the first [`zab::Effect::Deliver`] is done.
     pub installed: Option<State>,
-    /// Enough was logged for a snapshot: when one may begin, [`Journal::begin_snapshot`]. Told again until then.
+    /// Enough was logged for a snapshot: when one may begin, [`Journal::begin_snapshot`]. Told
+    /// again until then.
     pub snapshot_due: bool,
     /// What [`Input::StoreFailed`] stands for. The journal takes nothing more.
     pub failure: Option<Failure>,
@@ -73,9 +77,9 @@ pub struct Carried {
 pub struct Failure {
     /// Which one, or the first of some that are made durable together.
     pub ticket: Ticket,
-    /// Why. [`StorageError::is_storage_full`]: there was no space for an entry that was not written yet, and what stands before it
-    /// is fine; the member stops all the same (see the crate's documentation). Any other: the disk is to be
-    /// distrusted.
+    /// Why. [`StorageError::is_storage_full`]: there was no space for an entry that was not written
+    /// yet, and what stands before it is fine; the member stops all the same (see the crate's
+    /// documentation). Any other: the disk is to be distrusted.
     pub error: StorageError,
 }
 
@@ -89,33 +93,36 @@ struct Progress {
 }
 
 impl Journal {
-    /// Carries out writes in their order. Entries that follow each other are made durable by one sync, or by one for each
-    /// [`storage::log::writer::COMMIT_BYTES_MAX`] bytes of them; everything else is durable before the next write begins.
+    /// Carries out writes in their order. Entries that follow each other are made durable by one
+    /// sync, or by one for each [`storage::log::writer::COMMIT_BYTES_MAX`] bytes of them;
+    /// everything else is durable before the next write begins.
     ///
     /// # Panics
-    /// If the writes break an order that `zab` promises: an entry that does not follow the last one, an accepted epoch that shrinks, a
-    /// current one that was not accepted, an installation without its tree.
+    /// If the writes break an order that `zab` promises: an entry that does not follow the last
+    /// one, an accepted epoch that shrinks, a current one that was not accepted, an installation
+    /// without its tree.
     pub fn carry_out(&mut self, writes: impl IntoIterator<Item = Write>) -> Carried {
         let mut carried = Carried::default();
         let mut progress = Progress::default();
+        let mut last = None;
         for write in writes {
             let ticket = write.ticket;
+            last = Some(ticket);
             if let Err(error) = self.carry_one(write, &mut progress, &mut carried) {
                 let ticket = progress.appended.map_or(ticket, |(first, _)| first);
                 return self.fail(ticket, error, progress, carried);
             }
         }
+        let Some(last) = last else { return carried };
         let ended = self.sync(&mut progress).and_then(|()| match &mut self.log {
             Some(log) => log.keep_ahead(),
             None => Ok(()),
         });
         if let Err(error) = ended {
-            // If nothing waited for the sync, what is next will not be carried out; nothing was lost.
-            let ticket = progress.appended.map(|(first, _)| first);
-            let Some(ticket) = ticket.or_else(|| progress.done.take()) else {
-                self.log = None;
-                return carried;
-            };
+            // Behind a sync that went well only what comes next is at stake; the member stops all
+            // the same, and is told so by the last write that was asked for.
+            let ticket = progress.appended.map_or(last, |(first, _)| first);
+            progress.done = progress.done.filter(|done| *done != ticket);
             return self.fail(ticket, error, progress, carried);
         }
         carried.inputs.extend(progress.done.map(Input::Stored));
@@ -123,12 +130,13 @@ impl Journal {
         carried
     }
 
-    /// Leader: makes sure that an entry of `bytes` can be appended later, before it is proposed. A promise as long as the
-    /// log's file is not followed by another; a failure to append is one to stop for then.
+    /// Leader: makes sure that an entry of `bytes` can be appended later, before it is proposed. A
+    /// promise as long as the log's file is not followed by another; a failure to append is one to
+    /// stop for then.
     ///
     /// # Errors
-    /// [`StorageError::is_storage_full`]: refuse what would be proposed; nothing is broken. Any other: the journal takes nothing
-    /// more.
+    /// [`StorageError::is_storage_full`]: refuse what would be proposed; nothing is broken. Any
+    /// other: the journal takes nothing more.
     pub fn reserve(&mut self, bytes: usize) -> Result<(), StorageError> {
         let dir = self.files.settings().layout.log_dir();
         let log = self.log.as_mut().ok_or_else(|| StorageError::Poisoned {
@@ -140,7 +148,8 @@ impl Journal {
         Ok(())
     }
 
-    /// A snapshot begins, by [`Files::begin_snapshot`] with everything that was applied: the log starts a new file.
+    /// A snapshot begins, by [`Files::begin_snapshot`] with everything that was applied: the log
+    /// starts a new file.
     ///
     /// # Errors
     /// The log takes nothing more.
@@ -156,17 +165,25 @@ impl Journal {
         begun
     }
 
-    /// The state up to `upto`, built again from the own snapshots and log ([`zab::Effect::Reload`], or after a digest mismatch). Behind
-    /// a truncation that missed there is nothing to load: what the state holds is going to be replaced.
+    /// The state up to `upto`, built again from the own snapshots and log ([`zab::Effect::Reload`],
+    /// or after a digest mismatch). Behind a truncation that missed there is nothing to load: what
+    /// the state holds is going to be replaced.
     ///
     /// # Errors
-    /// Damage; or no snapshot ends at or before it. The member can only get the tree from a leader then.
+    /// Damage; or no snapshot ends at or before it. The member can only get the tree from a leader
+    /// then.
     pub fn reload(&self, upto: Zxid) -> Result<State, StorageError> {
         let settings = self.files.settings();
         let mut sink = StateSink::new(settings.state, self.files.seed());
         let disk = self.files.disk().as_ref();
         storage::recovery::reload(disk, &settings.layout, &settings.recovery, upto, &mut sink)?;
         Ok(sink.finish())
+    }
+
+    /// Whether a truncation has missed and nothing is carried out before the next barrier. A reload that was asked for with it has
+    /// nothing to load.
+    pub fn is_void(&self) -> bool {
+        self.void
     }
 
     /// The files, for those who use them beside this.

@@ -18,8 +18,9 @@ pub enum EntryError {
     Config(#[from] WireError),
 }
 
-/// The entry in these bytes: header, body and digest, as in a log record, in PROPOSAL and from `state::prep`. Of a
-/// reconfiguration the configuration is taken out; of no other anything but the zxid is looked at.
+/// The entry in these bytes: header, body and digest, as in a log record, in PROPOSAL and from
+/// `state::prep`. Of a reconfiguration the configuration is taken out; of no other anything but the
+/// zxid is looked at.
 ///
 /// # Errors
 /// No zxid, or a reconfiguration to what is none.

@@ -14,8 +14,8 @@ use crate::read::LogReader;
 use crate::settings::Settings;
 use crate::tree::{Inflow, LocalSnapshot};
 
-/// A member's files, for those who use them beside the one queue of writes: snapshots, readers of the log, the purge. Clones
-/// are the same.
+/// A member's files, for those who use them beside the one queue of writes: snapshots, readers of
+/// the log, the purge. Clones are the same.
 #[derive(Clone)]
 pub struct Files(Arc<Shared>);
 
@@ -80,7 +80,8 @@ impl Files {
         LogReader::new(self.clone())
     }
 
-    /// Removes snapshots and logs that no start and no reader needs (`autopurge.snapRetainCount`); returns which.
+    /// Removes snapshots and logs that no start and no reader needs (`autopurge.snapRetainCount`);
+    /// returns which.
     ///
     /// # Errors
     /// Those of the disk. What is left is fine.

@@ -1,10 +1,12 @@
-//! The disk half of a member of an ensemble: carries out what the crate `zab` wants durable, in Apache's files; no IO of its own.
+//! The disk half of a member of an ensemble: carries out what the crate `zab` wants durable, in
+//! Apache's files; no IO of its own.
 //!
 //! Bytes go through [`storage::Disk`], chance comes from a seed, and nothing here knows a clock. So
 //! what the simulator crashes between any two operations is what ships.
 //!
 //! * [`Journal`]: recovery, and the one queue of writes
-//! * [`LogEnd`]: the log's end with its reservations, preparations and the count towards the next snapshot
+//! * [`LogEnd`]: the log's end with its reservations, preparations and the count towards the next
+//!   snapshot
 //! * [`LogReader`]: pieces of the log for learners
 //! * [`Inflow`], [`Outflow`]: a tree from a leader, and to a learner
 //! * [`LocalSnapshot`]: one of the own state while it is being served
@@ -12,18 +14,20 @@
 //!
 //! # What relies on what
 //!
-//! [`Journal::carry_out`] does things in the order given, and each is durable before the next begins; only entries that follow each other
-//! are made durable together. A completion is reported when it, and all before it, is durable. The
-//! table in the crate `zab` says who waits for which.
+//! [`Journal::carry_out`] does things in the order given, and each is durable before the next
+//! begins; only entries that follow each other are made durable together. A completion is reported
+//! when it, and all before it, is durable. The table in the crate `zab` says who waits for which.
 //!
 //! # A full disk
 //!
 //! A leader asks [`Journal::reserve`] before it proposes: an error for which
-//! [`StorageError::is_storage_full`](storage::StorageError::is_storage_full) holds means that nothing was written and nothing is broken; it refuses
-//! the request and goes on. A proposal cannot be refused any more: who cannot append it, leader or follower, must stop
-//! ([`zab::Input::StoreFailed`]), for it can neither acknowledge what it does not have nor go on without it. The rest of the
-//! ensemble goes on. After a failed *write or sync* nothing is known of the disk; the member stops, and its next
-//! start finds out. A failed local snapshot, full disk or not, costs nothing but the attempt.
+//! [`StorageError::is_storage_full`](storage::StorageError::is_storage_full) holds means that
+//! nothing was written and nothing is broken; it refuses the request and goes on. A proposal cannot
+//! be refused any more: who cannot append it, leader or follower, must stop
+//! ([`zab::Input::StoreFailed`]), for it can neither acknowledge what it does not have nor go on
+//! without it. The rest of the ensemble goes on. After a failed *write or sync* nothing is known of
+//! the disk; the member stops, and its next start finds out. A failed local snapshot, full disk or
+//! not, costs nothing but the attempt.
 
 mod carry;
 pub mod config;

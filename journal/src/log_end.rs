@@ -1,4 +1,5 @@
-//! The log's end: reservations, batches, what is prepared ahead, and the count towards the next snapshot.
+//! The log's end: reservations, batches, what is prepared ahead, and the count towards the next
+//! snapshot.
 
 use storage::log::writer::record_len;
 use storage::{LogWriter, RollPolicy, StorageError};
@@ -7,9 +8,9 @@ use crate::preparer::FilePreparer;
 
 /// Appends, syncs, rolls, and prepares what comes next.
 ///
-/// An appended entry stands in memory until [`LogEnd::sync`] writes the batch and makes it durable in one step
-/// ([`storage::DiskFile::write_durable_at`]); a batch that has grown to [`storage::log::writer::COMMIT_BYTES_MAX`] is synced before the next
-/// entry is appended.
+/// An appended entry stands in memory until [`LogEnd::sync`] writes the batch and makes it durable
+/// in one step ([`storage::DiskFile::write_durable_at`]); a batch that has grown to
+/// [`storage::log::writer::COMMIT_BYTES_MAX`] is synced before the next entry is appended.
 pub struct LogEnd {
     writer: LogWriter,
     preparer: Box<dyn FilePreparer>,
@@ -33,8 +34,8 @@ impl LogEnd {
         &self.writer
     }
 
-    /// Has the file for the first entry ready, which no client should wait for. Without space the first reservation is
-    /// refused.
+    /// Has the file for the first entry ready, which no client should wait for. Without space the
+    /// first reservation is refused.
     ///
     /// # Errors
     /// Any other failure.
@@ -48,8 +49,9 @@ impl LogEnd {
         }
     }
 
-    /// Makes sure that there is space for `bytes` of records ([`record_len`]) behind what is appended. Waits for a preparation only if
-    /// there is no other file, or the preparation has the last space of the disk.
+    /// Makes sure that there is space for `bytes` of records ([`record_len`]) behind what is
+    /// appended. Waits for a preparation only if there is no other file, or the preparation has the
+    /// last space of the disk.
     ///
     /// # Errors
     /// [`StorageError::is_storage_full`]: nothing is broken. Any other: the log takes nothing more.
@@ -90,12 +92,14 @@ impl LogEnd {
         self.writer.commit()
     }
 
-    /// Whether enough was appended since the last snapshot began (`snapCount`, `snapSizeLimitInKb`).
+    /// Whether enough was appended since the last snapshot began (`snapCount`,
+    /// `snapSizeLimitInKb`).
     pub fn is_snapshot_due(&self) -> bool {
         self.due
     }
 
-    /// A snapshot begins: what comes next goes to a new file, and is counted anew. `random` scatters the next one.
+    /// A snapshot begins: what comes next goes to a new file, and is counted anew. `random`
+    /// scatters the next one.
     ///
     /// # Errors
     /// As [`LogEnd::sync`].
@@ -107,7 +111,8 @@ impl LogEnd {
         Ok(())
     }
 
-    /// After a sync: leaves a file that has grown past `txnLogSizeLimitInKb`, takes a preparation that is done, starts one that is due.
+    /// After a sync: leaves a file that has grown past `txnLogSizeLimitInKb`, takes a preparation
+    /// that is done, starts one that is due.
     ///
     /// # Errors
     /// As [`LogEnd::sync`].
@@ -128,7 +133,8 @@ impl LogEnd {
         Ok(())
     }
 
-    /// Changes files behind the log's back: `change` gets the writer and returns the one that goes on.
+    /// Changes files behind the log's back: `change` gets the writer and returns the one that goes
+    /// on.
     ///
     /// # Errors
     /// Those of `change`; the log is gone then.

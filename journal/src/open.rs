@@ -1,4 +1,5 @@
-//! Recovery: from a member's disk to a state, a journal that goes on, and what its peer starts with.
+//! Recovery: from a member's disk to a state, a journal that goes on, and what its peer starts
+//! with.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use state::State;
 use state::apply::DigestMismatch;
 use storage::epochs;
 use storage::recovery::remove_initialize;
-use storage::{Disk, Rejected, RollPolicy, Start, StorageError};
+use storage::{Compression, Disk, Rejected, RollPolicy, Start, StorageError};
 use zab::{Entry, Epoch, Recovered, Standing};
 
 use crate::carry::Journal;
@@ -24,7 +25,8 @@ use crate::settings::Settings;
 use crate::sink::{Notes, StateSink};
 use crate::tree::SnapshotProgress;
 
-/// Bytes of the newest entries kept from a start on, whatever `commitLogCount` says. As many as a peer keeps later.
+/// Bytes of the newest entries kept from a start on, whatever `commitLogCount` says. As many as a
+/// peer keeps later.
 const RECENT_BYTES_MAX: usize = 64 << 20;
 
 /// Nodes copied at a time into the first snapshot.
@@ -34,8 +36,9 @@ const NODES_PER_PIECE: usize = 1024;
 pub struct Opened<N = ()> {
     /// Goes on with the log.
     pub journal: Journal,
-    /// Everything that was logged, committed or not. If its snapshot came from a leader, effects of transactions behind the log may be
-    /// in it: [`State::end_grace`] is due when the first [`zab::Effect::Deliver`] is done.
+    /// Everything that was logged, committed or not. If its snapshot came from a leader, effects of
+    /// transactions behind the log may be in it: [`State::end_grace`] is due when the first
+    /// [`zab::Effect::Deliver`] is done.
     pub state: State,
     /// What the peer starts with.
     pub recovered: Recovered,
@@ -43,8 +46,8 @@ pub struct Opened<N = ()> {
     pub start: Start,
     /// How many transactions were replayed.
     pub entries: u64,
-    /// The last place in which the tree's digest differs from the history's, if any. What it means is for the caller to
-    /// decide: see [`zab::Input::DigestMismatch`].
+    /// The last place in which the tree's digest differs from the history's, if any. What it means
+    /// is for the caller to decide: see [`zab::Input::DigestMismatch`].
     pub digest_mismatch: Option<DigestMismatch>,
     /// What an operator should know.
     pub warnings: Vec<String>,
@@ -55,14 +58,16 @@ pub struct Opened<N = ()> {
 impl Journal {
     /// Recovers a member from its disk. `seed` keys the index of the tree and scatters snapshots.
     ///
-    /// What an empty disk means follows Apache and [`Standing`]: with the `initialize` file the operator vouches for it; else it may have been wiped, and as
-    /// long as no epoch was accepted (which a wiped member does behind a leader's history) a restart does not change that. Without `db.autocreate` it has no vote at all
-    /// ([`Start::Blank`]).
+    /// What an empty disk means follows Apache and [`Standing`]: with the `initialize` file the
+    /// operator vouches for it; else it may have been wiped, and as long as no epoch was accepted
+    /// (which a wiped member does behind a leader's history) a restart does not change that.
+    /// Without `db.autocreate` it has no vote at all ([`Start::Blank`]).
     ///
     /// # Order
     ///
-    /// The first snapshot is durable before `initialize` is removed: after a crash in between the operator would be asked for what he has given already, or, with
-    /// `db.autocreate`, the member would be taken for one that was wiped.
+    /// The first snapshot is durable before `initialize` is removed: after a crash in between the
+    /// operator would be asked for what he has given already, or, with `db.autocreate`, the member
+    /// would be taken for one that was wiped.
     ///
     /// # Errors
     /// Whatever of the files cannot be relied upon, with its path.
@@ -94,6 +99,13 @@ impl Journal {
         let recent = Recent::new(&settings, notes);
         let mut sink = StateSink::with_notes(settings.state, seed, recent);
         let found = storage::open(Arc::clone(&disk), &layout, &settings.recovery, &mut sink)?;
+        if found.last_zxid < Zxid::ZERO && found.start != Start::Blank {
+            return Err(StorageError::BadSnapshot {
+                path: layout.snap_dir().join(snapshot_name(found.last_zxid)),
+                offset: 0,
+                found: "its name is no zxid of a history".to_owned(),
+            });
+        }
         let (mut state, recent) = sink.finish_with_notes();
         let mut warnings = found.warnings;
         let (config, configurations) =
@@ -133,9 +145,11 @@ impl Journal {
             recovered.last_zxid,
             "the state holds everything up to the end of the log"
         );
+        let mut log = LogEnd::new(found.log, preparer, roll);
+        log.prepare()?;
         let journal = Self {
             files,
-            log: Some(LogEnd::new(found.log, preparer, roll)),
+            log: Some(log),
             config,
             accepted: recovered.accepted_epoch,
             current: recovered.current_epoch,
@@ -154,6 +168,10 @@ impl Journal {
             notes: recent.notes,
         })
     }
+}
+
+fn snapshot_name(zxid: Zxid) -> String {
+    storage::layout::snapshot_name(zxid, Compression::None)
 }
 
 /// Writes the state that a start ended with as a snapshot.

@@ -2,8 +2,8 @@
 
 use storage::log::{Preparation, Prepared};
 
-/// Runs a [`Preparation`] while the log is being written: in a thread of its own in the server, as a step of its own in
-/// the simulator. One at a time.
+/// Runs a [`Preparation`] while the log is being written: in a thread of its own in the server, as
+/// a step of its own in the simulator. One at a time.
 pub trait FilePreparer: Send {
     /// Whether preparing ahead is worth it here.
     fn is_ahead(&self) -> bool;

@@ -10,15 +10,15 @@ use zab::{Entry, LogRead};
 use crate::entry::entry_of;
 use crate::files::Files;
 
-/// Places in the log that are kept for the reads that follow: each saves a walk from the start of a file. More learners than
-/// this catch up more slowly.
+/// Places in the log that are kept for the reads that follow: each saves a walk from the start of a
+/// file. More learners than this catch up more slowly.
 const PLACES_MAX: usize = 16;
 
 /// Reads the log for [`zab::Effect::ReadLog`].
 ///
-/// What a learner may still want is not purged while a place is kept for it; so places that nobody uses are given up: the least
-/// recently used one for another, those not used between two calls of [`LogReader::age`], and all at the end of a role
-/// ([`LogReader::release`]).
+/// What a learner may still want is not purged while a place is kept for it; so places that nobody
+/// uses are given up: the least recently used one for another, those not used between two calls of
+/// [`LogReader::age`], and all at the end of a role ([`LogReader::release`]).
 pub struct LogReader {
     files: Files,
     generation: u64,
@@ -42,12 +42,13 @@ impl LogReader {
         }
     }
 
-    /// The transactions behind `after`, up to `through` or to what is durable here, and not many more than `bytes_max` bytes of
-    /// them. `opening` reads must find a transaction at or before `after`, and are refused if a snapshot is cheaper
-    /// (`snapshotSizeFactor`).
+    /// The transactions behind `after`, up to `through` or to what is durable here, and not many
+    /// more than `bytes_max` bytes of them. `opening` reads must find a transaction at or before
+    /// `after`, and are refused if a snapshot is cheaper (`snapshotSizeFactor`).
     ///
-    /// [`LogRead::Unavailable`] stands for everything that keeps the log from serving: it does not reach back so far, is purged, or cannot be read. The
-    /// learner gets a snapshot then. The error, if there was one, comes with it for the operator.
+    /// [`LogRead::Unavailable`] stands for everything that keeps the log from serving: it does not
+    /// reach back so far, is purged, or cannot be read. The learner gets a snapshot then. The
+    /// error, if there was one, comes with it for the operator.
     pub fn read(
         &mut self,
         after: Zxid,
@@ -67,7 +68,8 @@ impl LogReader {
         self.places.clear();
     }
 
-    /// Gives up the places that were not used since the last call. To be called now and then, as when a snapshot begins.
+    /// Gives up the places that were not used since the last call. To be called now and then, as
+    /// when a snapshot begins.
     pub fn age(&mut self) {
         self.places
             .retain_mut(|place| std::mem::take(&mut place.used));

@@ -23,7 +23,8 @@ pub struct Settings {
     pub roll: RollLimits,
     /// How snapshots are written.
     pub snapshot: SnapshotSettings,
-    /// `zookeeper.commitLogCount`: so many of the newest entries are kept in memory from the start on.
+    /// `zookeeper.commitLogCount`: so many of the newest entries are kept in memory from the start
+    /// on.
     pub commit_log_count: usize,
     /// `zookeeper.snapshotSizeFactor`
     pub size_factor: SizeFactor,
@@ -55,12 +56,13 @@ impl Default for SnapshotSettings {
 /// Where the configuration is.
 #[derive(Clone, Debug)]
 pub struct ConfigSettings {
-    /// The static file, `zoo.cfg`, with an absolute path: a path below it is written into it. It need not exist, see [`crate::config`].
+    /// The static file, `zoo.cfg`, with an absolute path: a path below it is written into it. It
+    /// need not exist, see [`crate::config`].
     pub file: PathBuf,
-    /// What the `server.N` lines of the static file say, or whatever else the member is started with; counts as long as no
-    /// `dynamicConfigFile` does.
+    /// What the `server.N` lines of the static file say, or whatever else the member is started
+    /// with; counts as long as no `dynamicConfigFile` does.
     pub initial: Config,
-    /// `reconfigEnabled`: without it the files are neither written nor read, as in Apache, and every start is one with the
-    /// initial configuration.
+    /// `reconfigEnabled`: without it the files are neither written nor read, as in Apache, and
+    /// every start is one with the initial configuration.
     pub reconfig_enabled: bool,
 }

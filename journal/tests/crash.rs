@@ -1,8 +1,8 @@
 //! A member's writes, cut short by a crash at every operation of the disk.
 //!
-//! The disk is always as if some number of writes had been carried out and none behind: at least those that
-//! were reported durable, at most those that were asked for. Only a truncation may be found in the middle, with a longer prefix of
-//! the same history.
+//! The disk is always as if some number of writes had been carried out and none behind: at least
+//! those that were reported durable, at most those that were asked for. Only a truncation may be
+//! found in the middle, with a longer prefix of the same history.
 
 mod common;
 
@@ -284,7 +284,8 @@ fn disk() -> SimDisk {
     disk
 }
 
-/// Crashes after every number of operations, with some seeds each; returns how many crash points there were.
+/// Crashes after every number of operations, with some seeds each; returns how many crash points
+/// there were.
 fn crash_everywhere(name: &str, acts: &[Act], seeds: u64) -> u64 {
     for ops in 0.. {
         for seed in 0..seeds {
@@ -412,7 +413,8 @@ fn crashes_while_starting() {
             disk.crash(&mut Rng::new(ops));
             let opened = open(&disk).unwrap_or_else(|error| panic!("{ops}: {error}"));
             let standing = opened.recovered.standing;
-            // The operator's word is never lost before there is a database; without it there is never any.
+            // The operator's word is never lost before there is a database; without it there is
+            // never any.
             let snapshot_0 = text(&disk, "/datalog/initialize").is_none();
             assert!(snapshot_0, "it is gone at the end");
             assert!(marked || standing == Standing::Empty, "{ops}");

@@ -34,7 +34,8 @@ fn a_full_disk() {
     carry(journal, &mut tickets, epochs(1));
     carry(journal, &mut tickets, appends(&maker.creates(1, 1..=3)));
     disk.set_capacity(Some(disk.used()));
-    // There is space for some; a leader proposes as long as there is, and can append what it proposed.
+    // There is space for some; a leader proposes as long as there is, and can append what it
+    // proposed.
     let mut proposed = Vec::new();
     let full = loop {
         let next = zxid(1, 4 + proposed.len() as i64);
@@ -70,7 +71,8 @@ fn a_full_disk() {
     let done = snapshot(journal.files(), &mut state).expect("there is space");
     assert!(matches!(done, SnapshotProgress::Done(_)));
 
-    // Who cannot append what is proposed must stop; what was durable before is there at the next start.
+    // Who cannot append what is proposed must stop; what was durable before is there at the next
+    // start.
     disk.set_capacity(Some(disk.used()));
     let last = journal.files().durable();
     let mut stopped = None;

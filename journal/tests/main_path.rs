@@ -7,6 +7,7 @@ use common::{
 };
 use jute::Zxid;
 use storage::Start;
+use storage::log::SizeFactor;
 use zab::{Entry, Epoch, Input, LogRead, Standing, Store};
 
 #[test]
@@ -176,4 +177,48 @@ fn reads_for_learners() {
         all.extend(entries);
     }
     assert_eq!(all, entries[3..]);
+}
+
+/// `snapshotSizeFactor`: whether a learner is better served by a snapshot is asked once, at the
+/// beginning.
+#[test]
+fn when_a_snapshot_is_cheaper() {
+    for (factor, rolls, allowed) in [
+        (-1.0, 0, false),
+        (0.33, 0, true),
+        (0.33, 1, false),
+        (1.0, 1, false),
+        (0.0, 5, true),
+    ] {
+        let disk = empty_disk();
+        let mut settings = settings();
+        settings.size_factor = SizeFactor::from_setting(factor);
+        let mut journal = common::open_with(&disk, settings)
+            .expect("an empty disk")
+            .journal;
+        let (mut maker, mut tickets) = (Maker::new(), Tickets::default());
+        carry(&mut journal, &mut tickets, epochs(1));
+        carry(
+            &mut journal,
+            &mut tickets,
+            appends(&maker.creates(1, 1..=9)),
+        );
+        for roll in 1..=rolls {
+            journal.begin_snapshot().expect("memory takes it");
+            let (first, last) = (roll * 10, roll * 10 + 9);
+            carry(
+                &mut journal,
+                &mut tickets,
+                appends(&maker.creates(1, first..=last)),
+            );
+        }
+        let mut reader = journal.files().reader();
+        let last = journal.files().durable();
+        for opening in [true, false] {
+            let (found, error) = reader.read(zxid(1, 5), last, 1 << 20, opening);
+            assert!(error.is_none());
+            let found = matches!(found, LogRead::Entries { .. });
+            assert_eq!(found, allowed || !opening, "{factor} {rolls} {opening}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Trees from one member to another, from Apache's servers, and into own snapshots while the state changes.
+//! Trees from one member to another, from Apache's servers, and into own snapshots while the state
+//! changes.
 
 mod common;
 
@@ -15,7 +16,7 @@ use jute::txn::LogEntry;
 use jute::wire::Limits;
 use state::State;
 use storage::sim_disk::Rng;
-use storage::{SimDisk, Start};
+use storage::{Compression, SimDisk, Start};
 use zab::{Entry, Epoch, LogRead, Store};
 
 /// Installs a tree; returns what is the state then.
@@ -39,7 +40,8 @@ fn replay(state: &mut State, entries: &[Entry]) {
     }
 }
 
-/// The next transaction of a leader with nodes 2:1 to 2:30: a new node, or new data at either end of the walk.
+/// The next transaction of a leader with nodes 2:1 to 2:30: a new node, or new data at either end
+/// of the walk.
 fn churn(leader: &mut Maker) -> Entry {
     let next = zxid(2, i64::from(leader.state.last_zxid().counter()) + 1);
     let data = format!("as of {next}");
@@ -62,7 +64,8 @@ fn member() -> (SimDisk, Opened) {
     (disk, opened)
 }
 
-/// A leader's state changes while it is walked: the staged entries make it exact, whatever the walk saw of them.
+/// A leader's state changes while it is walked: the staged entries make it exact, whatever the walk
+/// saw of them.
 #[test]
 fn a_tree_that_changes_on_the_way() {
     for (pieces, name) in [(1, "slow"), (4, "medium"), (1000, "at once")] {
@@ -102,6 +105,30 @@ fn a_tree_that_changes_on_the_way() {
     }
 }
 
+#[test]
+fn installed_trees_are_compressed_as_others_are() {
+    for (compression, suffix) in [(Compression::Gz, ".gz"), (Compression::Snappy, ".snappy")] {
+        for staged in [0, 2] {
+            let mut leader = Maker::new();
+            leader.creates(2, 1..=30);
+            let snap = leader.state.last_zxid();
+            let tree = tree_of(&mut leader, 100, |_| {});
+            let behind = leader.creates(2, 31..=30 + staged);
+            let disk = empty_disk();
+            let mut settings = settings();
+            settings.snapshot.file.compression = compression;
+            let mut opened = open_with(&disk, settings).expect("an empty disk");
+            let accept = vec![Store::AcceptedEpoch(Epoch(2))];
+            carry(&mut opened.journal, &mut Tickets::default(), accept);
+            install(&mut opened.journal, snap, &tree, &behind);
+            let name = format!("snapshot.{}{suffix}", zxid(2, 30 + staged));
+            assert!(names(&disk, "/data/version-2").contains(&name), "{name}");
+            let again = open(&disk).expect("it starts");
+            assert_eq!(nodes(&again.state), nodes(&leader.state));
+        }
+    }
+}
+
 /// As an Apache leader sends it: what the tree may hold already comes behind NEWLEADER.
 #[test]
 fn a_fuzzy_tree_is_not_called_wrong() {
@@ -137,7 +164,8 @@ fn a_fuzzy_tree_is_not_called_wrong() {
     assert!(state.end_grace().is_some());
 }
 
-/// Only a part of what the tree may hold is committed at NEWLEADER: the file does not claim to be exact.
+/// Only a part of what the tree may hold is committed at NEWLEADER: the file does not claim to be
+/// exact.
 #[test]
 fn a_tree_that_stays_fuzzy() {
     for staged in [1, 2] {
@@ -268,6 +296,17 @@ fn what_is_no_tree() {
             zxid(1, 9)
         );
     }
+    // One that is given up late does not take another one along.
+    let (disk, opened) = member();
+    let mut journal = opened.journal;
+    let late = receive(journal.files(), snap, &whole).expect("a tree");
+    let inflow = receive(journal.files(), snap, &whole).expect("a tree");
+    late.abandon();
+    let mut write = Tickets(1000).write(Store::InstallSnapshot(snap));
+    write.tree = Some(Box::new(inflow));
+    assert!(journal.carry_out([write]).failure.is_none());
+    let again = open(&disk).expect("it starts");
+    assert_eq!(again.recovered.last_zxid, snap);
     // An entry that is none.
     let (_, opened) = member();
     let mut inflow = receive(opened.journal.files(), snap, &whole).expect("a tree");
@@ -279,7 +318,8 @@ fn what_is_no_tree() {
     ));
 }
 
-/// A snapshot of the own state waits for the own disk, and is thrown away with the history that it is one of.
+/// A snapshot of the own state waits for the own disk, and is thrown away with the history that it
+/// is one of.
 #[test]
 fn local_snapshots() {
     let (disk, mut opened) = member();

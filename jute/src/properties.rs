@@ -245,6 +245,22 @@ mod tests {
     }
 
     #[test]
+    fn escaped_text_comes_back() {
+        for text in [
+            "",
+            "a=b:c",
+            " x ",
+            "C:\\zk",
+            "\n\t#!",
+            "caf\u{e9} \u{1f600}",
+        ] {
+            let line = format!("a={}", escaped(text));
+            assert!(line.is_ascii(), "{line:?}");
+            assert_eq!(triples(&line)[0].1, text);
+        }
+    }
+
+    #[test]
     fn lines_comments_and_continuations() {
         let text = "# one\r\n\r\n! two \\\r\na=1\r\nb=x,\\\r\n   # y\r\n\rc=3\na=2";
         let expected = [

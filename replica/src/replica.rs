@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use jute::Zxid;
 use jute::wire::Limits;
@@ -75,6 +76,7 @@ pub struct Replica {
     /// Does an ensemble order the writes? Then a sync is no read.
     pub(crate) in_ensemble: bool,
     digests: Mutex<VecDeque<(Zxid, u64)>>,
+    generation: AtomicU64,
 }
 
 impl Replica {
@@ -109,6 +111,7 @@ impl Replica {
             service: ServiceCell::new(service),
             in_ensemble,
             digests: Mutex::default(),
+            generation: AtomicU64::new(0),
             stats: ServerStats::default(),
             sessions: Mutex::new(sessions),
             connection_throttle: Mutex::new(throttle),
@@ -138,7 +141,15 @@ impl Replica {
 
     /// Serves another state from here on; the old one.
     pub(crate) fn replace(&self, state: State) -> State {
-        std::mem::replace(&mut *self.write(), state)
+        let mut current = self.write();
+        self.generation.fetch_add(1, Relaxed);
+        std::mem::replace(&mut *current, state)
+    }
+
+    /// How often the state was replaced by another: who walks it in steps gives up when this has
+    /// changed. Looked at under a guard.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
     }
 
     /// How far the history is known here: everything up to this zxid is applied. The zxid of

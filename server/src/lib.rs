@@ -7,14 +7,18 @@ pub mod admin;
 mod clock;
 pub mod config;
 mod disk;
+mod ensemble;
 mod exit;
 mod load;
 mod metrics;
 mod net;
 mod options;
+pub mod peer;
 mod pipeline;
 mod quota_log;
 mod serve;
+mod standalone;
+mod write_path;
 
 pub use disk::RealDisk;
 pub use exit::{Exit, exit};

@@ -1,15 +1,18 @@
 //! From the configuration to what each layer is configured with.
 
+use journal::{ConfigSettings, SnapshotSettings};
 use jute::wire::Limits;
+use replica::member::MemberOptions;
 use replica::throttle::ConnectionThrottleOptions;
 use replica::{ReaperOptions, ReplicaOptions};
 use state::acl::{AuthConfig, DigestAlgorithm};
 use state::prep::PrepOptions;
 use state::tree::OwnerRules;
-use storage::{Compression, LogOptions, Preallocation, RollLimits, SnapshotOptions};
+use storage::log::SizeFactor;
+use storage::{Compression, Layout, LogOptions, Preallocation, RollLimits, SnapshotOptions};
 
-use crate::config::{Config, DigestAlg, SnapshotCompression};
-use crate::pipeline::SnapshotSettings;
+use crate::config::{Config, DigestAlg, EnsembleSettings, SnapshotCompression};
+use crate::peer::election::ElectionOptions;
 use crate::quota_log::QuotaLog;
 
 /// The id of a server without an ensemble, in the top byte of its session ids.
@@ -76,7 +79,7 @@ pub(crate) fn replica(config: &Config, seed: u64) -> ReplicaOptions {
     let enforced = &config.auth.enforced_schemes;
     let throttle = &config.request_throttle;
     ReplicaOptions {
-        server_id: STANDALONE_SERVER_ID,
+        server_id: server_id(config),
         tick_time_ms: config.tick_time_ms.max(1) as u32,
         min_session_timeout_ms: config.min_session_timeout_ms,
         max_session_timeout_ms: config.max_session_timeout_ms,
@@ -94,6 +97,12 @@ pub(crate) fn replica(config: &Config, seed: u64) -> ReplicaOptions {
         reaper: reaper(config),
         seed,
     }
+}
+
+/// As in Apache a larger id loses its upper bytes.
+fn server_id(config: &Config) -> u8 {
+    let ensemble = config.ensemble.as_ref();
+    ensemble.map_or(STANDALONE_SERVER_ID, |ensemble| ensemble.me.0 as u8)
 }
 
 /// Two options bound the writes in process; where Apache stops its queue for one of them
@@ -181,5 +190,72 @@ pub(crate) fn snapshots(config: &Config) -> SnapshotSettings {
         },
         digest: config.storage.digest_enabled,
         last_processed: config.storage.serialize_last_processed_zxid,
+    }
+}
+
+/// What the replicated half of a member is configured with.
+pub(crate) fn member(config: &Config, ensemble: &EnsembleSettings) -> MemberOptions {
+    MemberOptions {
+        peer: peer(config, ensemble),
+        prep: prep(config),
+        local_sessions: ensemble.local_sessions,
+        local_sessions_upgrading: ensemble.local_sessions_upgrading,
+        read_only_mode: config.features.read_only_mode,
+        standalone_enabled: ensemble.standalone_enabled,
+    }
+}
+
+/// How the ports between servers behave.
+pub(crate) fn links(ensemble: &EnsembleSettings) -> ElectionOptions {
+    let (links, election) = (ensemble.links, ensemble.election);
+    ElectionOptions {
+        cnx_timeout: election.connect_timeout,
+        election_port_bind_retry: election.port_bind_retries.unwrap_or(0),
+        quorum_listen_on_all_ips: links.listen_on_all_ips,
+        tcp_keep_alive: links.tcp_keep_alive,
+        multi_address: links.multi_address,
+    }
+}
+
+/// What consensus is configured with.
+fn peer(config: &Config, ensemble: &EnsembleSettings) -> zab::Options {
+    let limits = ensemble.limits;
+    let ms = |time: std::time::Duration| time.as_millis() as u64;
+    zab::Options {
+        tick_time_ms: u64::from(config.tick_time_ms.max(1).unsigned_abs()),
+        init_limit: u64::from(limits.init),
+        sync_limit: u64::from(limits.sync),
+        connect_to_learner_master_limit: limits.connect_to_learner_master.map_or(0, u64::from),
+        leader_connect_delay_ms: ms(ensemble.learner.leader_connect_delay),
+        min_notification_interval_ms: ms(ensemble.election.min_notification_interval),
+        max_notification_interval_ms: ms(ensemble.election.max_notification_interval),
+        commit_log_count: ensemble.history.commit_log_count as usize,
+        reconfig_enabled: config.reconfig_enabled,
+        observer_election_delay_ms: ms(ensemble.learner.observer_election_delay),
+        max_concurrent_snap_syncs: ensemble.leader.max_concurrent_snap_syncs as usize,
+        max_concurrent_diff_syncs: ensemble.leader.max_concurrent_diff_syncs as usize,
+        observer_masters: ensemble.learner.observer_master_port.is_some(),
+        max_time_to_wait_for_epoch_ms: ensemble.leader.max_time_to_wait_for_epoch.map(ms),
+        // The last wait of an election and the last counter of an epoch are no options.
+        ..zab::Options::default()
+    }
+}
+
+/// What the disk half of a member is configured with.
+pub(crate) fn journal(config: &Config, ensemble: &EnsembleSettings) -> journal::Settings {
+    journal::Settings {
+        me: ensemble.me,
+        layout: Layout::new(&config.data_dir, &config.data_log_dir),
+        recovery: recovery(config),
+        state: state(config),
+        roll: roll(config),
+        snapshot: snapshots(config),
+        commit_log_count: ensemble.history.commit_log_count as usize,
+        size_factor: SizeFactor::from_setting(ensemble.history.snapshot_size_factor),
+        config: ConfigSettings {
+            file: ensemble.files.file.clone(),
+            initial: ensemble.committed.clone(),
+            reconfig_enabled: config.reconfig_enabled,
+        },
     }
 }

@@ -1,13 +1,12 @@
-//! Brings a standalone server up, keeps it running, and takes it down.
+//! Brings a server up, keeps it running, and takes it down.
 
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use replica::{Replica, Sequencer};
-use storage::recovery::remove_initialize;
-use storage::{Layout, RollPolicy};
+use replica::Replica;
+use storage::Layout;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -15,13 +14,10 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
 use crate::net::{ConnectionLimits, Listener, Stop};
-use crate::options;
-use crate::pipeline::{
-    Core, FatalError, LogEnd, Pipeline, Preparer, Purge, SnapshotPace, Snapshots,
-};
+use crate::write_path::WritePath;
+use crate::{ensemble, standalone};
 
 /// Threads that move bytes. More than two pay only on larger machines.
 const IO_THREADS_MIN: usize = 2;
@@ -29,7 +25,7 @@ const IO_THREADS_MIN: usize = 2;
 /// What connections and words need of a running server.
 pub(crate) struct Server {
     pub(crate) replica: Arc<Replica>,
-    pub(crate) pipeline: Pipeline,
+    pub(crate) pipeline: WritePath,
     pub(crate) config: Config,
     pub(crate) layout: Layout,
     pub(crate) clock: Clock,
@@ -37,7 +33,7 @@ pub(crate) struct Server {
     pub(crate) sessionless_timeout_ms: u64,
 }
 
-/// Runs a standalone server until a signal stops it.
+/// Runs the server of this configuration until a signal stops it.
 ///
 /// # Errors
 /// When it cannot start, or can no longer write its log.
@@ -61,66 +57,19 @@ async fn serve(config: Config) -> Result<()> {
     }
     // Bound first: a port that is taken must not cost a load of the database.
     let listener = listener(&config)?;
-    let (server, purge) = assemble(config)?;
-    let result = serve_clients(server, listener).await;
+    let (clock, seed) = (Clock::start(), seed());
+    let stop = Stop::default();
+    let tasks = TaskTracker::new();
+    let (server, purge) = match config.ensemble {
+        None => standalone::assemble(config, clock, seed)?,
+        Some(_) => ensemble::assemble(config, clock, seed)?,
+    };
+    if let WritePath::Ensemble(engine) = &server.pipeline {
+        ensemble::join(engine, &server, &tasks, &stop.connected).await?;
+    }
+    let result = serve_clients(server, listener, tasks, stop).await;
     drop(purge);
     result
-}
-
-fn assemble(config: Config) -> Result<(Arc<Server>, Purge)> {
-    let clock = Clock::start();
-    let seed = seed();
-    let Loaded {
-        state,
-        log,
-        disk,
-        layout,
-        is_new,
-    } = load::load(&config, seed)?;
-    let metrics = Arc::new(Metrics::start());
-    let replica_options = options::replica(&config, seed);
-    let replica = Arc::new(Replica::new(state, replica_options, clock.now()));
-    let sequencer = Sequencer::new(Arc::clone(&replica), options::prep(&config), clock.now());
-    let pace = SnapshotPace::new(seed);
-    let snapshots = Snapshots::new(
-        Arc::clone(&replica),
-        Arc::clone(&disk),
-        layout.clone(),
-        options::snapshots(&config),
-        Arc::clone(&pace),
-        Arc::clone(&metrics),
-    );
-    if is_new {
-        // Logs without a snapshot before them would be refused at the next start.
-        snapshots.take_now()?;
-    }
-    // Not before: after a crash the operator's word must still be there.
-    remove_initialize(disk.as_ref(), &layout)?;
-    let purge = Purge::start(disk, layout.clone(), config.autopurge);
-    let roll = RollPolicy::new(options::roll(&config), pace.random());
-    let log = LogEnd {
-        end: journal::LogEnd::new(log, Box::new(Preparer::start()?), roll),
-        pace,
-        metrics: Arc::clone(&metrics),
-        fsync_warning: config.storage.fsync_warning_threshold,
-        space_left: true,
-    };
-    let core = Core {
-        sequencer,
-        snapshots,
-        clock,
-    };
-    let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
-    let server = Server {
-        pipeline: Pipeline::new(Arc::clone(&replica), core, log),
-        replica,
-        layout,
-        clock,
-        metrics,
-        sessionless_timeout_ms: sessionless_timeout.as_millis() as u64,
-        config,
-    };
-    Ok((Arc::new(server), purge))
 }
 
 fn listener(config: &Config) -> Result<Option<Listener>> {
@@ -146,12 +95,19 @@ fn listener(config: &Config) -> Result<Option<Listener>> {
     Ok(Some(Listener::bind(address, backlog, keep_alive, limits)?))
 }
 
-async fn serve_clients(server: Arc<Server>, listener: Option<Listener>) -> Result<()> {
-    let stop = Stop::default();
-    let tasks = TaskTracker::new();
+async fn serve_clients(
+    server: Arc<Server>,
+    listener: Option<Listener>,
+    tasks: TaskTracker,
+    stop: Stop,
+) -> Result<()> {
     if let Some(listener) = listener {
+        let what = match &server.config.ensemble {
+            None => "a standalone ZooKeeper".to_owned(),
+            Some(ensemble) => format!("member {} of an ensemble", ensemble.me),
+        };
         info!(
-            "serving a standalone ZooKeeper on {}, data in {}",
+            "serving {what} on {}, data in {}",
             listener.local_addr()?,
             server.config.data_dir.display()
         );
@@ -187,7 +143,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Finishes the writes that were submitted, for at most
 /// `zookeeper.request_throttler.shutdownTimeout`.
-async fn drain(server: &Server, writing: JoinHandle<Result<(), FatalError>>) -> Result<()> {
+async fn drain(server: &Server, writing: JoinHandle<Result<()>>) -> Result<()> {
     let start = Instant::now();
     server.pipeline.stop();
     let patience = server.config.request_throttle.shutdown_timeout;

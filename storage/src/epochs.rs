@@ -7,6 +7,7 @@
 //! what none can. `tests/sync_order.rs` crashes at every operation of the whole.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use jute::Zxid;
@@ -17,6 +18,9 @@ use crate::layout::Layout;
 
 /// Longest content that is read as a number, in bytes.
 const CONTENT_LEN_MAX: usize = 32;
+
+/// What the high half of a zxid can hold.
+const EPOCHS: RangeInclusive<i64> = 0..=i32::MAX as i64;
 
 /// Which of the two files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +95,12 @@ fn read_number(disk: &dyn Disk, path: &Path) -> Result<Option<i64>, StorageError
         other => other.map_err(StorageError::io("read", path))?,
     };
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(CONTENT_LEN_MAX)]).into_owned();
-    match text.lines().next().unwrap_or_default().trim().parse() {
-        Ok(epoch) => Ok(Some(epoch)),
-        Err(_) => Err(StorageError::Epoch {
+    let epoch = text.lines().next().unwrap_or_default().trim().parse().ok();
+    match epoch.filter(|epoch| EPOCHS.contains(epoch)) {
+        Some(epoch) => Ok(Some(epoch)),
+        None => Err(StorageError::Epoch {
             path: path.to_path_buf(),
-            found: format!("{text:?} is not a number"),
+            found: format!("{text:?} is not the number of an epoch"),
         }),
     }
 }
@@ -202,6 +207,15 @@ mod tests {
             (Some("3"), Some("2"), None, 2, None),
             (Some("x"), Some("2"), None, 2, None),
             (Some(""), Some("2"), None, 2, None),
+            (Some("-1"), Some("2"), None, 2, None),
+            (Some("2"), Some("2147483648"), None, 2, None),
+            (
+                Some("2"),
+                Some("2147483647"),
+                None,
+                2,
+                Some((2, 2147483647)),
+            ),
         ];
         for (current, accepted, tmp, history, expected) in table {
             let disk = SimDisk::new();

@@ -265,6 +265,19 @@ fn goes_on_from(disk: &SimDisk, mut log: LogWriter, entries: &Entries, cut: i64,
     assert_eq!(found(disk, &entries).0, first + 2);
 }
 
+/// A file was open for writing when it was cut, or removed.
+#[test]
+fn what_is_written_behind_a_cut_is_found() {
+    for preallocation in POLICIES {
+        for cut in [39, 34, 31, 23, 10, 0, 40] {
+            let (disk, log, entries) = history(preallocation, &mut Rng::new(1));
+            let (log, outcome) = cut_at(log, cut).expect("memory takes it");
+            assert_eq!(outcome, Outcome::Cut, "{cut}");
+            goes_on_from(&disk, log, &entries, cut, &mut Rng::new(2));
+        }
+    }
+}
+
 /// Whichever snapshot a start builds on, the log leads to the same end: none reaches above the log.
 fn found_from_every_snapshot(disk: &SimDisk, entries: &Entries) -> i64 {
     let disk = copy_of(disk);

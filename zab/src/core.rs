@@ -13,7 +13,7 @@ use crate::{Options, ServerId, Time};
 use jute::quorum::config::Role;
 
 /// Everything that outlives a role.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Core {
     pub(crate) me: ServerId,
     pub(crate) options: Options,
@@ -21,6 +21,12 @@ pub(crate) struct Core {
     pub(crate) writes: Writes,
     pub(crate) history: History,
     pub(crate) ballot: Ballot,
+    /// Learner masters that an observer has tried.
+    pub(crate) masters_tried: usize,
+    /// An observer that lost its leader does not look for one before.
+    pub(crate) look_from: Time,
+    /// Whose votes made this server a leader, if it is one.
+    pub(crate) electors: Vec<ServerId>,
     pub(crate) strangers: Strangers,
     pub(crate) reputation: Reputation,
     pub(crate) leader_links: u64,
@@ -64,6 +70,9 @@ impl Context<'_> {
 
     /// Takes note of a configuration that is on its way.
     pub(crate) fn see_config(&mut self, config: Config) {
+        if !self.core.options.reconfig_enabled {
+            return;
+        }
         if config.version() > self.core.configs.last_seen().version() {
             self.core.configs.see(config.clone());
             self.store(Store::LastSeenConfig(config));
@@ -94,6 +103,9 @@ impl Context<'_> {
 
     /// Establishes a configuration.
     pub(crate) fn commit_config(&mut self, config: Config) {
+        if !self.core.options.reconfig_enabled {
+            return;
+        }
         self.core.configs.commit(config.clone());
         self.store(Store::CommittedConfig(config));
     }

@@ -41,6 +41,16 @@ pub enum Effect {
         /// Its line, if the configuration has one.
         member: Option<Member>,
     },
+    /// Connects to the `observerMasterPort` of a follower instead, on its first address: it stands in
+    /// for the leader.
+    ConnectToObserverMaster {
+        /// The connection's name from here on.
+        link: LeaderLink,
+        /// Whom.
+        to: ServerId,
+        /// Its line, if the configuration has one.
+        member: Option<Member>,
+    },
     /// Closes it (or stops connecting).
     LeaveLeader(LeaderLink, Leave),
     /// Sends to the leader.
@@ -107,7 +117,8 @@ pub enum Effect {
         /// Whether it is alive.
         valid: bool,
     },
-    /// Sessions that a learner heard of.
+    /// Sessions that a learner heard of. On an observer master they go to the leader with the next
+    /// [`Effect::Pong`], as its own do.
     Touched(LearnerLink, Vec<SessionTouch>),
     /// A sync of the leader's own client is done.
     Synced(SyncId),
@@ -167,7 +178,8 @@ pub enum RoleStatus {
     },
     /// Follows without a vote.
     Observing {
-        /// The leader.
+        /// The leader, as far as this server has heard: an observer master does not say whom it
+        /// follows, so while it serves this server another one of its own may have been elected.
         leader: ServerId,
         /// The leader's epoch.
         epoch: Epoch,

@@ -13,7 +13,7 @@ pub(crate) const WINDOW_BYTES_MAX: usize = 64 << 20;
 
 /// Positions in the history. `delivered` and `committed` never go back while the history is
 /// the same; only a snapshot from the leader, or a reload, moves the state elsewhere.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct History {
     /// Behind the last logged entry (handed to storage, perhaps not yet durable).
     last_logged: Zxid,
@@ -126,7 +126,7 @@ impl History {
 
 /// The newest entries, contiguous, up to the last logged one: Apache's committed log, and
 /// behind the commit point its outstanding proposals.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Window {
     /// The entry before the first one here.
     base: Zxid,

@@ -53,6 +53,8 @@ pub enum Input {
 
     /// A learner connected.
     LearnerConnected(LearnerLink),
+    /// One connected to `observerMasterPort`.
+    ObserverConnected(LearnerLink),
     /// Its connection is gone.
     LearnerLost(LearnerLink),
     /// A packet from a learner, in the order sent.
@@ -100,6 +102,9 @@ pub enum Input {
         /// The transaction.
         zxid: Zxid,
     },
+    /// What the oracle of an ensemble of two says (`oraclePath`), as often as it may have changed.
+    /// Without the first one there is no oracle.
+    Oracle(bool),
     /// This server is to be stopped. A leader first sees to it that someone can take over at once.
     HandOver,
 }

@@ -212,3 +212,10 @@ pub struct Request {
     /// Who the client is, as (scheme, id); `None` before it has a session.
     pub identities: Option<Vec<(String, String)>>,
 }
+
+impl Request {
+    /// Whether it is a client's sync, which a leader answers by SYNC.
+    pub(crate) fn is_sync(&self) -> bool {
+        self.op == jute::OpCode::Sync.as_i32()
+    }
+}

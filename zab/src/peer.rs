@@ -115,7 +115,7 @@ pub enum ReconfigRefusal {
 /// assert_eq!(delivered, [Zxid(0x1_0000_0001)]);
 /// # Ok::<(), zab::WireError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     core: Core,
     role: PeerRole,
@@ -123,7 +123,7 @@ pub struct Peer {
 }
 
 /// What a server is at the moment; each role owns what it alone needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum PeerRole {
     /// Between two roles, until the disk has done everything that the last one asked for. So
     /// nothing that is reported durable later can be taken for something else, and the vote that
@@ -135,7 +135,7 @@ enum PeerRole {
     Halted,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Settling {
     barrier: Ticket,
     then: Then,
@@ -158,6 +158,9 @@ impl Peer {
             writes,
             history,
             ballot: Ballot::default(),
+            masters_tried: 0,
+            look_from: Time::default(),
+            electors: Vec::new(),
             strangers: Strangers::default(),
             reputation: Reputation::new(recovered.standing),
             leader_links: 0,
@@ -402,7 +405,14 @@ impl PeerRole {
                 self.on_stored(cx, through, missed)
             }
             Input::StoreFailed(_) => Err(Exit::halt(Leave::DiskFailed)),
+            Input::Oracle(says) => self.on_oracle(cx, says),
             Input::DigestMismatch { zxid } => self.on_mismatch(cx, zxid),
+            Input::ObserverConnected(link)
+                if !matches!(self, Self::Learner(_) | Self::Leader(_)) =>
+            {
+                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+                Ok(())
+            }
             Input::HandOver => match self {
                 Self::Leader(leader) => leader.hand_over(cx),
                 _ => Err(Exit::halt(Leave::Stopping)),
@@ -455,7 +465,23 @@ impl PeerRole {
                 }
                 Ok(())
             }
+            Self::Leader(leader) if notification.state == ServerState::Looking => {
+                leader.on_elector_looking(cx, from)
+            }
             _ => Ok(()),
+        }
+    }
+
+    fn on_oracle(&mut self, cx: &mut Context<'_>, says: bool) -> Result<(), Exit> {
+        cx.core.configs.hear_oracle(says);
+        match self {
+            Self::Looking(looking) => {
+                let outcome = looking.on_oracle(cx);
+                self.conclude(cx, outcome);
+                Ok(())
+            }
+            Self::Leader(leader) => leader.on_oracle(cx),
+            Self::Settling(_) | Self::Learner(_) | Self::Halted => Ok(()),
         }
     }
 
@@ -548,3 +574,6 @@ impl PeerRole {
         }
     }
 }
+
+#[cfg(test)]
+mod exhaustive;

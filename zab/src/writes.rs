@@ -29,7 +29,7 @@ pub(crate) enum Stored {
 ///
 /// The disk is changed by nothing but this, in one order. So what is durable is always a
 /// prefix of what was asked for, and each value here is that of the disk after a crash now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Writes {
     issued: u64,
     pending: VecDeque<(Ticket, Stored, usize)>,

@@ -4,8 +4,8 @@
 //! complete carries a marker file, so an interrupted download is started again.
 
 mod debian;
-mod java_checks;
 mod maven;
+mod project;
 mod python;
 
 use std::path::{Path, PathBuf};
@@ -14,12 +14,24 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use self::project::Project;
 use crate::process::run_ok;
 
 /// Longest time one download or build may take.
 const INSTALL_LIMIT: Duration = Duration::from_secs(900);
 /// File that marks a part as complete; its text names the version.
 const MARKER: &str = "complete";
+
+/// The Java client checks.
+const JAVA_CHECKS: Project = Project {
+    folder: "java",
+    what: "the Java checks with Curator, from Maven Central",
+};
+/// Kafka, and the program that drives it.
+const KAFKA: Project = Project {
+    folder: "kafka",
+    what: "Apache Kafka 3.9.2 with its dependencies, from Maven Central",
+};
 
 /// The heap that the issue's reference numbers are made with.
 const HEAP: &str = "-Xmx1g";
@@ -53,6 +65,7 @@ impl Installed {
         self.class_path(Apache::V395)?;
         self.class_path(Apache::V380)?;
         self.java_checks()?;
+        self.kafka()?;
         self.python()?;
         Ok(())
     }
@@ -75,15 +88,22 @@ impl Installed {
     /// # Errors
     /// When a part cannot be fetched or built.
     pub(crate) fn java_checks(&self) -> Result<Command> {
-        let class_path = self.part("java-checks", java_checks::version(), java_checks::build)?;
+        self.project("java-checks", &JAVA_CHECKS, "-Xmx512m")
+    }
+
+    /// A `java` command for Kafka's broker and for the program that drives it.
+    ///
+    /// # Errors
+    /// When a part cannot be fetched or built.
+    pub(crate) fn kafka(&self) -> Result<Command> {
+        self.project("kafka-3.9.2", &KAFKA, "-Xmx256m")
+    }
+
+    fn project(&self, name: &str, project: &Project, heap: &str) -> Result<Command> {
+        let folder = self.part(name, project.version(), |folder| project.build(folder))?;
         let mut command = Command::new("java");
-        command.args([
-            "-Xmx512m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
-            "-cp",
-        ]);
-        command.arg(format!("{0}/classes:{0}/lib/*", class_path.display()));
+        command.args([heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]);
+        command.arg(format!("{0}/classes:{0}/lib/*", folder.display()));
         Ok(command)
     }
 

@@ -3,4 +3,5 @@
 pub(crate) mod clients;
 pub(crate) mod crash;
 pub(crate) mod data;
+pub(crate) mod election;
 pub(crate) mod zkcli;

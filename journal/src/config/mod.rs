@@ -2,22 +2,23 @@
 //!
 //! | File | Holds |
 //! | --- | --- |
-//! | `zoo.cfg` | `dynamicConfigFile=` with the path of the next one, and everything that is not the ensemble's |
-//! | `zoo.cfg.dynamic.<hex version>` | an established configuration, without its version; never removed |
+//! | `zoo.cfg` | `dynamicConfigFile=` with the path of the next one, and what is not the ensemble's |
+//! | `zoo.cfg.dynamic.<hex version>` | an established one, without its version; never removed |
 //! | `zoo.cfg.dynamic.next` | one that was proposed and is not established yet, with its version |
 //! | `zoo.cfg.bak` | the static file of the first start, before the members moved out of it |
 //!
 //! # Order, and why
 //!
-//! Every file is replaced as a whole: temporary file, sync, rename, sync of the directory. A configuration is established when the static file
-//! points to it; its own file is durable before, and `.next` goes after. So a crash finds the old one with the proposed one
-//! beside it, or the new one. The votes of the next start depend on it: a server that forgot a configuration it
+//! Every file is replaced as a whole: temporary file, sync, rename, sync of the directory. A
+//! configuration is established when the static file points to it; its own file is durable before,
+//! and `.next` goes after. So a crash finds the old one with the proposed one beside it, or the new
+//! one. The votes of the next start depend on it: a server that forgot a configuration it
 //! acknowledged could elect a leader with the members of an older one.
 //!
 //! # Without a static file
 //!
-//! Tests and simulations start without `zoo.cfg`. It is taken for empty then, and made when the first configuration is established: the
-//! pair of files is the same, so nothing here is special.
+//! Tests and simulations start without `zoo.cfg`. It is taken for empty then, and made when the
+//! first configuration is established: the pair of files is the same, so nothing here is special.
 
 mod static_file;
 
@@ -36,6 +37,9 @@ use crate::settings::ConfigSettings;
 
 /// Longest file that is taken for a configuration, in bytes. Real ones have a few thousand.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Apache's words for a dynamic file that states its version: that is in its name.
+pub const VERSION_INSIDE: &str = "dynamic file shouldn't have version inside";
 
 /// What the files say.
 #[derive(Clone, Debug)]
@@ -58,8 +62,8 @@ pub struct ConfigFiles {
 }
 
 impl ConfigFiles {
-    /// Reads what there is. A static file that holds the members itself is copied to `.bak`, as in Apache, since it is going to be
-    /// rewritten.
+    /// Reads what there is. A static file that holds the members itself is copied to `.bak`, as in
+    /// Apache, since it is going to be rewritten.
     ///
     /// # Errors
     /// A file that is damaged, or that a static file points to in vain.
@@ -101,7 +105,8 @@ impl ConfigFiles {
         ))
     }
 
-    /// Makes a configuration the established one ([`zab::Store::CommittedConfig`]); durable when it returns.
+    /// Makes a configuration the established one ([`zab::Store::CommittedConfig`]); durable when it
+    /// returns.
     ///
     /// # Errors
     /// Those of the disk, and a static file that was broken meanwhile.
@@ -128,8 +133,8 @@ impl ConfigFiles {
         self.forget_next()
     }
 
-    /// Keeps a configuration that is proposed, or forgets one: then it is told the established one again
-    /// ([`zab::Store::LastSeenConfig`]). Durable when it returns.
+    /// Keeps a configuration that is proposed, or forgets one: then it is told the established one
+    /// again ([`zab::Store::LastSeenConfig`]). Durable when it returns.
     ///
     /// # Errors
     /// Those of the disk.
@@ -165,13 +170,11 @@ impl ConfigFiles {
     }
 
     fn next_path(&self) -> PathBuf {
-        self.beside(".dynamic.next")
+        next_path(&self.file)
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.file.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
+        beside(&self.file, suffix)
     }
 
     fn dir(&self) -> &Path {
@@ -192,8 +195,7 @@ impl ConfigFiles {
         let lines = properties::parse(&static_file::text(&bytes));
         let lines = lines.map_err(|error| bad(path, error.to_string()))?;
         if lines.iter().any(|line| line.key.trim() == "version") {
-            let found = "dynamic file shouldn't have version inside".to_owned();
-            return Err(bad(path, found));
+            return Err(bad(path, VERSION_INSIDE.to_owned()));
         }
         let config = parse_config(&bytes).map_err(|error| bad(path, error.to_string()))?;
         Ok(config.under(version_in_name(path)))
@@ -237,7 +239,8 @@ impl ConfigFiles {
     }
 }
 
-/// The lines of a configuration, sorted as text and without a final newline, as Apache's `writeDynamicConfig`.
+/// The lines of a configuration, sorted as text and without a final newline, as Apache's
+/// `writeDynamicConfig`.
 fn listing(config: &Config, with_version: bool) -> String {
     let text = config.to_string();
     let mut lines: Vec<&str> = text
@@ -248,8 +251,20 @@ fn listing(config: &Config, with_version: bool) -> String {
     lines.join("\n")
 }
 
-/// What stands behind the last dot, if it is a hexadecimal number; else 0, as in Apache.
-fn version_in_name(path: &Path) -> Zxid {
+/// Where a configuration that is proposed stands, beside the static file.
+pub fn next_path(file: &Path) -> PathBuf {
+    beside(file, ".dynamic.next")
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The version of the configuration in a dynamic file: what stands behind the last dot of its name,
+/// if it is a hexadecimal number; else 0, as in Apache.
+pub fn version_in_name(path: &Path) -> Zxid {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let digits = name.rsplit_once('.').map(|(_, digits)| digits);
     let version = digits.and_then(|digits| i64::from_str_radix(digits, 16).ok());

@@ -1,7 +1,7 @@
 //! The static file as text: what points elsewhere, and how the members move out of it.
 //!
-//! Apache writes back the keys it has read, in the order of a hash table, and drops the comments. Here
-//! every line that stays, stays as it is.
+//! Apache writes back the keys it has read, in the order of a hash table, and drops the comments.
+//! Here every line that stays, stays as it is.
 
 use jute::properties::{self, Property};
 
@@ -27,8 +27,9 @@ pub(super) fn pointer(text: &str) -> Result<Option<String>, String> {
     Ok(found.map(|line| line.value.trim().to_owned()))
 }
 
-/// The file without what belongs to the ensemble, and with the path of where that is now. `client_elsewhere`: the
-/// member's own line says where it serves clients, so the static file must not say it again.
+/// The file without what belongs to the ensemble, and with the path of where that is now.
+/// `client_elsewhere`: the member's own line says where it serves clients, so the static file must
+/// not say it again.
 pub(super) fn rewrite(text: &str, path: &str, client_elsewhere: bool) -> Result<String, String> {
     let mut out = String::with_capacity(text.len() + path.len() + POINTER.len() + 2);
     for line in LogicalLines(text) {

@@ -36,11 +36,13 @@ pub enum InflowError {
     },
 }
 
-/// Takes the tree behind a SNAP packet ([`zab::Effect::ReceiveSnapshot`]) and the committed entries behind it
-/// ([`zab::Effect::StageEntry`]). With [`zab::Store::InstallSnapshot`] it becomes the history, or it is thrown away.
+/// Takes the tree behind a SNAP packet ([`zab::Effect::ReceiveSnapshot`]) and the committed entries
+/// behind it ([`zab::Effect::StageEntry`]). With [`zab::Store::InstallSnapshot`] it becomes the
+/// history, or it is thrown away.
 ///
-/// The tree goes into a file as it comes in. As soon as an entry is applied to it that file is of no use: what is installed is one
-/// snapshot that holds all, so that a crash finds all or nothing, and it is written then.
+/// The tree goes into a file as it comes in. As soon as an entry is applied to it that file is of
+/// no use: what is installed is one snapshot that holds all, so that a crash finds all or nothing,
+/// and it is written then.
 pub struct Inflow {
     files: Files,
     zxid: Zxid,
@@ -88,11 +90,13 @@ impl Inflow {
         self.zxid
     }
 
-    /// Takes the next bytes. `None` while more must come; at the end of the tree, how many of `bytes` belonged to it: what follows
-    /// them are packets, and [`zab::Input::SnapshotReceived`] is due.
+    /// Takes the next bytes. `None` while more must come; at the end of the tree, how many of
+    /// `bytes` belonged to it: what follows them are packets, and [`zab::Input::SnapshotReceived`]
+    /// is due.
     ///
     /// # Errors
-    /// The tree is broken, or could not be stored. Nothing more can come of it; [`Inflow::abandon`] removes the file.
+    /// The tree is broken, or could not be stored. Nothing more can come of it; [`Inflow::abandon`]
+    /// removes the file.
     ///
     /// # Panics
     /// If it is complete or broken already.

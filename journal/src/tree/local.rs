@@ -10,11 +10,12 @@ use storage::{SnapshotWriter, StorageError};
 use super::trailer;
 use crate::files::Files;
 
-/// A snapshot being written, in steps: [`LocalSnapshot::copy`] under a short read guard, then [`LocalSnapshot::write`] without one, again and
-/// again.
+/// A snapshot being written, in steps: [`LocalSnapshot::copy`] under a short read guard, then
+/// [`LocalSnapshot::write`] without one, again and again.
 ///
-/// It gets its name when everything that was applied during the walk is durable in the own log: a quorum may have committed
-/// it before. And it is thrown away when the history is truncated or replaced meanwhile, since it is one of the old history.
+/// It gets its name when everything that was applied during the walk is durable in the own log: a
+/// quorum may have committed it before. And it is thrown away when the history is truncated or
+/// replaced meanwhile, since it is one of the old history.
 pub struct LocalSnapshot {
     files: Files,
     generation: u64,
@@ -35,7 +36,8 @@ enum Stage {
 pub enum SnapshotProgress {
     /// There are more nodes.
     Going,
-    /// All nodes are written; something that was applied is not durable yet. Try again after the next sync.
+    /// All nodes are written; something that was applied is not durable yet. Try again after the
+    /// next sync.
     Waiting,
     /// It has its name.
     Done(PathBuf),
@@ -109,6 +111,13 @@ impl LocalSnapshot {
             writer.abandon();
         }
         state.end_snapshot(self.walk);
+    }
+
+    /// Ends it when the state that it walked is gone: replaced by another.
+    pub fn abandon(self) {
+        if let Stage::Writing(writer) = self.stage {
+            writer.abandon();
+        }
     }
 
     fn start(&self) -> Result<SnapshotWriter, StorageError> {

@@ -10,10 +10,12 @@ use storage::snap::body::{encode_end, encode_front};
 /// Bytes of sessions and ACLs handed out at a time.
 const FRONT_PIECE_BYTES: usize = 256 << 10;
 
-/// Makes the bytes behind a SNAP packet ([`zab::Effect::SendSnapshot`]), a piece at a time: sessions, ACL map, nodes, `/`, the signature.
+/// Makes the bytes behind a SNAP packet ([`zab::Effect::SendSnapshot`]), a piece at a time:
+/// sessions, ACL map, nodes, `/`, the signature.
 ///
-/// The state is only looked at while a piece is made, and may change in between. So the tree is fuzzy: it holds everything
-/// that was applied when this began, and any of what came later, which the learner is sent as well.
+/// The state is only looked at while a piece is made, and may change in between. So the tree is
+/// fuzzy: it holds everything that was applied when this began, and any of what came later, which
+/// the learner is sent as well.
 pub struct Outflow {
     walk: SnapshotWalk,
     /// Sessions and ACLs that are still to be handed out.
@@ -23,7 +25,8 @@ pub struct Outflow {
 }
 
 impl Outflow {
-    /// Starts with everything applied so far. Whatever becomes of it, it is to be given back by [`Outflow::end`].
+    /// Starts with everything applied so far. Whatever becomes of it, it is to be given back by
+    /// [`Outflow::end`].
     pub fn begin(state: &mut State) -> Self {
         let walk = state.begin_snapshot();
         let mut front = Vec::new();
@@ -38,7 +41,8 @@ impl Outflow {
         }
     }
 
-    /// Appends the next piece to `out`: some of the front, or up to `max_nodes` nodes. True once everything has been handed out.
+    /// Appends the next piece to `out`: some of the front, or up to `max_nodes` nodes. True once
+    /// everything has been handed out.
     pub fn piece(&mut self, state: &State, max_nodes: usize, out: &mut Vec<u8>) -> bool {
         if self.front_sent < self.front.len() {
             let rest = &self.front[self.front_sent..];

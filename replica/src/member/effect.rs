@@ -22,7 +22,8 @@ pub enum Effect {
     /// that it holds comes as [`Input::Loaded`](super::Input::Loaded).
     Store(Ticket, Store),
     /// Loads the state from snapshot and log again, as of this zxid and no further, when the
-    /// stores before this are done. Answered by [`Input::Loaded`](super::Input::Loaded).
+    /// stores before this are done. Answered by [`Input::Loaded`](super::Input::Loaded); by nothing
+    /// if the truncation that it comes with has missed ([`zab::Input::TruncateMissed`]).
     Reload(Zxid),
     /// Sends a message of the election port, connecting on demand.
     Notify {
@@ -33,6 +34,15 @@ pub enum Effect {
     },
     /// Connects to the quorum port of a leader.
     Connect {
+        /// The connection's name from here on.
+        link: LeaderLink,
+        /// Whom.
+        to: ServerId,
+        /// Its line, if the configuration has one.
+        member: Option<MemberLine>,
+    },
+    /// Connects to the `observerMasterPort` of a follower instead, on its first address.
+    ConnectToObserverMaster {
         /// The connection's name from here on.
         link: LeaderLink,
         /// Whom.

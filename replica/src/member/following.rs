@@ -1,7 +1,7 @@
 //! A learner's side: writes, syncs and renewals go to the leader, and come back.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,6 +23,18 @@ use crate::connection::{Connection, Ending};
 pub(super) struct Uplink {
     /// Syncs that the leader has not answered, oldest first: it answers them in order.
     syncs: VecDeque<Syncing>,
+    /// Sessions of observers that were heard of since the last ping, with their timeouts.
+    relayed: BTreeMap<i64, i32>,
+}
+
+impl Uplink {
+    /// Bounded by the sessions that there are.
+    pub(super) fn relay_touches(&mut self, touches: &[SessionTouch]) {
+        let touches = touches
+            .iter()
+            .map(|touch| (touch.session, touch.timeout_ms));
+        self.relayed.extend(touches);
+    }
 }
 
 /// Who waits for a sync.
@@ -189,7 +201,10 @@ impl Member {
 
     /// The answer to a ping tells the leader which sessions were heard of since the last one.
     pub(super) fn pong(&mut self, link: LeaderLink, zxid: Zxid, now: Now) -> Effect {
-        let touched = self.clients.heard_since(self.told_us);
+        let mut touched = self.clients.heard_since(self.told_us);
+        if let Duty::Following(uplink) = &mut self.duty {
+            touched.extend(std::mem::take(&mut uplink.relayed));
+        }
         self.told_us = now.monotonic_us;
         self.clients.forget_gone();
         let touch = |(session, timeout_ms)| SessionTouch {

@@ -100,12 +100,18 @@ impl Member {
         }
     }
 
+    /// Sessions were heard of through another server: a leader's learner, or an observer of which
+    /// this server is the master, and which its own leader is to hear of.
     pub(super) fn touched(&mut self, now: Now, touches: &[SessionTouch]) {
-        if let Duty::Leading(_) = self.duty {
-            let mut sessions = self.replica.sessions.lock();
-            for touch in touches {
-                sessions.touch(touch.session, now.monotonic_ms());
+        match &mut self.duty {
+            Duty::Leading(_) => {
+                let mut sessions = self.replica.sessions.lock();
+                for touch in touches {
+                    sessions.touch(touch.session, now.monotonic_ms());
+                }
             }
+            Duty::Following(uplink) => uplink.relay_touches(touches),
+            Duty::Waiting(_) | Duty::Halted => {}
         }
     }
 

@@ -228,6 +228,9 @@ impl Member {
                 }
             }
             Input::Peer(input) => {
+                if let zab::Input::TruncateMissed(_) = input {
+                    self.forget_reload();
+                }
                 let input = self.checked(input);
                 self.feed(now, input, out);
             }
@@ -264,6 +267,15 @@ impl Member {
         match &self.duty {
             Duty::Leading(reign) => reign.backlog(),
             Duty::Waiting(_) | Duty::Following(_) | Duty::Halted => 0,
+        }
+    }
+
+    /// The log never had what it was to be cut to, and nothing was cut: there is nothing to load.
+    /// The state is going to be replaced.
+    fn forget_reload(&mut self) {
+        let reloads = |step: &Step| matches!(step, Step::Load(Load::Reload));
+        if let Some(at) = self.agenda.iter().position(reloads) {
+            self.agenda.remove(at);
         }
     }
 
@@ -321,6 +333,9 @@ impl Member {
             }
             Wanted::Notify { to, notification } => Effect::Notify { to, notification },
             Wanted::Connect { link, to, member } => Effect::Connect { link, to, member },
+            Wanted::ConnectToObserverMaster { link, to, member } => {
+                Effect::ConnectToObserverMaster { link, to, member }
+            }
             Wanted::LeaveLeader(link, why) => Effect::LeaveLeader(link, why),
             Wanted::ToLeader(link, packet) => Effect::ToLeader(link, packet),
             Wanted::Pong(link, zxid) => self.pong(link, zxid, now),

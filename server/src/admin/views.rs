@@ -5,17 +5,19 @@ use std::env;
 use std::sync::atomic::Ordering::Relaxed;
 
 use jute::OpCode;
-use replica::Connection;
+use replica::{Connection, Service};
 use state::State;
+use zab::RoleStatus;
 
 use super::words::mntr::{self, MntrView};
 use super::words::view::{
-    ConfView, ConnSession, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, ServerView,
-    WatchView,
+    ConfView, ConnSession, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, Mode,
+    ServerView, WatchView,
 };
 use crate::load::dir_size;
 use crate::metrics::Summary;
 use crate::serve::Server;
+use crate::write_path::WritePath;
 
 pub(super) struct Views<'a>(pub(super) &'a Server);
 
@@ -38,8 +40,23 @@ impl Views<'_> {
             connections: replica.connections().len() as u64,
             outstanding: stats.outstanding.load(Relaxed).max(0) as u64,
             zxid,
+            mode: self.mode().unwrap_or(Mode::Standalone),
             node_count,
             ..ServerView::default()
+        }
+    }
+
+    /// What the server is at the moment; `None` for a member that serves nobody.
+    pub(super) fn mode(&self) -> Option<Mode> {
+        let WritePath::Ensemble(engine) = &self.0.pipeline else {
+            return Some(Mode::Standalone);
+        };
+        match (self.0.replica.service(), engine.status()) {
+            (Service::ReadOnly, _) => Some(Mode::ReadOnly),
+            (_, RoleStatus::Leading { .. }) => Some(Mode::Leader),
+            (_, RoleStatus::Following { .. }) => Some(Mode::Follower),
+            (_, RoleStatus::Observing { .. }) => Some(Mode::Observer),
+            _ => None,
         }
     }
 
@@ -66,7 +83,7 @@ impl Views<'_> {
             min_session_timeout: config.min_session_timeout_ms,
             max_session_timeout: config.max_session_timeout_ms,
             client_port_listen_backlog: config.listen_backlog.map_or(-1, |backlog| backlog as i32),
-            server_id: 0,
+            server_id: config.ensemble.as_ref().map_or(0, |ensemble| ensemble.me.0),
         }
     }
 

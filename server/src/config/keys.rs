@@ -18,13 +18,24 @@ pub enum Handling {
     Used,
     /// It has an effect in an ensemble only; a standalone server passes over it in silence, as
     /// Apache's does.
-    Ensemble,
+    Ensemble(InEnsemble),
     /// It tunes something that does not exist here: one warning.
     Ignored,
     /// Its feature is not built yet: one warning.
     NotYet,
     /// The documents name it, and no ZooKeeper reads it; the name that is read stands here.
     NeverRead(&'static str),
+}
+
+/// What a member of an ensemble does with a key that means nothing to a standalone server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InEnsemble {
+    /// It has its effect, if only that of an error where it asks for what is not there.
+    Used,
+    /// It tunes something that does not exist here: one warning.
+    Ignored,
+    /// Its feature is not built yet: one warning.
+    NotYet,
 }
 
 use Handling::{Ensemble, Ignored, NeverRead, NotYet, Used};
@@ -62,7 +73,7 @@ const TABLE: &[Row] = &[
     ),
     (
         File,
-        Ensemble,
+        Ensemble(InEnsemble::Used),
         &[
             "initLimit",
             "syncLimit",
@@ -74,20 +85,31 @@ const TABLE: &[Row] = &[
             "localSessionsUpgradingEnabled",
             "sslQuorum",
             "portUnification",
-            "sslQuorumReloadCertFiles",
             "quorum.auth.enableSasl",
             "quorum.auth.serverRequireSasl",
             "quorum.auth.learnerRequireSasl",
-            "quorum.auth.learner.saslLoginContext",
-            "quorum.auth.server.saslLoginContext",
-            "quorum.auth.kerberos.servicePrincipal",
-            "quorum.cnxn.threads.size",
             "multiAddress.enabled",
             "multiAddress.reachabilityCheckTimeoutMs",
             "multiAddress.reachabilityCheckEnabled",
             "oraclePath",
             "group*",
             "weight*",
+            "version",
+        ],
+    ),
+    (
+        File,
+        Ensemble(InEnsemble::Ignored),
+        &["quorum.cnxn.threads.size"],
+    ),
+    (
+        File,
+        Ensemble(InEnsemble::NotYet),
+        &[
+            "sslQuorumReloadCertFiles",
+            "quorum.auth.learner.saslLoginContext",
+            "quorum.auth.server.saslLoginContext",
+            "quorum.auth.kerberos.servicePrincipal",
         ],
     ),
     (
@@ -165,7 +187,7 @@ const TABLE: &[Row] = &[
     ),
     (
         Property,
-        Ensemble,
+        Ensemble(InEnsemble::Used),
         &[
             "commitLogCount",
             "snapshotSizeFactor",
@@ -179,23 +201,31 @@ const TABLE: &[Row] = &[
             "leader.maxTimeToWaitForEpoch",
             "leader.maxConcurrentSnapSyncs",
             "leader.maxConcurrentDiffSyncs",
+            "leaderConnectDelayDuringRetryMs",
+            "observer.syncEnabled",
+            "observer.reconnectDelayMs",
+            "observer.election.DelayMs",
+        ],
+    ),
+    (
+        Property,
+        Ensemble(InEnsemble::Ignored),
+        &[
             "leader.ackLoggingFrequency",
             "leader.closeSocketAsync",
             "learner.closeSocketAsync",
             "learner.asyncSending",
-            "leaderConnectDelayDuringRetryMs",
             "forceSnapshotSync",
-            "observer.syncEnabled",
-            "observer.reconnectDelayMs",
-            "observer.election.DelayMs",
-            "observerMaster.sizeLimit",
             "follower.skipLearnerRequestToNextProcessor",
             "forward_learner_requests_to_commit_processor_disabled",
             "testingonly.initialZxid",
             "test.allowDiscontinuousProposals",
-            "ssl.quorum.*",
-            "multiAddress.*",
         ],
+    ),
+    (
+        Property,
+        Ensemble(InEnsemble::NotYet),
+        &["observerMaster.sizeLimit", "ssl.quorum.*"],
     ),
     (
         Property,
@@ -269,7 +299,11 @@ const TABLE: &[Row] = &[
             "znode.container.maxNeverUsedIntervalMs",
         ],
     ),
-    (Bare, Ensemble, &["leader.nodelay", "follower.nodelay"]),
+    (
+        Bare,
+        Ensemble(InEnsemble::Ignored),
+        &["leader.nodelay", "follower.nodelay"],
+    ),
     (
         Property,
         NeverRead("request_throttle_max_requests"),
@@ -391,6 +425,8 @@ pub fn find_property(name: &str) -> Option<Handling> {
             Some(NeverRead("connectToLearnerMasterLimit in zoo.cfg"))
         }
         Some("sslQuorum") => Some(NeverRead("sslQuorum in zoo.cfg")),
+        // Keys of the file that are properties too.
+        Some(key) if key.starts_with("multiAddress.") => find(key).map(|(_, handling)| handling),
         Some(key) => find(key)
             .filter(|(scope, _)| *scope == Property)
             .map(|(_, handling)| handling),
@@ -398,6 +434,15 @@ pub fn find_property(name: &str) -> Option<Handling> {
             .filter(|(scope, _)| *scope == Bare)
             .map(|(_, handling)| handling),
     }
+}
+
+/// The names of all keys that are handled like this, with their scope.
+#[cfg(test)]
+pub(super) fn names(wanted: Handling) -> impl Iterator<Item = (Scope, &'static str)> {
+    let rows = TABLE
+        .iter()
+        .filter(move |(_, handling, _)| *handling == wanted);
+    rows.flat_map(|(scope, _, names)| names.iter().map(|name| (*scope, *name)))
 }
 
 /// How many edits a suggestion may be away from what was typed.
@@ -477,10 +522,13 @@ mod tests {
             ("tickTime", Some((File, Used))),
             ("server.1", Some((File, Used))),
             ("server.realm", Some((Property, NotYet))),
-            ("group.1", Some((File, Ensemble))),
+            ("group.1", Some((File, Ensemble(InEnsemble::Used)))),
             ("metricsProvider.httpPort", Some((File, NotYet))),
             ("metricsProvider.className", Some((File, Used))),
-            ("ssl.quorum.keyStore.location", Some((Property, Ensemble))),
+            (
+                "ssl.quorum.keyStore.location",
+                Some((Property, Ensemble(InEnsemble::NotYet))),
+            ),
             ("ssl.keyStore.location", Some((Property, NotYet))),
             ("jute.maxbuffer", Some((Bare, Used))),
             (
@@ -496,6 +544,12 @@ mod tests {
             ("zookeeper.snapCount", Some(Used)),
             ("zookeeper.tickTime", None),
             ("zookeeper.jute.maxbuffer", None),
+            (
+                "zookeeper.multiAddress.enabled",
+                Some(Ensemble(InEnsemble::Used)),
+            ),
+            ("zookeeper.multiAddress.disabled", None),
+            ("follower.nodelay", Some(Ensemble(InEnsemble::Ignored))),
             ("jute.maxbuffer", Some(Used)),
             (
                 "zookeeper.sslQuorum",

@@ -1,15 +1,14 @@
 //! From files and arguments to a [`Config`].
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use jute::properties;
 
-use super::ensemble::{ClientAddress, standalone_member};
+use super::beside;
+use super::ensemble;
 use super::error::ConfigError;
 use super::named;
-use super::properties::{MAX_FILE_BYTES, Properties, latin1};
+use super::properties::{Properties, latin1};
 use super::settings::Config;
 use super::source::Source;
 use super::sysprops::{Env, SystemProperties};
@@ -21,18 +20,14 @@ const SAMPLE_TICK_TIME_MS: i32 = 2000;
 const MAX_ARGUMENTS: usize = 4;
 
 impl Config {
-    /// Reads a `zoo.cfg`.
+    /// Reads a `zoo.cfg` and what belongs to it: the dynamic configuration files and `myid`.
     ///
     /// # Errors
     /// What [`ConfigError`] lists; nothing is created or changed on disk.
     pub fn load(path: &Path, env: &Env) -> Result<Self, ConfigError> {
-        let bytes = read_bounded(path)?;
-        let file = Properties::parse(&file_name(path), &bytes)?;
-        let dynamic = match file.get("dynamicConfigFile") {
-            None => None,
-            Some(entry) => Some(load_dynamic(Path::new(&entry.value))?),
-        };
-        let mut config = Self::from_properties(&file, dynamic.as_ref(), env)?;
+        let bytes = beside::read_bounded(path)?;
+        let file = Properties::parse(&path.display().to_string(), &bytes)?;
+        let mut config = Self::from_properties(&file, Some(path), env)?;
         config.raw_text = latin1(&bytes);
         Ok(config)
     }
@@ -81,7 +76,7 @@ impl Config {
         }
     }
 
-    /// A configuration from text alone; `dynamicConfigFile` is not followed.
+    /// A configuration from text alone; no other file is looked at, so there is no `myid`.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -90,16 +85,16 @@ impl Config {
         Self::from_properties(&file, None, env)
     }
 
+    /// `path`: where the properties were, if in a file, and so where others are that belong to it.
     fn from_properties(
         file: &Properties,
-        dynamic: Option<&Properties>,
+        path: Option<&Path>,
         env: &Env,
     ) -> Result<Self, ConfigError> {
         let mut source = Source::new(file, SystemProperties::from_env(env));
         if file.get("dynamicConfigFile").is_some() {
             for (key, _) in file.iter() {
-                let member = key.starts_with("server.") && key != "server.realm";
-                if member || key.starts_with("group") || key.starts_with("weight") {
+                if ensemble::is_member_key(key) {
                     let reason =
                         format!("parameter: {key} must be in a separate dynamic config file");
                     return Err(source.invalid(
@@ -111,91 +106,9 @@ impl Config {
             }
         }
         let mut config = named::build(&mut source)?;
-        let standalone_enabled = source.bool("standaloneEnabled", true)?;
-        let member = standalone_member(&mut source, dynamic.unwrap_or(file), standalone_enabled)?;
-        if let Some(address) = member {
-            adopt(&mut config, &source, address)?;
-        }
+        let beside = path.map(|path| beside::read(path, file)).transpose()?;
+        ensemble::complete(&mut config, &mut source, beside.as_ref())?;
         config.warnings = source.warnings;
         Ok(config)
     }
-}
-
-/// The client address of the only `server.N` line is used where the static keys name none; where both
-/// do they must agree.
-fn adopt(
-    config: &mut Config,
-    source: &Source<'_>,
-    address: ClientAddress,
-) -> Result<(), ConfigError> {
-    let Some(port) = config.client_port else {
-        config.client_port = Some(address.port);
-        config.client_port_address = address.host;
-        return Ok(());
-    };
-    let wildcard = config
-        .client_port_address
-        .as_deref()
-        .is_none_or(|h| matches!(h, "0.0.0.0" | "::"));
-    if port != address.port || !(wildcard || config.client_port_address == address.host) {
-        let stated = address.host.as_deref().unwrap_or("0.0.0.0");
-        return Err(source.invalid(
-            "clientPort",
-            format!(
-                "server line names another client address, {stated}:{}",
-                address.port
-            ),
-            "the same address in both places, or in one",
-        ));
-    }
-    config.client_port_address = address.host;
-    Ok(())
-}
-
-fn load_dynamic(path: &Path) -> Result<Properties, ConfigError> {
-    let members = Properties::parse(&file_name(path), &read_bounded(path)?)?;
-    for (key, entry) in members.iter() {
-        let reason = if key == "version" {
-            "dynamic file shouldn't have version inside".to_owned()
-        } else if ["server.", "group", "weight"]
-            .iter()
-            .any(|prefix| key.starts_with(prefix))
-        {
-            continue;
-        } else {
-            format!("Unrecognised parameter: {key}")
-        };
-        return Err(ConfigError::Invalid {
-            origin: format!("{}:{}", members.origin, entry.line),
-            key: key.to_owned(),
-            value: entry.value.clone(),
-            reason,
-            allowed: "server.N, group.N and weight.N".to_owned(),
-        });
-    }
-    Ok(members)
-}
-
-/// Reads no more than a configuration may have, whatever the path leads to.
-fn read_bounded(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => ConfigError::Missing { path: path.into() },
-        _ => ConfigError::Unreadable {
-            path: path.into(),
-            reason: error.to_string(),
-        },
-    };
-    let mut bytes = Vec::new();
-    // One byte more than allowed shows the parser that the file is too long.
-    let limit = MAX_FILE_BYTES as u64 + 1;
-    File::open(path)
-        .map_err(failed)?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Ok(bytes)
-}
-
-fn file_name(path: &Path) -> String {
-    path.display().to_string()
 }

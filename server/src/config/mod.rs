@@ -6,6 +6,7 @@
 //! without prefix, which a file cannot set. [`keys`] lists them all. What ZooKeeper passes over in
 //! silence is a warning here.
 
+mod beside;
 mod ensemble;
 mod error;
 pub mod keys;
@@ -19,6 +20,10 @@ pub mod sysprops;
 #[cfg(test)]
 mod tests;
 
+pub use ensemble::settings::{
+    ConfigPaths, ElectionSettings, EnsembleSettings, HistorySettings, LeaderSettings,
+    LearnerSettings, LinkSettings, TickLimits,
+};
 pub use error::ConfigError;
 pub use settings::{
     AuthSettings, Autopurge, Config, ConnectionThrottle, DigestAlg, Features, Limits,

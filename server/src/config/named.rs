@@ -106,6 +106,7 @@ pub(super) fn build(source: &mut Source<'_>) -> Result<Config, ConfigError> {
         auth: property::auth(source)?,
         features: property::features(source),
         reconfig_enabled: source.bool("reconfigEnabled", false)?,
+        ensemble: None,
         four_letter_words: source
             .system
             .get("zookeeper.4lw.commands.whitelist")

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// All that a standalone server needs to know, with Java's defaults.
+use super::ensemble::settings::EnsembleSettings;
+
+/// All that a server needs to know, with Java's defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// `dataDir`: snapshots, epochs and `myid`; files live in its `version-2`.
@@ -38,8 +40,11 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Switches of the API.
     pub features: Features,
-    /// `reconfigEnabled`: decides which error a reconfiguration of a standalone server gets.
+    /// `reconfigEnabled`: the ensemble may be reconfigured, and then keeps its configuration in dynamic
+    /// files. Decides also which error a reconfiguration of a standalone server gets.
     pub reconfig_enabled: bool,
+    /// What makes this server a member of an ensemble; `None` for a standalone server.
+    pub ensemble: Option<EnsembleSettings>,
     /// `4lw.commands.whitelist` as written; `None` when not set.
     pub four_letter_words: Option<String>,
     /// One line each, for the log.

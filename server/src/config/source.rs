@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::{ConfigError, one_line};
-use super::keys::{self, Handling, Scope};
+use super::keys::{self, Handling, InEnsemble, Scope};
 use super::properties::Properties;
 use super::sysprops::{SystemProperties, decode_i64, parse_bool, parse_i32};
 
@@ -61,6 +61,39 @@ impl<'a> Source<'a> {
             file,
             system,
             warnings,
+        }
+    }
+
+    /// Warns about what a member of an ensemble, unlike a standalone server, might be expected to heed.
+    pub(super) fn warn_of_ensemble_keys(&mut self) {
+        let mut warnings = Vec::new();
+        let mut look = |at: &str, key: &str, value: &str, found: Option<Handling>| {
+            let handling = match found {
+                Some(Handling::Ensemble(InEnsemble::Ignored)) => Handling::Ignored,
+                Some(Handling::Ensemble(InEnsemble::NotYet)) => Handling::NotYet,
+                _ => return,
+            };
+            warn_about(&mut warnings, at, key, value, Some(handling));
+        };
+        for (name, value, origin) in self.system.iter() {
+            // What the file set is looked at under its own name.
+            let of_file = name
+                .strip_prefix("zookeeper.")
+                .is_some_and(|key| self.file.get(key).is_some());
+            if !of_file {
+                let at = format!("{origin}: {name}");
+                look(&at, name, value, keys::find_property(name));
+            }
+        }
+        for (key, entry) in self.file.iter() {
+            // Of those that a file cannot set it was said already.
+            if let Some((Scope::File | Scope::Property, handling)) = keys::find(key) {
+                let at = format!("{}:{}: {key}", self.file.origin, entry.line);
+                look(&at, key, &entry.value, Some(handling));
+            }
+        }
+        for warning in warnings {
+            self.warn(warning);
         }
     }
 
@@ -220,7 +253,7 @@ fn warn_about(
         return;
     }
     match handling {
-        Some(Handling::Used | Handling::Ensemble) => {}
+        Some(Handling::Used | Handling::Ensemble(_)) => {}
         Some(Handling::Ignored) => {
             warnings.push(format!("{at} is accepted and has no effect here"))
         }

@@ -1,9 +1,8 @@
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -12,10 +11,8 @@ use tracing::{error, warn};
 
 use super::connection;
 use super::limits::ConnectionLimits;
+use super::socket::{self, DEFAULT_BACKLOG};
 use crate::serve::Server;
-
-/// Java's default backlog is 50; more costs nothing and survives a storm of reconnects.
-const DEFAULT_BACKLOG: i32 = 1024;
 
 /// One in so many refused connections is logged.
 const REJECTIONS_LOGGED: u64 = 1000;
@@ -55,10 +52,12 @@ impl Listener {
         keep_alive: bool,
         limits: Arc<ConnectionLimits>,
     ) -> Result<Self, ListenError> {
-        let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-        Self::bind(v6, backlog, keep_alive, Arc::clone(&limits)).or_else(|_| {
-            let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-            Self::bind(v4, backlog, keep_alive, limits)
+        let listener = socket::listen_all(port, or_default(backlog))
+            .map_err(|(address, source)| ListenError { address, source })?;
+        Ok(Self {
+            listener,
+            limits,
+            keep_alive,
         })
     }
 
@@ -69,13 +68,8 @@ impl Listener {
         keep_alive: bool,
         limits: Arc<ConnectionLimits>,
     ) -> Result<Self, ListenError> {
-        let backlog = if backlog > 0 {
-            backlog
-        } else {
-            DEFAULT_BACKLOG
-        };
-        let listener =
-            listen(address, backlog).map_err(|source| ListenError { address, source })?;
+        let listener = socket::listen(address, or_default(backlog))
+            .map_err(|source| ListenError { address, source })?;
         Ok(Self {
             listener,
             limits,
@@ -128,7 +122,7 @@ impl Listener {
                 return;
             }
         };
-        if let Err(error) = self.set_options(&stream) {
+        if let Err(error) = socket::set_options(&stream, self.keep_alive) {
             warn!("connection from {peer} dropped: {error}");
             return;
         }
@@ -138,28 +132,12 @@ impl Listener {
             drop(place);
         });
     }
-
-    fn set_options(&self, stream: &TcpStream) -> std::io::Result<()> {
-        stream.set_nodelay(true)?;
-        if self.keep_alive {
-            socket2::SockRef::from(stream).set_keepalive(true)?;
-        }
-        Ok(())
-    }
 }
 
-fn listen(address: SocketAddr, backlog: i32) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
+fn or_default(backlog: i32) -> i32 {
+    if backlog > 0 {
+        backlog
+    } else {
+        DEFAULT_BACKLOG
     }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    TcpListener::from_std(socket.into())
 }

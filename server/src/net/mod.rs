@@ -3,6 +3,7 @@
 mod connection;
 mod limits;
 mod listener;
+pub(crate) mod socket;
 mod transport;
 
 pub(crate) use limits::ConnectionLimits;

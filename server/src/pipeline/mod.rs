@@ -23,7 +23,7 @@ use log::{Log, Written};
 pub(crate) use preparer::Preparer;
 pub(crate) use purge::Purge;
 use queue::{Queue, Work};
-pub(crate) use snapshots::{SnapshotPace, SnapshotSettings, Snapshots};
+pub(crate) use snapshots::{SnapshotPace, Snapshots};
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -216,7 +216,7 @@ impl Pipeline {
 /// Ends the process when a thread that has one panics. A broken invariant of the write path
 /// must stop the server: with one of its threads gone, or a round half committed, it would
 /// go on answering reads and never write again.
-struct PanicEnds;
+pub(crate) struct PanicEnds;
 
 impl Drop for PanicEnds {
     fn drop(&mut self) {

@@ -1,8 +1,8 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::log::LogHolds;
-use storage::{Disk, Layout};
+use storage::StorageError;
 use tokio::task::{AbortHandle, spawn_blocking};
 use tracing::{error, info};
 
@@ -12,21 +12,27 @@ use crate::config::Autopurge;
 pub(crate) struct Purge(Option<AbortHandle>);
 
 impl Purge {
-    pub(crate) fn start(disk: Arc<dyn Disk>, layout: Layout, autopurge: Autopurge) -> Self {
+    /// `purge` removes what no start needs, but so many snapshots.
+    pub(crate) fn start(
+        autopurge: Autopurge,
+        purge: impl Fn(usize) -> Result<Vec<PathBuf>, StorageError> + Send + Sync + 'static,
+    ) -> Self {
         let keep = autopurge.snap_retain_count;
         info!("autopurge.snapRetainCount set to {keep}");
         let Some(hours) = autopurge.purge_interval_hours else {
             info!("Purge task is not scheduled.");
             return Self(None);
         };
+        let purge = Arc::new(purge);
         let period = Duration::from_secs(u64::from(hours) * 3600);
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(period);
             loop {
                 ticks.tick().await;
-                let (disk, layout) = (Arc::clone(&disk), layout.clone());
+                info!("Purge task started.");
+                let purge = Arc::clone(&purge);
                 // A panic in it was reported where it happened.
-                let _ = spawn_blocking(move || run(disk.as_ref(), &layout, keep as usize)).await;
+                let _ = spawn_blocking(move || report(purge(keep as usize))).await;
             }
         });
         Self(Some(task.abort_handle()))
@@ -41,10 +47,8 @@ impl Drop for Purge {
     }
 }
 
-fn run(disk: &dyn Disk, layout: &Layout, keep: usize) {
-    info!("Purge task started.");
-    // A standalone server has no learners that read its log.
-    match storage::purge::purge(disk, layout, keep, &LogHolds::default()) {
+fn report(purged: Result<Vec<PathBuf>, StorageError>) {
+    match purged {
         Ok(removed) => {
             for path in removed {
                 info!("Removing file: {}", path.display());

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use journal::SnapshotSettings;
 use jute::txn::TxnDigest;
 use parking_lot::Mutex;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use replica::Replica;
 use state::snapshot::SnapshotWalk;
-use storage::{DigestSeal, Disk, Layout, SnapshotOptions, SnapshotWriter, StorageError, Trailer};
+use storage::{DigestSeal, Disk, Layout, SnapshotWriter, StorageError, Trailer};
 use tracing::{error, info};
 
 use crate::metrics::Metrics;
@@ -25,16 +26,6 @@ const PIECE_BYTES: usize = 256 * 1024;
 
 /// Longest rest after a piece.
 const REST_MAX: Duration = Duration::from_millis(20);
-
-/// How snapshots are written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SnapshotSettings {
-    pub(crate) file: SnapshotOptions,
-    /// `zookeeper.digest.enabled`
-    pub(crate) digest: bool,
-    /// `zookeeper.serializeLastProcessedZxid.enabled`
-    pub(crate) last_processed: bool,
-}
 
 /// After a snapshot the next one rests for so many times as long as it took. A large tree
 /// under a heavy load of writes would else be written out all the time, for every
@@ -68,14 +59,14 @@ impl SnapshotPace {
 
     /// Claims the next snapshot, which is due: true if it may start now. Nobody else may
     /// until it has ended.
-    pub(super) fn claim(&self) -> bool {
+    pub(crate) fn claim(&self) -> bool {
         let mut pacing = self.0.lock();
         let free = !pacing.running && Instant::now() >= pacing.not_before;
         pacing.running |= free;
         free
     }
 
-    fn ended(&self, took: Duration) {
+    pub(crate) fn ended(&self, took: Duration) {
         let mut pacing = self.0.lock();
         pacing.running = false;
         pacing.not_before = Instant::now() + took * REST_FACTOR;

@@ -75,6 +75,18 @@ const REFUSED: &[(&[&str], &str, i32, &[&str])] = &[
         2,
         &["minSessionTimeout"],
     ),
+    (
+        &["zoo.cfg"],
+        "dataDir=d\nserver.1=h1:1:2\nserver.2=h2:1:2\ninitLimit=5\n",
+        2,
+        &["syncLimit is not set"],
+    ),
+    (
+        &["zoo.cfg"],
+        "dataDir=d\nserver.1=h1:1:2\nserver.2=h2:1:2\ninitLimit=5\nsyncLimit=2\n",
+        2,
+        &["d/myid", "myid file is missing"],
+    ),
     (&["missing.cfg"], "", 2, &["missing.cfg"]),
     (
         &["server", "1", "2", "3", "4", "5"],

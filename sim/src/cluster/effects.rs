@@ -44,6 +44,9 @@ impl Cluster {
                 }
             }
             Effect::Notify { to, notification } => self.notify(at, to, &notification),
+            Effect::ConnectToObserverMaster { .. } => {
+                unreachable!("no server has an observerMasterPort")
+            }
             Effect::Connect { link, to, .. } => {
                 let Some(to) = self.machine_of(to) else {
                     self.own(at, 1000, Own::NoLeader(link));

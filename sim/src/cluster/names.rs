@@ -161,6 +161,7 @@ pub(super) fn effect_kind(effect: &Effect) -> &'static str {
         Effect::Reload(_) => "Reload",
         Effect::Notify { .. } => "Notify",
         Effect::Connect { .. } => "Connect",
+        Effect::ConnectToObserverMaster { .. } => "ConnectToObserverMaster",
         Effect::LeaveLeader(..) => "LeaveLeader",
         Effect::ToLeader(..) => "ToLeader",
         Effect::ReceiveSnapshot(..) => "ReceiveSnapshot",

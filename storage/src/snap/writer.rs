@@ -20,6 +20,9 @@ use crate::snap::format::{HEADER, Trailer};
 /// Bytes gathered before they are summed, compressed and written.
 const BUFFER_LEN: usize = 256 << 10;
 
+/// Unfinished files with the same name at the most; the last one is taken over.
+const UNFINISHED_MAX: u32 = 100;
+
 /// How a snapshot is written.
 #[derive(Debug, Clone, Copy)]
 pub struct SnapshotOptions {
@@ -114,8 +117,7 @@ impl SnapshotWriter {
         name: String,
         options: SnapshotOptions,
     ) -> Result<Self, StorageError> {
-        // With the whole name: one that is taken here and one that is received may be under way for the same zxid.
-        let unfinished = dir.join(format!("{UNFINISHED_SNAPSHOT}{name}"));
+        let unfinished = free_name(disk.as_ref(), dir, &name)?;
         let file = disk
             .create(&unfinished)
             .map_err(StorageError::io("create", &unfinished))?;
@@ -223,6 +225,22 @@ impl SnapshotWriter {
             .map_err(StorageError::io("write snapshot", &self.unfinished))
             .inspect_err(|_| discard(self.disk.as_ref(), &self.unfinished))
     }
+}
+
+/// A name for the unfinished file that no other one has: a snapshot may be taken here and received for the same zxid, and one
+/// that was given up may still be about to be removed.
+fn free_name(disk: &dyn Disk, dir: &Path, name: &str) -> Result<PathBuf, StorageError> {
+    let mut path = dir.join(format!("{UNFINISHED_SNAPSHOT}{name}"));
+    for number in 1..=UNFINISHED_MAX {
+        if !disk
+            .exists(&path)
+            .map_err(StorageError::io("look at", &path))?
+        {
+            break;
+        }
+        path = dir.join(format!("{UNFINISHED_SNAPSHOT}{name}.{number}"));
+    }
+    Ok(path)
 }
 
 /// Removes the file, for good: a file system may keep the space until a removal is durable. Best effort: the next start removes it

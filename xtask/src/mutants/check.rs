@@ -145,6 +145,8 @@ impl Check {
 pub(super) struct Found {
     /// In which run, if there were several.
     pub(super) seed: Option<String>,
+    /// How far the clock of the simulation was, in milliseconds, if the check says so.
+    pub(super) simulated_ms: Option<String>,
     /// All that it printed.
     pub(super) output: String,
     /// From the start of the first run; building does not count.
@@ -191,8 +193,9 @@ impl Programs {
         let log = scratch.logs().join(format!("{name}.log"));
         let start = Instant::now();
         let failed = |command: &mut Command| fails(command, &log, start + LIMIT);
-        let found = |seed, output| Found {
+        let found = |seed, output: String| Found {
             seed,
+            simulated_ms: number_behind("simulated time ", &output),
             output,
             took: start.elapsed(),
         };
@@ -276,7 +279,11 @@ fn fails(command: &mut Command, log: &Path, until: Instant) -> Result<Option<Str
 
 /// The number behind the word seed, if the output says one.
 fn seed_in(output: &str) -> Option<String> {
-    output.match_indices("seed ").find_map(|(at, word)| {
+    number_behind("seed ", output)
+}
+
+fn number_behind(words: &str, output: &str) -> Option<String> {
+    output.match_indices(words).find_map(|(at, word)| {
         let rest = &output[at + word.len()..];
         let end = rest.find(|c: char| !c.is_ascii_digit());
         let number = &rest[..end.unwrap_or(rest.len())];

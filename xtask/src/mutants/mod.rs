@@ -87,17 +87,18 @@ fn catch(scratch: &Scratch, mutant: &Mutant) -> Result<Found> {
 }
 
 fn print_table(caught: &[Caught]) {
-    println!("\n| bug | invariant | caught by | seed | seconds |");
-    println!("|---|---|---|---|---|");
+    println!("\n| bug | invariant | caught by | seed | simulated ms | seconds |");
+    println!("|---|---|---|---|---|---|");
     for Caught { mutant, found } in caught {
         println!(
-            "| {}: {} | {} | {}: {} | {} | {:.1} |",
+            "| {}: {} | {} | {}: {} | {} | {} | {:.1} |",
             mutant.name,
             mutant.bug,
             mutant.invariant,
             mutant.check.name(),
             mutant.caught_by,
             found.seed.as_deref().unwrap_or("-"),
+            found.simulated_ms.as_deref().unwrap_or("-"),
             seconds(found.took),
         );
     }

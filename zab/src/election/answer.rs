@@ -59,7 +59,7 @@ const ANSWER_INTERVAL_MS: u64 = 200;
 
 /// Who is no voter here, and when it was answered. Two servers in elections that have different
 /// configurations can each have a reason to answer the other's answer; this ends it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Strangers(BTreeMap<ServerId, Time>);
 
 impl Strangers {

@@ -20,6 +20,15 @@ impl Backoff {
         }
     }
 
+    /// To say it for the first time at that moment.
+    pub(super) fn starting(options: &Options, at: Time) -> Self {
+        Self {
+            interval_ms: options.min_notification_interval_ms.div_ceil(2),
+            max_ms: options.max_notification_interval_ms,
+            due: at,
+        }
+    }
+
     pub(super) fn due(&self) -> Time {
         self.due
     }

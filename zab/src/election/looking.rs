@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
 }
 
 /// In an election.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Looking {
     /// Where this server starts from in each round.
     initial: Vote,
@@ -49,16 +49,22 @@ impl Looking {
     pub(crate) fn start(cx: &mut Context<'_>) -> Self {
         cx.core.ballot.round += 1;
         let initial = initial_vote(cx);
+        let waits = cx.core.look_from > cx.now;
         let looking = Self {
             initial,
             proposal: initial,
             votes: Tally::default(),
             established: Tally::default(),
             unreachable: BTreeSet::new(),
-            backoff: Backoff::new(&cx.core.options, cx.now),
+            backoff: match waits {
+                true => Backoff::starting(&cx.core.options, cx.core.look_from),
+                false => Backoff::new(&cx.core.options, cx.now),
+            },
             finalize: None,
         };
-        looking.broadcast(cx);
+        if !waits {
+            looking.broadcast(cx);
+        }
         looking
     }
 
@@ -76,6 +82,21 @@ impl Looking {
         }
     }
 
+    /// Whether a quorum agrees, and only the last wait is left.
+    #[cfg(test)]
+    pub(crate) fn is_finalizing(&self) -> bool {
+        self.finalize.is_some()
+    }
+
+    /// Everything but the times: who agrees in all of this acts alike from here on.
+    #[cfg(test)]
+    pub(crate) fn timeless(&self) -> String {
+        let votes = (&self.votes, &self.established);
+        let proposals = (self.initial, self.proposal);
+        let waits = self.finalize.is_some();
+        format!("{proposals:?} {votes:?} {:?} {waits}", self.unreachable)
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         earlier(Some(self.backoff.due()), self.finalize)
     }
@@ -83,7 +104,11 @@ impl Looking {
     pub(crate) fn on_deadline(&mut self, cx: &mut Context<'_>) -> Outcome {
         if self.finalize.is_some_and(|at| at <= cx.now) {
             self.finalize = None;
-            return self.conclude(cx, self.proposal, cx.core.ballot.round);
+            let outcome = self.conclude(cx, self.proposal, cx.core.ballot.round);
+            // The others may agree on this server though it must not lead: it goes on asking.
+            if outcome != Outcome::Open {
+                return outcome;
+            }
         }
         if self.backoff.expired(cx.now) {
             self.broadcast(cx);
@@ -94,6 +119,11 @@ impl Looking {
     /// A connection to a voter was refused or reset.
     pub(crate) fn on_unreachable(&mut self, cx: &mut Context<'_>, peer: ServerId) -> Outcome {
         self.unreachable.insert(peer);
+        self.decide(cx)
+    }
+
+    /// The oracle may have made this server's voice a quorum, or taken that back.
+    pub(crate) fn on_oracle(&mut self, cx: &mut Context<'_>) -> Outcome {
         self.decide(cx)
     }
 
@@ -108,7 +138,12 @@ impl Looking {
         }
         self.lose_voice(cx);
         let configs = &cx.core.configs;
-        let credible = (0..ROUND_MAX).contains(&notification.round);
+        // A stock server that a reconfiguration gave its leader says round -1.
+        let first = match notification.state {
+            ServerState::Looking => 0,
+            _ => -1,
+        };
+        let credible = (first..ROUND_MAX).contains(&notification.round);
         if !credible || !configs.is_voter(from) || !configs.is_voter(notification.vote.leader) {
             return Outcome::Open;
         }
@@ -181,10 +216,16 @@ impl Looking {
             .is_quorum(&cast, cx.core.configs.committed())
             && leads(cx, &self.established, leader, round)
         {
-            cx.core.ballot.round = round;
-            return self.conclude(cx, cast.vote, round);
+            return self.join(cx, &cast);
         }
-        Outcome::Open
+        if cast.state == ServerState::Leading && leader == from && cx.core.configs.trusts_leader() {
+            return self.join(cx, &cast);
+        }
+        match self.finalize {
+            // It may be one of the quorum, and have gone elsewhere.
+            Some(_) => self.decide(cx),
+            None => Outcome::Open,
+        }
     }
 
     fn is_better(&self, cx: &Context<'_>, vote: &Vote) -> bool {
@@ -240,10 +281,27 @@ impl Looking {
         Outcome::Open
     }
 
+    /// Goes along with an established ensemble, in the round of its election if it says which.
+    fn join(&self, cx: &mut Context<'_>, cast: &Cast) -> Outcome {
+        if cast.round >= 0 {
+            cx.core.ballot.round = cast.round;
+        }
+        self.conclude(cx, cast.vote, cast.round)
+    }
+
     fn conclude(&self, cx: &mut Context<'_>, vote: Vote, round: i64) -> Outcome {
         if vote.leader == cx.core.me && !cx.core.may_lead() {
             return Outcome::Open;
         }
+        let elected = Cast {
+            vote,
+            round,
+            state: ServerState::Looking,
+            versioned: true,
+        };
+        let agrees = |server: &ServerId| self.votes.agrees(*server, &elected);
+        let voters = cx.core.configs.voters().into_iter();
+        cx.core.electors = voters.filter(agrees).collect();
         cx.core.ballot.vote = vote;
         cx.core.ballot.vote_round = round;
         Outcome::Elected(vote.leader)

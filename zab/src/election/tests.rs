@@ -239,6 +239,15 @@ fn a_quorum_waits_for_a_better_vote_unless_no_one_can_cast_one() {
 }
 
 #[test]
+fn a_last_wait_ends_when_one_of_the_quorum_has_gone_elsewhere() {
+    let mut server = Server::start(1, Standing::Sound, 1, 5);
+    server.hear(2, LOOKING, 1, vote(2, 1, 6));
+    server.hear(2, ServerState::Following, 1, vote(3, 1, 7));
+    server.wait();
+    assert_eq!(server.joins(), None, "2 follows 3");
+}
+
+#[test]
 fn rounds() {
     let mut server = Server::start(2, Standing::Sound, 1, 5);
     // Behind: told so, not counted.
@@ -272,6 +281,11 @@ fn an_established_leader_is_joined_when_it_says_so_itself() {
     let mut server = Server::start(1, Standing::Sound, 3, 99);
     server.hear(2, following, 9, theirs);
     assert_eq!(server.joins(), None);
+    server.hear(3, leading, 9, theirs);
+    assert_eq!(server.joins(), Some(3));
+    // A stock server that got its leader from a reconfiguration knows no round.
+    let mut server = Server::start(1, Standing::Sound, 3, 99);
+    server.hear(2, following, -1, theirs);
     server.hear(3, leading, 9, theirs);
     assert_eq!(server.joins(), Some(3));
     // Two that follow a leader who does not answer are not believed.

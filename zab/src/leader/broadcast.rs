@@ -20,7 +20,7 @@ use crate::{Epoch, ServerId, Time};
 pub(crate) const OUTSTANDING_BYTES_MAX: usize = 32 << 20;
 
 /// Established.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Broadcast {
     pub(super) epoch: Epoch,
     pub(super) acks: Acks,

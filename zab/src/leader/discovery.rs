@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jute::Zxid;
 
 use super::handler::Stage;
+use super::observer_master::check_not_ahead;
 use super::{Leader, Phase, Synchronisation};
 use crate::core::Context;
 use crate::effect::{Effect, Store};
@@ -15,9 +16,10 @@ use crate::message::LeaderPacket;
 use crate::{Epoch, ServerId, Time};
 
 /// Waits until a quorum has said which epoch it accepted last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Discovery {
     accepted: BTreeMap<ServerId, Epoch>,
+    started: Time,
     pub(super) give_up: Time,
 }
 
@@ -26,6 +28,7 @@ impl Discovery {
         let own = (cx.core.me, cx.core.writes.accepted_epoch());
         Self {
             accepted: BTreeMap::from([own]),
+            started: cx.now,
             give_up: cx.now.after_ms(cx.core.options.init_limit_ms()),
         }
     }
@@ -36,13 +39,13 @@ impl Discovery {
 }
 
 /// The own `acceptedEpoch` is on its way to the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Accepting {
     pub(super) epoch: Epoch,
 }
 
 /// Waits until a quorum has accepted the epoch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Acknowledgement {
     pub(super) epoch: Epoch,
     acked: BTreeSet<ServerId>,
@@ -90,6 +93,29 @@ impl Leader {
                 handler.stage = Stage::Invited;
                 invite(cx, link, epoch);
             }
+        }
+        Ok(())
+    }
+
+    /// One who elected this server, as one of a quorum that was only just one perhaps, is in an
+    /// election again. If the quorum does not come soon it will not come: to wait for all of
+    /// initLimit would keep everyone.
+    pub(crate) fn on_elector_looking(
+        &self,
+        cx: &Context<'_>,
+        server: ServerId,
+    ) -> Result<(), Exit> {
+        let (Phase::Discovery(phase), Some(ms)) =
+            (&self.phase, cx.core.options.max_time_to_wait_for_epoch_ms)
+        else {
+            return Ok(());
+        };
+        if cx.core.electors.contains(&server) && cx.now > phase.started.after_ms(ms) {
+            return Err(Leave::Unfinished {
+                phase: "discovery",
+                ms,
+            }
+            .into());
         }
         Ok(())
     }
@@ -153,6 +179,10 @@ impl Leader {
                     return Err(Leave::Ahead(server));
                 }
                 phase.acked.insert(server);
+            }
+            (Phase::ObserverMaster(_), _, Some(server)) => {
+                check_not_ahead(cx, server, last)?;
+                self.synchronise(cx, link, last);
             }
             (Phase::Synchronisation(_) | Phase::Broadcast(_), _, _) => {
                 self.synchronise(cx, link, last);

@@ -19,7 +19,7 @@ pub(super) const ON_THE_WAY_MAX: usize = 4 << 20;
 pub(super) const LOG_READ_BYTES: usize = 1 << 20;
 
 /// A position in the history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Feed {
     /// The last entry sent, or known to be there.
     sent: Zxid,

@@ -9,7 +9,7 @@ use crate::leave::Leave;
 use crate::{ServerId, Time};
 
 /// A connection to a learner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LearnerHandler {
     /// Known from its first packet on.
     pub(super) server: Option<ServerId>,
@@ -25,7 +25,7 @@ pub(super) struct LearnerHandler {
 }
 
 /// How far a learner has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Stage {
     /// FOLLOWERINFO or OBSERVERINFO is awaited.
     Greeting,
@@ -49,12 +49,20 @@ pub(super) enum Stage {
 }
 
 /// A learner that gets the history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fed {
     pub(super) feed: Feed,
+    pub(super) kind: SyncKind,
     pub(super) progress: Progress,
     /// Syncs that are answered once everything up to the zxid is sent, as committed.
     pub(super) syncs: std::collections::VecDeque<Zxid>,
+}
+
+/// How a learner gets what it lacks: DIFF and TRUNC are one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SyncKind {
+    Diff,
+    Snap,
 }
 
 /// How far a fed learner has come.
@@ -105,6 +113,11 @@ impl LearnerHandler {
     /// Whether pings reach it: behind SNAP they would be taken for the tree.
     pub(super) fn takes_pings(&self) -> bool {
         matches!(&self.stage, Stage::Fed(fed) if !fed.feed.is_streaming())
+    }
+
+    /// Whether it is being synchronised in this way: until it acknowledges NEWLEADER.
+    pub(super) fn is_synchronising(&self, by: SyncKind) -> bool {
+        matches!(&self.stage, Stage::Fed(fed) if fed.kind == by && !fed.has_acked())
     }
 
     pub(super) fn is_fed(&self, at_least: Progress) -> bool {

@@ -13,7 +13,7 @@ use crate::{ServerId, Time};
 pub(super) const LEARNERS_MAX: usize = 512;
 
 /// The learners by connection, and by server once they are named.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Learners {
     by_link: BTreeMap<LearnerLink, LearnerHandler>,
     by_server: BTreeMap<ServerId, LearnerLink>,

@@ -9,7 +9,7 @@ use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
 
 /// When the next pings leave.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pinging {
     due: Time,
 }
@@ -75,6 +75,17 @@ impl Leader {
         }
     }
 
+    /// Whether a voter is being sent what is proposed: then its acknowledgement is waited for, and no
+    /// oracle asked.
+    pub(super) fn count_followers(&self, cx: &mut Context<'_>) {
+        let config = cx.core.configs.committed();
+        let followed = self.learners.iter().any(|(_, handler)| {
+            handler.is_fed(Progress::History)
+                && handler.server.is_some_and(|server| config.is_voter(server))
+        });
+        cx.core.configs.set_followed(followed);
+    }
+
     /// A leader that has not heard a quorum for syncLimit, by its own clock, is no leader any
     /// more: the others may have another one. It looks before it takes anything that came in
     /// meanwhile, so one that slept does not serve on in its sleep's wake.
@@ -82,6 +93,7 @@ impl Leader {
         let Phase::Broadcast(_) = &self.phase else {
             return Ok(());
         };
+        self.count_followers(cx);
         let ms = cx.core.options.sync_limit_ms();
         let me = cx.core.me;
         let lives = |server| {

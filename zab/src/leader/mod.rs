@@ -17,17 +17,21 @@ mod feed;
 mod handler;
 mod learners;
 mod liveness;
+mod observer_master;
 mod reconfiguration;
 mod synced_reads;
 mod synchronisation;
 
 use jute::Zxid;
+use jute::quorum::config::Role;
 
 use self::broadcast::Broadcast;
 use self::discovery::{Accepting, Acknowledgement, Discovery};
 use self::handler::Stage;
 use self::learners::Learners;
 use self::liveness::Pinging;
+pub(crate) use self::observer_master::ObserverMaster;
+use self::observer_master::Relay;
 use self::synchronisation::Synchronisation;
 use crate::core::Context;
 use crate::effect::{Effect, RoleStatus};
@@ -39,7 +43,7 @@ use crate::writes::Stored;
 use crate::{Epoch, ServerId, Time};
 
 /// Leads, or is about to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leader {
     /// The last entry of the history that this leader brings along.
     initial_end: Zxid,
@@ -50,13 +54,15 @@ pub(crate) struct Leader {
     phase: Phase,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     Discovery(Discovery),
     Accepting(Accepting),
     Acknowledgement(Acknowledgement),
     Synchronisation(Synchronisation),
     Broadcast(Broadcast),
+    /// This server follows, and serves observers.
+    ObserverMaster(Relay),
 }
 
 impl Leader {
@@ -82,6 +88,7 @@ impl Leader {
 
     /// Lets go of all learners.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: &Leave) {
+        cx.core.configs.set_followed(false);
         for link in self.learners.links() {
             cx.out.push(Effect::DropLearner(link, why.clone()));
         }
@@ -100,6 +107,7 @@ impl Leader {
             Phase::Acknowledgement(phase) => Some(phase.epoch),
             Phase::Synchronisation(phase) => Some(phase.epoch),
             Phase::Broadcast(phase) => Some(phase.epoch),
+            Phase::ObserverMaster(relay) => Some(relay.epoch),
         }
     }
 
@@ -107,7 +115,7 @@ impl Leader {
     /// counts, though only UPTODATE makes it so: learners apply none of it before that.
     fn commit_point(&self, cx: &Context<'_>) -> Zxid {
         match &self.phase {
-            Phase::Broadcast(_) => cx.core.history.committed(),
+            Phase::Broadcast(_) | Phase::ObserverMaster(_) => cx.core.history.committed(),
             _ => self.initial_end,
         }
     }
@@ -119,6 +127,7 @@ impl Leader {
             Phase::Acknowledgement(phase) => Some(phase.give_up),
             Phase::Synchronisation(phase) => Some(phase.give_up),
             Phase::Broadcast(phase) => phase.next_deadline(),
+            Phase::ObserverMaster(_) => None,
         };
         earlier(Some(self.pinging.due()), give_up)
     }
@@ -139,7 +148,7 @@ impl Leader {
             Phase::Discovery(phase) => ("discovery", phase.give_up),
             Phase::Acknowledgement(phase) => ("acknowledgement", phase.give_up),
             Phase::Synchronisation(phase) => ("synchronisation", phase.give_up),
-            Phase::Accepting(_) => return Ok(()),
+            Phase::Accepting(_) | Phase::ObserverMaster(_) => return Ok(()),
             Phase::Broadcast(phase) => return phase.check_retirement(cx.now),
         };
         if cx.now >= give_up {
@@ -151,12 +160,6 @@ impl Leader {
 
     pub(crate) fn on_input(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), Exit> {
         match input {
-            Input::LearnerConnected(link) => self.on_connected(cx, link),
-            Input::LearnerLost(link) => self.forget(link),
-            Input::FromLearner(link, packet) => self.on_packet(cx, link, packet),
-            Input::Flushed(link, bytes) => self.on_flushed(cx, link, bytes),
-            Input::SnapshotSent(link) => self.on_snapshot_sent(cx, link),
-            Input::LogRead(read, found) => self.on_log_read(cx, read, found),
             Input::Propose(entry) => self.propose(cx, entry),
             Input::Sync(id) => self.sync_own(cx, id),
             Input::Revalidated {
@@ -164,9 +167,29 @@ impl Leader {
                 session,
                 valid,
             } => self.revalidated(cx, link, session, valid),
-            _ => {}
+            input => self.on_learner(cx, input),
         }
         self.settle(cx)
+    }
+
+    /// The oracle may have made this server alone a quorum.
+    pub(crate) fn on_oracle(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.settle(cx)
+    }
+
+    /// What concerns a learner alone.
+    fn on_learner(&mut self, cx: &mut Context<'_>, input: Input) {
+        match input {
+            Input::LearnerConnected(link) | Input::ObserverConnected(link) => {
+                self.on_connected(cx, link);
+            }
+            Input::LearnerLost(link) => self.forget(link),
+            Input::FromLearner(link, packet) => self.on_packet(cx, link, packet),
+            Input::Flushed(link, bytes) => self.on_flushed(cx, link, bytes),
+            Input::SnapshotSent(link) => self.on_snapshot_sent(cx, link),
+            Input::LogRead(read, found) => self.on_log_read(cx, read, found),
+            _ => {}
+        }
     }
 
     fn on_connected(&mut self, cx: &mut Context<'_>, link: LearnerLink) {
@@ -192,7 +215,7 @@ impl Leader {
             Phase::Acknowledgement(phase) => phase.forget(server),
             Phase::Synchronisation(phase) => phase.forget(server),
             Phase::Broadcast(phase) => phase.forget(server),
-            Phase::Accepting(_) => {}
+            Phase::Accepting(_) | Phase::ObserverMaster(_) => {}
         }
     }
 
@@ -224,6 +247,7 @@ impl Leader {
                     config_version,
                 },
             ) => {
+                self.check_role(role)?;
                 self.check_config(cx, server, config_version)?;
                 self.greet(cx, link, server, role)?;
                 self.on_info(cx, link, server, accepted_epoch)
@@ -250,18 +274,41 @@ impl Leader {
                     session,
                     timeout_ms,
                 },
-            ) if fed.is_up_to_date() => {
-                cx.out.push(Effect::Revalidate {
-                    link,
-                    session,
-                    timeout_ms,
-                });
-                Ok(())
-            }
+            ) if fed.is_up_to_date() => self.on_revalidate(cx, link, session, timeout_ms),
             (stage, packet) => Err(Leave::Unexpected {
                 packet: packet.name(),
                 phase: stage.name(),
             }),
+        }
+    }
+
+    /// Whether the session is alive: the leader's clients know, or the leader does.
+    fn on_revalidate(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: LearnerLink,
+        session: i64,
+        timeout_ms: i32,
+    ) -> Result<(), Leave> {
+        if let Phase::ObserverMaster(relay) = &mut self.phase {
+            return relay.revalidate(cx, link, session, timeout_ms);
+        }
+        cx.out.push(Effect::Revalidate {
+            link,
+            session,
+            timeout_ms,
+        });
+        Ok(())
+    }
+
+    /// Followers belong to the leader.
+    fn check_role(&self, role: Role) -> Result<(), Leave> {
+        match (&self.phase, role) {
+            (Phase::ObserverMaster(_), Role::Participant) => Err(Leave::Unexpected {
+                packet: "FOLLOWERINFO",
+                phase: "serving observers",
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -271,7 +318,7 @@ impl Leader {
         cx: &mut Context<'_>,
         link: LearnerLink,
         server: ServerId,
-        role: jute::quorum::config::Role,
+        role: Role,
     ) -> Result<(), Leave> {
         if server == cx.core.me {
             return Err(Leave::OwnId(server));
@@ -346,6 +393,7 @@ impl Leader {
     /// Draws the conclusions from whatever has been counted: one place, so that no order of
     /// events is forgotten.
     fn settle(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
+        self.count_followers(cx);
         self.discover(cx)?;
         self.acknowledge(cx);
         self.establish(cx)?;

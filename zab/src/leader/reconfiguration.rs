@@ -26,7 +26,7 @@ impl Leader {
     /// merely proposed comes with its proposal.
     pub(super) fn new_leader_config(&self, cx: &Context<'_>) -> Config {
         match &self.phase {
-            Phase::Broadcast(_) => cx.core.configs.committed().clone(),
+            Phase::Broadcast(_) | Phase::ObserverMaster(_) => cx.core.configs.committed().clone(),
             _ => cx.core.configs.last_seen().clone(),
         }
     }

@@ -37,7 +37,7 @@ struct Waiter {
 }
 
 /// A round of pings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Round {
     /// The number of the ping that each learner has to answer.
     pings: BTreeMap<LearnerLink, u64>,
@@ -45,7 +45,7 @@ struct Round {
 }
 
 /// The round under way, and who waits for the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SyncedReads {
     round: Option<Round>,
     next: Vec<Waiter>,
@@ -67,11 +67,6 @@ impl SyncedReads {
     }
 }
 
-/// The opcode of a client's sync request.
-fn is_sync(request: &Request) -> bool {
-    request.op == jute::OpCode::Sync.as_i32()
-}
-
 impl Leader {
     /// A request from an up-to-date learner.
     pub(super) fn on_request(
@@ -80,7 +75,10 @@ impl Leader {
         link: LearnerLink,
         request: Request,
     ) -> Result<(), Leave> {
-        if is_sync(&request) {
+        if let Phase::ObserverMaster(relay) = &mut self.phase {
+            return relay.request(cx, link, request);
+        }
+        if request.is_sync() {
             return self.wait(cx, Asker::Learner(link));
         }
         cx.out.push(Effect::Forwarded(link, request));
@@ -176,7 +174,7 @@ impl Leader {
     }
 
     /// SYNC travels behind the commits that it vouches for.
-    fn answer_sync(&mut self, cx: &mut Context<'_>, link: LearnerLink, through: Zxid) {
+    pub(super) fn answer_sync(&mut self, cx: &mut Context<'_>, link: LearnerLink, through: Zxid) {
         if let Some(handler) = self.learners.get_mut(link)
             && let Stage::Fed(fed) = &mut handler.stage
         {

@@ -3,20 +3,21 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use jute::Zxid;
+use jute::quorum::config::Role;
 
 use super::feed::{Feed, LOG_READ_BYTES};
-use super::handler::{Fed, Progress, Stage};
+use super::handler::{Fed, Progress, Stage, SyncKind};
 use super::{Broadcast, Leader, Phase};
 use crate::core::Context;
 use crate::effect::{Effect, RoleStatus, Store};
 use crate::input::{LearnerLink, LogRead};
-use crate::leave::Exit;
+use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
 use crate::sync::{self, Plan, Recent};
 use crate::{Epoch, ServerId, Time};
 
 /// Waits until a quorum has the history, and the epoch as its `currentEpoch`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Synchronisation {
     pub(super) epoch: Epoch,
     /// This server is among them once its own `currentEpoch` is durable.
@@ -93,20 +94,33 @@ impl Leader {
     }
 
     fn start_feed(&mut self, cx: &mut Context<'_>, link: LearnerLink, last: Zxid, plan: Plan) {
-        let (packet, feed) = match plan {
+        let (packet, feed, kind) = match plan {
             Plan::Diff => {
                 let zxid = self.commit_point(cx);
-                (LeaderPacket::Diff { zxid }, Feed::from(last))
+                (
+                    LeaderPacket::Diff { zxid },
+                    Feed::from(last),
+                    SyncKind::Diff,
+                )
             }
-            Plan::Trunc(zxid) => (LeaderPacket::Trunc { zxid }, Feed::from(zxid)),
+            Plan::Trunc(zxid) => (
+                LeaderPacket::Trunc { zxid },
+                Feed::from(zxid),
+                SyncKind::Diff,
+            ),
             Plan::Snap | Plan::Log => {
                 let zxid = cx.core.history.delivered();
-                (LeaderPacket::Snap { zxid }, Feed::behind_snapshot(zxid))
+                let feed = Feed::behind_snapshot(zxid);
+                (LeaderPacket::Snap { zxid }, feed, SyncKind::Snap)
             }
         };
+        if let Err(why) = self.check_sync_limit(cx, link, kind) {
+            return self.drop_learner(cx, link, why);
+        }
         let streams = feed.is_streaming();
         let fed = Fed {
             feed,
+            kind,
             progress: Progress::History,
             syncs: VecDeque::new(),
         };
@@ -116,6 +130,36 @@ impl Leader {
             cx.out.push(Effect::SendSnapshot(link));
         }
         self.pump(cx, link);
+    }
+
+    /// Observers that need more than this server is to give at a time come again later. Followers
+    /// are counted but never turned away: the ensemble needs them.
+    fn check_sync_limit(
+        &self,
+        cx: &Context<'_>,
+        link: LearnerLink,
+        kind: SyncKind,
+    ) -> Result<(), Leave> {
+        let (what, max) = match kind {
+            SyncKind::Snap => (
+                "SNAP syncs at a time",
+                cx.core.options.max_concurrent_snap_syncs,
+            ),
+            SyncKind::Diff => (
+                "DIFF syncs at a time",
+                cx.core.options.max_concurrent_diff_syncs,
+            ),
+        };
+        let is_observer =
+            self.learners.get(link).map(|handler| handler.role) == Some(Role::Observer);
+        let under_way = self
+            .learners
+            .iter()
+            .filter(|(_, handler)| handler.is_synchronising(kind));
+        if is_observer && under_way.count() >= max {
+            return Err(Leave::TooMany { what, max });
+        }
+        Ok(())
     }
 
     fn set_stage(&mut self, link: LearnerLink, stage: Stage) {
@@ -136,7 +180,7 @@ impl Leader {
             (Phase::Synchronisation(phase), Some(server)) => {
                 phase.acked.insert(server);
             }
-            (Phase::Broadcast(_), _) => self.up_to_date(cx, link),
+            (Phase::Broadcast(_) | Phase::ObserverMaster(_), _) => self.up_to_date(cx, link),
             _ => {}
         }
     }

@@ -13,7 +13,7 @@ use crate::message::{LeaderPacket, LearnerPacket};
 use crate::quorum::Config;
 
 /// ACK(NEWLEADER) is sent; UPTODATE comes once a quorum has done the same.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Waiting {
     stream: Stream,
     config: Option<Config>,
@@ -79,7 +79,7 @@ fn serve(cx: &mut Context<'_>, uplink: &Uplink, stream: &Stream) {
 }
 
 /// Clients are served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Broadcasting {
     stream: Stream,
 }

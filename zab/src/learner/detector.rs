@@ -18,7 +18,7 @@ const LOOK_INTERVAL_MS_MIN: u64 = 100;
 /// works only with a leader that has been seen to ping at least every tickTime/4; it looks every
 /// tickTime/8 and gives up after five looks without a sign of life. It counts looks, not time: a
 /// pause of this process, in which it could not have heard anything, counts for one look.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Detector {
     limit_ms: u64,
     heard: Time,

@@ -1,6 +1,7 @@
 //! Phase 1 of the protocol: reach the leader and accept its epoch.
 
 use jute::Zxid;
+use jute::quorum::config::Role;
 
 use super::synchronising::Planning;
 use super::{Phase, Uplink};
@@ -10,10 +11,10 @@ use crate::input::LeaderLink;
 use crate::leave::Leave;
 use crate::message::LearnerPacket;
 use crate::writes::Stored;
-use crate::{Epoch, Standing, Time};
+use crate::{Epoch, ServerId, Standing, Time};
 
 /// Tries to reach the leader, again and again: it may need a while to notice its election.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connecting {
     started: Time,
     /// When to try again; an attempt is under way if there is none.
@@ -75,13 +76,32 @@ impl Connecting {
 fn connect(cx: &mut Context<'_>, uplink: &mut Uplink) {
     let link: LeaderLink = cx.next_leader_link();
     uplink.link = link;
-    let member = cx.core.configs.member(uplink.leader).cloned();
-    let to = uplink.leader;
-    cx.out.push(Effect::Connect { link, to, member });
+    let to = learner_master(cx, uplink);
+    let member = cx.core.configs.member(to).cloned();
+    cx.out.push(match to == uplink.leader {
+        true => Effect::Connect { link, to, member },
+        false => Effect::ConnectToObserverMaster { link, to, member },
+    });
+}
+
+/// Whom to connect to: the leader; or, for an observer where followers serve observers, one after
+/// the other, beginning with another one on each observer. The leader is the last resort.
+fn learner_master(cx: &mut Context<'_>, uplink: &Uplink) -> ServerId {
+    if uplink.role == Role::Participant || !cx.core.options.observer_masters {
+        return uplink.leader;
+    }
+    let voters = cx.core.configs.committed().voters();
+    let mut masters: Vec<ServerId> = voters.filter(|voter| *voter != uplink.leader).collect();
+    let first = cx.core.me.0.unsigned_abs() as usize % masters.len().max(1);
+    masters.rotate_left(first);
+    masters.push(uplink.leader);
+    let at = cx.core.masters_tried % masters.len();
+    cx.core.masters_tried += 1;
+    masters[at]
 }
 
 /// FOLLOWERINFO or OBSERVERINFO is sent; LEADERINFO comes once a quorum has done the same.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Discovering {
     started: Time,
     give_up: Time,
@@ -128,7 +148,7 @@ impl Discovering {
 }
 
 /// `acceptedEpoch` is on its way to the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Accepting {
     epoch: Epoch,
 }

@@ -31,17 +31,21 @@ use self::synchronising::{Adopting, Planning, Synchronising};
 use crate::core::Context;
 use crate::effect::{Effect, RoleStatus};
 use crate::input::{Input, LeaderLink};
+use crate::leader::ObserverMaster;
 use crate::leave::{Exit, Leave};
 use crate::message::{LeaderPacket, LearnerPacket, Request};
+use crate::time::earlier;
 use crate::writes::Stored;
 use crate::{ServerId, Time};
 
 /// Follows a leader, with or without a vote.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Learner {
     uplink: Uplink,
     detector: Detector,
     phase: Phase,
+    /// Serves observers, once this server is up to date.
+    master: Option<ObserverMaster>,
 }
 
 /// The connection to the leader, and as what.
@@ -64,7 +68,7 @@ impl Uplink {
 }
 
 /// Each phase owns what it alone needs; what it does not expect ends the connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Phase {
     Connecting(Connecting),
     Discovering(Discovering),
@@ -92,6 +96,7 @@ impl Learner {
             uplink,
             detector: Detector::new(&cx.core.options, cx.now),
             phase: Phase::Connecting(connecting),
+            master: None,
         }
     }
 
@@ -103,15 +108,26 @@ impl Learner {
         self.uplink.leader
     }
 
-    /// Lets go of the leader.
+    /// Lets go of the leader. No one waits for an observer: it does not come back at once to a leader
+    /// that has perhaps just turned it away.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: Leave) {
+        if self.uplink.role == Role::Observer {
+            let delay_ms = cx.core.options.observer_election_delay_ms;
+            cx.core.look_from = cx.now.after_ms(delay_ms);
+        }
+        if let Some(master) = self.master {
+            master.end(cx, &why);
+        }
         cx.out.push(Effect::LeaveLeader(self.uplink.link, why));
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         match &self.phase {
             Phase::Connecting(connecting) => Some(connecting.next_deadline()),
-            _ => Some(self.detector.next_deadline()),
+            _ => {
+                let master = self.master.as_ref().map(ObserverMaster::next_deadline);
+                earlier(Some(self.detector.next_deadline()), master)
+            }
         }
     }
 
@@ -119,7 +135,11 @@ impl Learner {
         if let Phase::Connecting(connecting) = &mut self.phase {
             return Ok(connecting.on_deadline(cx, &mut self.uplink)?);
         }
-        Ok(self.detector.on_deadline(cx.now)?)
+        self.detector.on_deadline(cx.now)?;
+        if let Some(master) = &mut self.master {
+            master.on_deadline(cx);
+        }
+        Ok(())
     }
 
     pub(crate) fn on_input(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), Exit> {
@@ -136,9 +156,20 @@ impl Learner {
             Input::LearnerConnected(link) => {
                 cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
             }
-            _ => {}
+            input => self.on_observer(cx, input),
         }
         Ok(())
+    }
+
+    /// What concerns an observer that this server serves, or would have to.
+    fn on_observer(&mut self, cx: &mut Context<'_>, input: Input) {
+        match (&mut self.master, input) {
+            (Some(master), input) => master.on_input(cx, input),
+            (None, Input::ObserverConnected(link)) => {
+                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+            }
+            (None, _) => {}
+        }
     }
 
     fn on_connected(&mut self, cx: &mut Context<'_>, link: LeaderLink) {
@@ -186,6 +217,46 @@ impl Learner {
         if let LeaderPacket::NewLeader { .. } = packet {
             self.detector.synchronised(&cx.core.options, cx.now);
         }
+        if self.is_for_observer(cx, &packet) {
+            return Ok(());
+        }
+        let result = self.take(cx, packet);
+        self.serve_observers(cx);
+        result
+    }
+
+    /// An answer that goes through to an observer.
+    fn is_for_observer(&mut self, cx: &mut Context<'_>, packet: &LeaderPacket) -> bool {
+        let Some(master) = &mut self.master else {
+            return false;
+        };
+        match *packet {
+            LeaderPacket::Sync => master.takes_sync(cx),
+            LeaderPacket::Revalidate { session, valid } => {
+                master.takes_revalidation(cx, session, valid)
+            }
+            LeaderPacket::CommitAndActivate { leader, .. } => {
+                master.designate(leader);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Passes on what is committed by now; also if it ends this role.
+    fn serve_observers(&mut self, cx: &mut Context<'_>) {
+        if let Some(master) = &mut self.master {
+            master.follow(cx);
+        } else if let Phase::Broadcasting(_) = &self.phase
+            && cx.core.options.observer_masters
+            && self.uplink.role == Role::Participant
+        {
+            let Uplink { leader, link, .. } = self.uplink;
+            self.master = Some(ObserverMaster::start(cx, leader, link));
+        }
+    }
+
+    fn take(&mut self, cx: &mut Context<'_>, packet: LeaderPacket) -> Result<(), Exit> {
         let up = self.uplink;
         self.phase = match (self.leave_phase(), packet) {
             (phase @ Phase::Connecting(_), _) => phase,
@@ -238,8 +309,11 @@ impl Learner {
     }
 
     /// Passes a client's request on. Before UPTODATE no client is served, so there is none.
-    fn forward(&self, cx: &mut Context<'_>, request: Request) {
+    fn forward(&mut self, cx: &mut Context<'_>, request: Request) {
         if let Phase::Broadcasting(_) = self.phase {
+            if let Some(master) = self.master.as_mut().filter(|_| request.is_sync()) {
+                master.asked_for_sync();
+            }
             self.uplink.send(cx, LearnerPacket::Request(request));
         }
     }

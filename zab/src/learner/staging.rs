@@ -19,12 +19,13 @@ use crate::id::{check_epoch, follows};
 use crate::input::LeaderLink;
 use crate::leave::Leave;
 use crate::message::{Entry, LeaderPacket};
+use crate::quorum::Config;
 
 /// Bytes of open proposals at the most. A leader stops proposing before.
 const OPEN_BYTES_MAX: usize = 128 << 20;
 
 /// A tree is on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Receiving {
     epoch: Epoch,
     zxid: Zxid,
@@ -48,7 +49,7 @@ impl Receiving {
 }
 
 /// The tree is here, the history behind it is coming in; NEWLEADER ends it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Staging {
     epoch: Epoch,
     /// The last proposal.
@@ -79,7 +80,7 @@ impl Staging {
                 self.commit(cx, zxid)?;
             }
             LeaderPacket::NewLeader { epoch, config } => {
-                let stream = self.install(cx)?;
+                let stream = self.install(cx, config.as_ref())?;
                 return Adopting::start(cx, stream, epoch, config).map(Phase::Adopting);
             }
             packet => return Err(unexpected(Self::NAME, &packet)),
@@ -118,14 +119,19 @@ impl Staging {
         }
     }
 
-    /// The staged tree becomes the history; what is open is logged behind it.
-    fn install(self, cx: &mut Context<'_>) -> Result<Stream, Leave> {
+    /// The staged tree becomes the history; what is open is logged behind it. The configuration comes
+    /// first: its transaction may be in the tree, where no one looks for it after a crash. If the
+    /// tree is not installed, the next start forgets a configuration that its history does not have.
+    fn install(self, cx: &mut Context<'_>, config: Option<&Config>) -> Result<Stream, Leave> {
         let (decided, found) = (cx.core.history.decided(), self.committed);
         if found < decided {
             return Err(Leave::LostCommitted { decided, found });
         }
         cx.core.history.replace(self.committed);
         cx.forget_proposed();
+        if let Some(config) = config {
+            cx.see_config(config.clone());
+        }
         cx.store(Store::InstallSnapshot(self.committed));
         if cx.core.writes.accepted_epoch() < self.epoch {
             // A wiped disk: see `Discovering::on_leader_info`.

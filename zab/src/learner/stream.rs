@@ -17,7 +17,7 @@ use crate::{Epoch, ServerId};
 pub(super) const OPEN_MAX: usize = 1 << 20;
 
 /// From the first packet of a synchronisation to the end of the connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) epoch: Epoch,
     /// The last entry that the leader called committed. Applied only after UPTODATE.

@@ -16,7 +16,7 @@ use crate::quorum::Config;
 use crate::writes::Stored;
 
 /// ACKEPOCH is sent; DIFF, TRUNC or SNAP comes once a quorum has done the same.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Planning {
     epoch: Epoch,
 }
@@ -63,7 +63,7 @@ impl Planning {
 }
 
 /// The history is coming in; NEWLEADER ends it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Synchronising {
     stream: Stream,
 }
@@ -85,7 +85,7 @@ impl Synchronising {
 }
 
 /// The history, then `currentEpoch`, are on their way to the disk.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Adopting {
     stream: Stream,
     /// The last entry before NEWLEADER.

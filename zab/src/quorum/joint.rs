@@ -16,6 +16,36 @@ use crate::id::names_epoch;
 pub struct Configs {
     committed: Config,
     last_seen: Option<Config>,
+    oracle: Oracle,
+}
+
+/// Decides for an ensemble of two, of which a majority is both: with an oracle (`oraclePath`) one is
+/// enough if the oracle says so to it. Who asks must be alone: as long as the other one follows, its
+/// voice is waited for.
+///
+/// That only one of the two is told yes at a time, and that the other has everything when that
+/// changes, is the oracle's business: nothing here can see to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Oracle {
+    /// Its last word; `None` if there is no oracle.
+    says: Option<bool>,
+    /// The other one follows this server.
+    followed: bool,
+}
+
+impl Oracle {
+    /// Whether the configuration is one for which an oracle is asked.
+    fn is_needed(&self, config: &Config) -> bool {
+        let few = config.hierarchy.is_none() && config.voters().count() <= 2;
+        self.says.is_some() && few && !self.followed
+    }
+
+    fn is_quorum(&self, config: &Config, agrees: impl Fn(ServerId) -> bool) -> bool {
+        if config.is_quorum(&agrees) {
+            return true;
+        }
+        self.says == Some(true) && self.is_needed(config) && config.voters().any(agrees)
+    }
 }
 
 impl Configs {
@@ -24,6 +54,7 @@ impl Configs {
         let mut configs = Self {
             committed,
             last_seen: None,
+            oracle: Oracle::default(),
         };
         if let Some(config) = last_seen {
             configs.see(config);
@@ -87,7 +118,8 @@ impl Configs {
 
     /// Whether those for which `agrees` holds are a quorum in every configuration that counts now.
     pub fn is_quorum(&self, agrees: impl Fn(ServerId) -> bool) -> bool {
-        self.relevant().all(|config| config.is_quorum(&agrees))
+        self.relevant()
+            .all(|config| self.oracle.is_quorum(config, &agrees))
     }
 
     /// The same for the proposal `zxid`: a configuration proposed behind it does not bear on it.
@@ -96,7 +128,23 @@ impl Configs {
         let proposed = self.last_seen.as_ref().filter(bears);
         std::iter::once(&self.committed)
             .chain(proposed)
-            .all(|config| config.is_quorum(&agrees))
+            .all(|config| self.oracle.is_quorum(config, &agrees))
+    }
+
+    /// What the oracle says now.
+    pub(crate) fn hear_oracle(&mut self, says: bool) {
+        self.oracle.says = Some(says);
+    }
+
+    /// Whether the other server of an ensemble of two follows this one.
+    pub(crate) fn set_followed(&mut self, followed: bool) {
+        self.oracle.followed = followed;
+    }
+
+    /// Whether a leader's own word is enough to follow it: in an ensemble of two with an oracle no
+    /// one else can confirm it.
+    pub(crate) fn trusts_leader(&self) -> bool {
+        self.oracle.is_needed(&self.committed)
     }
 
     /// Whether the server votes in any configuration that counts.

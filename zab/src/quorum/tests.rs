@@ -201,3 +201,27 @@ fn acknowledgements_only_grow() {
     acks.forget(one);
     assert_eq!(acks.of(one), None);
 }
+
+#[test]
+fn an_oracle_decides_for_two_and_for_who_is_alone() {
+    let two = || Configs::new(majority(1, &[1, 2]), None);
+    let three = || Configs::new(majority(1, &[1, 2, 3]), None);
+    for (why, mut configs, says, followed, agree, expected) in [
+        ("no oracle", two(), None, false, &[1][..], false),
+        ("it says no", two(), Some(false), false, &[1], false),
+        ("it says yes", two(), Some(true), false, &[1], true),
+        ("to no one", two(), Some(true), false, &[], false),
+        ("to a stranger", two(), Some(true), false, &[3], false),
+        ("the other follows", two(), Some(true), true, &[1], false),
+        ("both agree", two(), Some(false), true, &[1, 2], true),
+        ("three", three(), Some(true), false, &[1], false),
+    ] {
+        if let Some(says) = says {
+            configs.hear_oracle(says);
+        }
+        configs.set_followed(followed);
+        let agrees = |server: ServerId| agree.contains(&server.0);
+        assert_eq!(configs.is_quorum(agrees), expected, "{why}");
+        assert_eq!(configs.is_quorum_for(Zxid(9), agrees), expected, "{why}");
+    }
+}

@@ -3,6 +3,8 @@
 mod ensemble;
 mod foreign_log;
 mod hostile;
+mod observer_master;
 mod random;
 mod scripts;
 mod slow_learner;
+mod voters_only;

@@ -6,14 +6,16 @@
 //! | Verb | |
 //! | --- | --- |
 //! | `servers V [O]` | V voters, then O observers; nothing is started |
-//! | `option NAME N` | for `servers` below: `commitLogCount`, `counterMax` |
+//! | `option NAME N` | for `servers` below: `commitLogCount`, `counterMax`, `maxConcurrentSnapSyncs`, `maxConcurrentDiffSyncs`, `maxTimeToWaitForEpoch`, `observerMasters` |
 //! | `start ID...`, `crash ID [N]`, `wipe ID` | a crash keeps N of the writes under way |
 //! | `freeze ID`, `thaw ID`, `cut A B`, `heal`, `break ID` | break: its connection to its leader |
 //! | `hold ID`, `write ID [N]`, `release ID` | a disk that finishes no write; N of them; all |
 //! | `settle` | everything that happens without the clock |
 //! | `run MS` | lets time pass, and everything happen |
 //! | `propose ID [N]`, `sync ID N`, `forward-sync ID` | clients |
+//! | `revalidate ID N` | asks the leader about session N: odd ones are alive |
 //! | `reconfig ID MEMBER...` | as `4` or `4:observer`: all members |
+//! | `oracle ID yes`, `oracle ID no` | what an ensemble of two is told |
 //! | `snapshot ID` | its log is purged behind a snapshot |
 //! | `mismatch ID`, `hand-over ID` | its tree is not the leader's; it is to be stopped |
 //! | `state` | what each server is, has, and has delivered |
@@ -89,6 +91,14 @@ impl Script {
             "sync" => ensemble.input(id, Input::Sync(SyncId(count(1, 0) as u64))),
             "forward-sync" => ensemble.input(id, forwarded_sync()),
             "reconfig" => self.reconfig(id, &words[1..]),
+            "revalidate" => ensemble.input(
+                id,
+                Input::Revalidate {
+                    session: number(1, 0),
+                    timeout_ms: 4000,
+                },
+            ),
+            "oracle" => ensemble.tell_oracle(id, words.get(1) == Some(&"yes")),
             "snapshot" => ensemble.purge(id),
             "mismatch" => ensemble.mismatch(id),
             "hand-over" => ensemble.input(id, Input::HandOver),
@@ -100,6 +110,12 @@ impl Script {
     fn option(&mut self, name: &str, value: usize) {
         match name {
             "commitLogCount" => self.options.commit_log_count = value,
+            "maxConcurrentSnapSyncs" => self.options.max_concurrent_snap_syncs = value,
+            "maxConcurrentDiffSyncs" => self.options.max_concurrent_diff_syncs = value,
+            "observerMasters" => self.options.observer_masters = value > 0,
+            "maxTimeToWaitForEpoch" => {
+                self.options.max_time_to_wait_for_epoch_ms = Some(value as u64);
+            }
             "counterMax" => self.options.counter_max = u32::try_from(value).expect("a counter"),
             _ => panic!("unknown option: {name}"),
         }

@@ -66,10 +66,9 @@ impl QuorumConfig {
         let lines: BTreeMap<_, _> = properties::parse(text)?.into_iter().map(trimmed).collect();
         let mut config = Self::default();
         for (key, value) in &lines {
-            config.take(key, value.trim())?;
+            config.take_line(key, value.trim())?;
         }
-        config.complete()?;
-        Ok(config)
+        config.completed()
     }
 
     /// Parses bytes that should be UTF-8. Others stand in names, which then resolve to nothing.
@@ -80,7 +79,12 @@ impl QuorumConfig {
         Self::parse(&String::from_utf8_lossy(bytes))
     }
 
-    fn take(&mut self, key: &str, value: &str) -> Result<(), ConfigFault> {
+    /// Takes one line, for those who have more to say of it than its text. Neither key nor value has
+    /// blanks at its ends, and each key is taken once.
+    ///
+    /// # Errors
+    /// What is wrong with this line, or that it names a server for which there is no room.
+    pub fn take_line(&mut self, key: &str, value: &str) -> Result<(), ConfigFault> {
         if let Some(id) = key.strip_prefix("server.") {
             let id = parse_server_id(id)?;
             let member = Member::parse(value).map_err(|fault| ConfigFault::Member {
@@ -119,10 +123,14 @@ impl QuorumConfig {
         Ok(())
     }
 
-    /// Gives every participant a weight, and sees to it that all can be counted.
-    fn complete(&mut self) -> Result<(), ConfigFault> {
+    /// What is made of the lines that were taken: every participant has a weight, and all can be
+    /// counted.
+    ///
+    /// # Errors
+    /// [`ConfigFault::NoGroup`] and [`ConfigFault::Weight`].
+    pub fn completed(mut self) -> Result<Self, ConfigFault> {
         let Some(Hierarchy { groups, weights }) = &mut self.hierarchy else {
-            return Ok(());
+            return Ok(self);
         };
         for (id, member) in &self.members {
             if member.role == Role::Participant {
@@ -134,7 +142,7 @@ impl QuorumConfig {
         }
         match groups.keys().find(|id| !weights.contains_key(id)) {
             Some(id) => Err(ConfigFault::Weight(*id)),
-            None => Ok(()),
+            None => Ok(self),
         }
     }
 }

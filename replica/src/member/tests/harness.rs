@@ -380,7 +380,9 @@ impl Ensemble {
                     self.push(to, zab::Input::Notification { from, notification });
                 }
             }
-            Effect::Connect { link, to, .. } => self.dial_leader(id, link, to),
+            Effect::Connect { link, to, .. } | Effect::ConnectToObserverMaster { link, to, .. } => {
+                self.dial_leader(id, link, to);
+            }
             Effect::LeaveLeader(link, _) => {
                 self.unlink(|known| known.learner == id && known.at_learner == link);
             }

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use super::*;
 
+mod ensemble;
+mod ensemble_keys;
+mod layers;
+mod members;
 mod messages;
 
 /// The least that starts.

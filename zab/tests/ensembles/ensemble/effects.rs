@@ -3,7 +3,7 @@
 use jute::Zxid;
 use zab::{Effect, LeaderLink, LearnerPacket, LogRead, RoleStatus, ServerId, Store, Ticket};
 
-use super::network::{Dial, Down, Up};
+use super::network::{Down, Up};
 use super::{Ensemble, Input, pretty, status_name};
 
 impl Ensemble {
@@ -13,9 +13,9 @@ impl Ensemble {
             Effect::Notify { to, notification } => {
                 self.net.notifications.insert((id, to), notification);
             }
-            Effect::Connect { link, to, .. } => {
-                let from = id;
-                self.net.dials.push_back(Dial { from, link, to });
+            Effect::Connect { link, to, .. } => self.net.dial(id, link, to, false),
+            Effect::ConnectToObserverMaster { link, to, .. } => {
+                self.net.dial(id, link, to, true);
             }
             Effect::LeaveLeader(link, why) => {
                 self.note(format!("{id}: leaves its leader: {why}"));
@@ -45,6 +45,9 @@ impl Ensemble {
                 }
             }
             Effect::DropLearner(link, why) => {
+                if why.to_string().ends_with("syncs at a time") {
+                    self.count("throttled");
+                }
                 if let Some(connection) = self.net.of_leader(link) {
                     connection.close_leader();
                     let learner = connection.learner;
@@ -96,7 +99,20 @@ impl Ensemble {
             Effect::Forwarded(_, request) => {
                 self.note(format!("{id}: takes request {}", request.cxid));
             }
-            Effect::Revalidate { .. } | Effect::Revalidated { .. } | Effect::Touched(..) => {}
+            Effect::Revalidate { link, session, .. } => {
+                let valid = session % 2 == 1;
+                self.note(format!("{id}: is asked about session {session}"));
+                self.server(id).inbox.push_back(Input::Revalidated {
+                    link,
+                    session,
+                    valid,
+                });
+            }
+            Effect::Revalidated { session, valid } => {
+                let word = if valid { "alive" } else { "dead" };
+                self.note(format!("{id}: session {session} is {word}"));
+            }
+            Effect::Touched(..) => {}
             Effect::Alarm(zxid) => self.note(format!("{id}: alarm at {}", pretty(zxid))),
         }
     }

@@ -298,6 +298,12 @@ impl Ensemble {
             .for_each(|number| self.net.break_connection(number));
     }
 
+    /// The oracle of an ensemble of two decides: what one server commits alone is on one disk.
+    pub(crate) fn tell_oracle(&mut self, id: ServerId, says: bool) {
+        self.static_config = false;
+        self.input(id, Input::Oracle(says));
+    }
+
     /// The state of a server finds that its tree is not the one that a digest tells.
     pub(crate) fn mismatch(&mut self, id: ServerId) {
         let zxid = self
@@ -408,14 +414,28 @@ impl Ensemble {
         let Some(dial) = self.net.dials.pop_front() else {
             return;
         };
-        let Dial { from, link, to } = dial.clone();
+        let Dial {
+            from,
+            link,
+            to,
+            observes,
+        } = dial.clone();
         if !self.is_up(to) || self.net.is_cut(from, to) {
             return self.input(from, Input::LeaderLost(link));
         }
         let number = self.net.connect(dial);
         let learner_link = self.net.connections[&number].learner_link;
         self.input(from, Input::LeaderConnected(link));
-        self.input(to, Input::LearnerConnected(learner_link));
+        self.input(
+            to,
+            match observes {
+                true => Input::ObserverConnected(learner_link),
+                false => Input::LearnerConnected(learner_link),
+            },
+        );
+        if observes && self.servers[&to].peer.as_ref().is_some_and(follows) {
+            self.count("observer master");
+        }
     }
 
     fn notify(&mut self, from: ServerId, to: ServerId) {
@@ -550,6 +570,10 @@ impl Ensemble {
         };
         self.checker.check_durable(self.voters, holders);
     }
+}
+
+fn follows(peer: &Peer) -> bool {
+    matches!(peer.status(), RoleStatus::Following { .. })
 }
 
 /// A configuration of servers named by their ids.

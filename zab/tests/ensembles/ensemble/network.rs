@@ -59,6 +59,8 @@ pub(crate) struct Dial {
     pub(crate) from: ServerId,
     pub(crate) link: LeaderLink,
     pub(crate) to: ServerId,
+    /// To the port for observers.
+    pub(crate) observes: bool,
 }
 
 #[derive(Default)]
@@ -76,6 +78,15 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn is_cut(&self, a: ServerId, b: ServerId) -> bool {
         self.cut.contains(&(a.min(b), a.max(b)))
+    }
+
+    pub(crate) fn dial(&mut self, from: ServerId, link: LeaderLink, to: ServerId, observes: bool) {
+        self.dials.push_back(Dial {
+            from,
+            link,
+            to,
+            observes,
+        });
     }
 
     pub(crate) fn connect(&mut self, dial: Dial) -> u64 {

@@ -1,0 +1,48 @@
+//! Three servers of one kind are replaced, one by one and under load, by those of another kind on
+//! the same directories; and back.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::ensemble::cluster;
+use crate::ensemble::config::Plan;
+use crate::ensemble::load::Load;
+use crate::server::{Launcher, Which};
+
+use super::settled;
+
+/// Load between two replacements.
+const CALM: Duration = Duration::from_millis(1000);
+
+/// There and back.
+pub(super) fn replacement(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
+    let plan = Plan::voters(&[a; 3]).cfg("snapCount", 500);
+    cluster::with(launcher, &plan, |ensemble| {
+        let load = Load::start(&ensemble.addresses())?;
+        for kind in [b, a] {
+            for id in [1, 2, 3] {
+                std::thread::sleep(CALM);
+                ensemble.replace(id, kind)?;
+            }
+        }
+        std::thread::sleep(CALM);
+        let outcomes = load.finish();
+        let settled = settled(ensemble)?;
+        let tree = ensemble.equal_trees()?;
+        outcomes.verify(&tree)?;
+        ensure!(
+            outcomes.sessions_lost() == 0,
+            "{} sessions lost",
+            outcomes.sessions_lost()
+        );
+        Ok(format!(
+            "6 replacements, {} acknowledged writes, 0 of them lost, {} unknown, 0 sessions and {} connections lost, \
+             longest write gap {} ms, {settled}",
+            outcomes.acknowledged(),
+            outcomes.unknown(),
+            outcomes.connections_lost(),
+            outcomes.longest_gap().as_millis()
+        ))
+    })
+}

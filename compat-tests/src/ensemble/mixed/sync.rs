@@ -1,0 +1,244 @@
+//! The ways in which a leader brings a learner up: what the learner lacks, what it has too much,
+//! or everything. Apache's log says which way was taken.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::ensemble::cluster::{self, Ensemble};
+use crate::ensemble::config::Plan;
+use crate::ensemble::member::Member;
+use crate::ensemble::network::Kind as NetworkKind;
+use crate::process::POLL;
+use crate::server::{Launcher, Which};
+use crate::wire::{create_body, op};
+
+use super::{client_of, settled, write_some};
+
+/// More than a leader keeps committed transactions in memory (`commitLogCount`).
+const MANY: usize = 700;
+/// Transactions that only one server has.
+const UNCOMMITTED: usize = 5;
+/// What they carry, to be found in a log file.
+const MARK: &str = "never-committed";
+/// They must be in the leader's log within this time, before it notices that nobody answers.
+const LOGGED_LIMIT: Duration = Duration::from_secs(2);
+
+/// How a learner was synchronised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Diff,
+    Trunc,
+    Snap,
+}
+
+/// Ways that the lines of a log speak of, in their order.
+fn ways(log: &str, learner: bool) -> Vec<How> {
+    let words = if learner {
+        [
+            ("Getting a diff from the leader", How::Diff),
+            ("Truncating log to get in sync", How::Trunc),
+            ("Getting a snapshot from leader", How::Snap),
+        ]
+    } else {
+        [
+            ("Sending DIFF zxid=", How::Diff),
+            ("Sending TRUNC ", How::Trunc),
+            ("Sending snapshot last zxid", How::Snap),
+        ]
+    };
+    let way = |line: &str| {
+        let found = words.iter().find(|(text, _)| line.contains(text));
+        found.map(|(_, how)| *how)
+    };
+    log.lines().filter_map(way).collect()
+}
+
+/// Looks at what was logged from a moment on.
+struct Watch {
+    of: u64,
+    learner: bool,
+    from: usize,
+}
+
+impl Watch {
+    /// Of the learner's log if it is Apache's, else of the leader's.
+    fn begin(ensemble: &Ensemble, leader: u64, learner: u64) -> Result<Self> {
+        let apache = |id: u64| ensemble.member(id).kind != Which::Ours;
+        let of = if apache(learner) { learner } else { leader };
+        ensure!(
+            apache(of),
+            "only Apache's log says how a learner was synchronised"
+        );
+        Ok(Self {
+            of,
+            learner: of == learner,
+            from: ensemble.member(of).log().len(),
+        })
+    }
+
+    fn expect(&self, ensemble: &Ensemble, how: How) -> Result<()> {
+        let log = ensemble.member(self.of).log();
+        let seen = ways(log.get(self.from..).unwrap_or_default(), self.learner);
+        ensure!(
+            seen.last() == Some(&how) && seen.iter().all(|way| *way == how),
+            "{how:?} was to be forced, the log tells of {seen:?}"
+        );
+        Ok(())
+    }
+}
+
+/// Two voters of kind `a`, one of which leads: with equal histories the larger id does. The
+/// learner is number 1.
+fn plan(a: Which, b: Which) -> Plan {
+    Plan::voters(&[b, a, a])
+}
+
+/// Number 1 is away while something happens.
+fn away(
+    ensemble: &mut Ensemble,
+    meanwhile: impl FnOnce(&mut Ensemble, u64) -> Result<()>,
+    how: How,
+) -> Result<String> {
+    let leader = ensemble.await_leader()?;
+    ensure!(leader != 1, "number 1 leads");
+    write_some(ensemble, 1, "/before", 20)?;
+    ensemble.member_mut(1).stop()?;
+    meanwhile(ensemble, leader)?;
+    let watch = Watch::begin(ensemble, leader, 1)?;
+    ensemble.start(1)?;
+    let figures = settled(ensemble)?;
+    ensure!(ensemble.await_leader()? == leader, "the leader changed");
+    watch.expect(ensemble, how)?;
+    write_some(ensemble, 1, "/behind", 20)?;
+    settled(ensemble)?;
+    Ok(figures)
+}
+
+/// A short outage.
+pub(super) fn diff(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
+    cluster::with(launcher, &plan(a, b), |ensemble| {
+        let meanwhile = |ensemble: &mut Ensemble, leader| write_some(ensemble, leader, "/away", 60);
+        away(ensemble, meanwhile, How::Diff)
+    })
+}
+
+/// The learner's disk is new.
+pub(super) fn snap_empty(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
+    cluster::with(launcher, &plan(a, b), |ensemble| {
+        let meanwhile = |ensemble: &mut Ensemble, leader| {
+            write_some(ensemble, leader, "/away", 60)?;
+            ensemble.member_mut(1).wipe()
+        };
+        away(ensemble, meanwhile, How::Snap)
+    })
+}
+
+/// A long outage, and nothing may be read back from the log.
+pub(super) fn snap_behind(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
+    let plan = plan(a, b)
+        .cfg("snapCount", 100)
+        .property("zookeeper.commitLogCount", 500)
+        .property("zookeeper.snapshotSizeFactor", -1);
+    cluster::with(launcher, &plan, |ensemble| {
+        let meanwhile =
+            |ensemble: &mut Ensemble, leader| write_some(ensemble, leader, "/away", MANY);
+        away(ensemble, meanwhile, How::Snap)
+    })
+}
+
+/// A leader of kind `b` logs what it can send to nobody, and dies; one of kind `a` takes over.
+pub(super) fn trunc(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
+    let plan = Plan::voters(&[a, a, b]).over(NetworkKind::Proxies);
+    cluster::with(launcher, &plan, |ensemble| {
+        make_leader(ensemble, 3)?;
+        write_some(ensemble, 1, "/before", 20)?;
+        settled(ensemble)?;
+        let mut client = client_of(ensemble, 3)?;
+        ensemble.network().cut(3, 1)?;
+        ensemble.network().cut(3, 2)?;
+        for number in 0..UNCOMMITTED {
+            let path = format!("/{MARK}-{number}");
+            client.send_only(op::CREATE, &create_body(&path, MARK.as_bytes(), 0))?;
+        }
+        await_logged(ensemble.member(3))?;
+        ensemble.member_mut(3).kill()?;
+        // What was on its way to the followers is gone with the leader.
+        ensemble.network().discard_and_heal()?;
+        ensemble.await_serving()?;
+        let leader = ensemble.await_leader()?;
+        let watch = Watch::begin(ensemble, leader, 3)?;
+        ensemble.start(3)?;
+        ensemble.await_serving()?;
+        watch.expect(ensemble, How::Trunc)?;
+        ensure!(ensemble.await_leader()? == leader, "the leader changed");
+        let figures = settled(ensemble)?;
+        let tree = ensemble.equal_trees()?;
+        let back = tree.keys().find(|path| path.contains(MARK));
+        ensure!(back.is_none(), "{back:?} was never committed");
+        // Nor may it come back with a restart.
+        ensemble.restart(3)?;
+        write_some(ensemble, 3, "/behind", 20)?;
+        settled(ensemble)?;
+        let tree = ensemble.equal_trees()?;
+        ensure!(
+            !tree.keys().any(|path| path.contains(MARK)),
+            "a truncated transaction is back after a restart"
+        );
+        Ok(format!("{figures}, {UNCOMMITTED} transactions taken back"))
+    })
+}
+
+/// Restarts leaders until `wanted` leads, which has the largest id.
+pub(super) fn make_leader(ensemble: &mut Ensemble, wanted: u64) -> Result<()> {
+    for _ in 0..5 {
+        let leader = ensemble.await_leader()?;
+        if leader == wanted {
+            return Ok(());
+        }
+        ensemble.member_mut(leader).stop()?;
+        ensemble.await_serving()?;
+        ensemble.start(leader)?;
+        ensemble.await_serving()?;
+    }
+    bail!("{wanted} does not lead")
+}
+
+fn await_logged(member: &Member) -> Result<()> {
+    let deadline = Instant::now() + LOGGED_LIMIT;
+    let last = format!("/{MARK}-{}", UNCOMMITTED - 1);
+    while !logged(member, last.as_bytes())? {
+        ensure!(Instant::now() < deadline, "the leader does not log {last}");
+        std::thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+fn logged(member: &Member, wanted: &[u8]) -> Result<bool> {
+    for entry in std::fs::read_dir(member.data_dir().join("version-2"))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("log.") {
+            let bytes = std::fs::read(&path).with_context(|| format!("{}", path.display()))?;
+            if bytes.windows(wanted.len()).any(|part| part == wanted) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_are_read_from_either_side() {
+        let learner = "x Getting a diff from the leader 0x100000002\ny\n\
+                       Truncating log to get in sync with the leader 0x1\n";
+        assert_eq!(ways(learner, true), [How::Diff, How::Trunc]);
+        let leader = "Sending snapshot last zxid of peer is 0x0, zxid of leader is 0x1\n";
+        assert_eq!(ways(leader, false), [How::Snap]);
+        assert_eq!(ways(leader, true), []);
+    }
+}

@@ -1,0 +1,480 @@
+//! Hands what came in to the member, and does what it wants.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journal::{Inflow, LogReader};
+use jute::quorum::config::{Member, MemberAddress};
+use parking_lot::Mutex;
+use replica::member::{self, Effect, Input, Outcome};
+use replica::{Connection, Submission};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+use zab::{
+    LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId,
+    Store,
+};
+
+use super::disk::{self, Disk, DiskError, Job};
+use super::engine::{Arrival, Engine};
+use super::snapshots::Snapshots;
+use crate::clock::Clock;
+use crate::peer::election::ElectionLinks;
+use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
+
+/// With so few connections to answer, this thread sends the answers itself; with more their
+/// tasks do, on all cores.
+const ANSWERED_DIRECTLY: usize = 4;
+
+/// What the member's effects need of the shell. Set once the engine is there.
+pub(super) struct Shell {
+    pub(super) engine: Arc<Engine>,
+    pub(super) election: ElectionLinks,
+    pub(super) uplinks: Uplinks,
+    pub(super) outflows: Outflows,
+    pub(super) runtime: tokio::runtime::Handle,
+    /// `observerMasterPort`: the same on all servers.
+    pub(super) observer_master_port: Option<u16>,
+}
+
+/// Owned by who decides at the moment.
+pub(crate) struct Core {
+    member: member::Member,
+    clock: Clock,
+    snapshots: Snapshots,
+    reader: Arc<Mutex<LogReader>>,
+    shell: Option<Shell>,
+    uplink: Option<Uplink>,
+    learners: BTreeMap<LearnerLink, Learner>,
+    /// A tree that came, and what was applied to it.
+    staged: Option<(LeaderLink, Box<Inflow>)>,
+    out: Outcome,
+    jobs: Vec<Job>,
+    /// Batches of jobs that the log's thread has not reported on.
+    with_disk: usize,
+}
+
+/// The connection to the leader.
+struct Uplink {
+    link: LeaderLink,
+    socket: Option<Arc<PeerSocket>>,
+    stop: CancellationToken,
+}
+
+/// A learner's connection.
+struct Learner {
+    socket: Arc<PeerSocket>,
+    stop: CancellationToken,
+}
+
+impl Core {
+    pub(super) fn new(
+        member: member::Member,
+        clock: Clock,
+        snapshots: Snapshots,
+        reader: LogReader,
+    ) -> Self {
+        Self {
+            member,
+            clock,
+            snapshots,
+            reader: Arc::new(Mutex::new(reader)),
+            shell: None,
+            uplink: None,
+            learners: BTreeMap::new(),
+            staged: None,
+            out: Outcome::default(),
+            jobs: Vec::new(),
+            with_disk: 0,
+        }
+    }
+
+    /// The ports are open: the member takes part from now on.
+    pub(super) fn begin(&mut self, shell: Shell) {
+        self.shell = Some(shell);
+        self.handle(Input::Tick);
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.shell.is_some()
+    }
+
+    pub(super) fn member(&self) -> &member::Member {
+        &self.member
+    }
+
+    /// Until something is due.
+    pub(super) fn patience(&self) -> Duration {
+        let due_ms = self.member.next_deadline_ms().unwrap_or(u64::MAX);
+        let now_ms = self.clock.now().monotonic_ms();
+        Duration::from_millis(due_ms.saturating_sub(now_ms))
+    }
+
+    /// Takes what came in through the member. Small jobs of the disk are done here, and what
+    /// follows from them; the others are left to its thread.
+    pub(super) fn work(&mut self, arrivals: Vec<Arrival>, disk: &Disk) -> Option<DiskError> {
+        let mut arrivals = arrivals;
+        loop {
+            self.take(arrivals);
+            if self.patience().is_zero() {
+                self.handle(Input::Tick);
+            }
+            self.carry_effects();
+            // What others wait for leaves before this thread waits for the disk.
+            self.flush();
+            if self.jobs.is_empty() {
+                return None;
+            }
+            let jobs = std::mem::take(&mut self.jobs);
+            // Completions come in order: nothing overtakes what the log's thread has.
+            if self.with_disk > 0 || !disk::are_small(&jobs) {
+                self.with_disk += 1;
+                disk.push(jobs);
+                return None;
+            }
+            let done = disk::carry_out(&mut disk.journal(), jobs);
+            if done.failure.is_some() {
+                return done.failure;
+            }
+            arrivals = done.arrivals;
+            if done.snapshot_due {
+                arrivals.push(Arrival::SnapshotDue);
+            }
+        }
+    }
+
+    fn take(&mut self, arrivals: Vec<Arrival>) {
+        let mut submissions: Vec<Submission> = Vec::new();
+        for arrival in arrivals {
+            if let Arrival::Submission(submission) = arrival {
+                submissions.push(submission);
+                continue;
+            }
+            self.submit(&mut submissions);
+            match arrival {
+                Arrival::Submission(_) => unreachable!("taken above"),
+                Arrival::Peer(input) => self.handle(Input::Peer(input)),
+                Arrival::Heard(input, _) => {
+                    debug!("{input:?}");
+                    self.handle(Input::Peer(input));
+                }
+                Arrival::Loaded(state) => self.handle(Input::Loaded(state)),
+                Arrival::Connected(link, socket) => self.connected(link, socket),
+                Arrival::Accepted(link, socket, kind) => self.accepted(link, socket, kind),
+                Arrival::Tree(link, tree) => self.tree(link, tree),
+                Arrival::DiskDone => self.with_disk -= 1,
+                Arrival::SnapshotDue => {
+                    if self.snapshots.claim() {
+                        self.jobs.push(Job::BeginSnapshot);
+                    }
+                }
+                Arrival::SnapshotMayBegin => self.snapshots.start(),
+            }
+        }
+        self.submit(&mut submissions);
+    }
+
+    fn submit(&mut self, submissions: &mut Vec<Submission>) {
+        if !submissions.is_empty() {
+            self.handle(Input::Submitted(std::mem::take(submissions)));
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.clock.now();
+        self.member.handle(now, input, &mut self.out);
+    }
+
+    fn connected(&mut self, link: LeaderLink, socket: Arc<PeerSocket>) {
+        match &mut self.uplink {
+            Some(uplink) if uplink.link == link => {
+                uplink.socket = Some(socket);
+                self.handle(Input::Peer(zab::Input::LeaderConnected(link)));
+            }
+            _ => socket.close(),
+        }
+    }
+
+    fn accepted(&mut self, link: LearnerLink, socket: Arc<PeerSocket>, kind: Port) {
+        let stop = CancellationToken::new();
+        self.learners.insert(link, Learner { socket, stop });
+        self.handle(Input::Peer(match kind {
+            Port::Quorum => zab::Input::LearnerConnected(link),
+            Port::ObserverMaster => zab::Input::ObserverConnected(link),
+        }));
+    }
+
+    fn tree(&mut self, link: LeaderLink, tree: Box<Inflow>) {
+        if self
+            .uplink
+            .as_ref()
+            .is_some_and(|uplink| uplink.link == link)
+        {
+            self.staged = Some((link, tree));
+            self.handle(Input::Peer(zab::Input::SnapshotReceived(link)));
+        } else {
+            tree.abandon();
+        }
+    }
+
+    fn carry_effects(&mut self) {
+        loop {
+            let effects = self.out.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                self.carry(effect);
+            }
+        }
+    }
+
+    fn carry(&mut self, effect: Effect) {
+        let effect = match effect {
+            Effect::Store(ticket, store @ Store::InstallSnapshot(_)) => {
+                let staged = self.staged.take();
+                let (_, tree) = staged.expect("a tree was received before it is installed");
+                return self.jobs.push(disk::installation(ticket, store, tree));
+            }
+            other => other,
+        };
+        let effect = match Job::of(effect) {
+            Ok(job) => return self.jobs.push(job),
+            Err(effect) => effect,
+        };
+        let Some(shell) = &self.shell else {
+            return warn!("{effect:?} before the server is up");
+        };
+        match effect {
+            Effect::Store(..) | Effect::Reload(_) => unreachable!("the disk's"),
+            Effect::Notify { to, notification } => {
+                debug!("to {to}: {notification:?}");
+                shell.election.notify(to, &notification);
+            }
+            Effect::Connect { link, to, member } => {
+                let addresses = addresses(member, |address| address.quorum_port);
+                self.connect(link, to, addresses);
+            }
+            Effect::ConnectToObserverMaster { link, to, member } => {
+                let port = shell.observer_master_port.unwrap_or_default();
+                let mut addresses = addresses(member, |_| port);
+                addresses.truncate(1);
+                self.connect(link, to, addresses);
+            }
+            Effect::LeaveLeader(link, why) => {
+                info!("leaving the leader: {why}");
+                self.leave_leader(Some(link));
+            }
+            Effect::ToLeader(link, packet) => self.send_up(link, &packet),
+            // The connection's task has begun when it read the packet.
+            Effect::ReceiveSnapshot(..) => {}
+            Effect::StageEntry(entry) => self.stage(&entry),
+            Effect::DropLearner(link, why) => self.drop_learner(link, &why),
+            Effect::ToLearner(link, packet) => {
+                self.tell(link, &packet);
+                if let Some(learner) = self.learners.get(&link) {
+                    learner.socket.push(packet.cost(), |out| packet.encode(out));
+                }
+            }
+            Effect::SendSnapshot(link) => {
+                if let Some(learner) = self.learners.get(&link) {
+                    let socket = Arc::clone(&learner.socket);
+                    shell.outflows.send(link, socket, learner.stop.clone());
+                }
+            }
+            Effect::ReadLog {
+                read,
+                after,
+                through,
+                bytes_max,
+                opening,
+            } => self.read_log(read, (after, through), bytes_max, opening),
+            Effect::RoleChanged(status) => self.role_changed(status),
+            Effect::Alarm(zxid) => error!(
+                "the tree after {zxid} differs from the leader's again, after it was replaced: this \
+                 server serves on and will not lead"
+            ),
+        }
+    }
+
+    /// How a learner is synchronised, in Apache's words as far as they fit.
+    fn tell(&self, link: LearnerLink, packet: &LeaderPacket) {
+        let learner = || {
+            let learner = self.member.peer().learner(link);
+            learner.map_or_else(|| "?".to_owned(), |server| server.to_string())
+        };
+        match packet {
+            LeaderPacket::Diff { zxid } => {
+                info!("Sending DIFF zxid=0x{zxid} for peer sid: {}", learner());
+            }
+            LeaderPacket::Trunc { zxid } => {
+                info!("Sending TRUNC zxid=0x{zxid} for peer sid: {}", learner());
+            }
+            LeaderPacket::Snap { zxid } => {
+                info!(
+                    "Sending snapshot to peer sid: {}, send zxid of db as 0x{zxid}",
+                    learner()
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, link: LeaderLink, to: ServerId, addresses: Vec<(String, u16)>) {
+        self.leave_leader(None);
+        let stop = CancellationToken::new();
+        if let Some(shell) = &self.shell {
+            shell.uplinks.connect(link, to, addresses, stop.clone());
+        }
+        self.uplink = Some(Uplink {
+            link,
+            socket: None,
+            stop,
+        });
+    }
+
+    fn role_changed(&mut self, status: RoleStatus) {
+        match status {
+            RoleStatus::Looking => info!("LOOKING"),
+            RoleStatus::Joining { leader } => info!("FOLLOWING: joining leader {leader}"),
+            RoleStatus::Following { leader, epoch } => {
+                info!("FOLLOWING {leader}, epoch {epoch}: serving clients");
+            }
+            RoleStatus::Observing { leader, epoch } => {
+                info!("OBSERVING {leader}, epoch {epoch}: serving clients");
+            }
+            RoleStatus::Preparing => info!("LEADING: waiting for a quorum"),
+            RoleStatus::Leading { epoch } => info!("LEADING, epoch {epoch}: serving clients"),
+            RoleStatus::Halted => info!("stopped"),
+        }
+        if !matches!(status, RoleStatus::Leading { .. }) {
+            self.reader.lock().release();
+        }
+    }
+
+    fn leave_leader(&mut self, link: Option<LeaderLink>) {
+        if let Some(uplink) = self
+            .uplink
+            .take_if(|uplink| link.is_none_or(|link| link == uplink.link))
+        {
+            uplink.stop.cancel();
+            if let Some((_, tree)) = self.staged.take_if(|(of, _)| *of == uplink.link) {
+                tree.abandon();
+            }
+        }
+    }
+
+    fn send_up(&self, link: LeaderLink, packet: &LearnerPacket) {
+        if let Some(uplink) = &self.uplink
+            && uplink.link == link
+            && let Some(socket) = &uplink.socket
+        {
+            socket.push(0, |out| packet.encode(out));
+        }
+    }
+
+    fn stage(&mut self, entry: &zab::Entry) {
+        let Some((link, tree)) = &mut self.staged else {
+            return;
+        };
+        if let Err(error) = tree.stage(entry) {
+            let link = *link;
+            warn!("the leader's tree cannot be completed: {error}");
+            self.handle(Input::Peer(zab::Input::LeaderLost(link)));
+        }
+    }
+
+    fn drop_learner(&mut self, link: LearnerLink, why: &Leave) {
+        if let Some(learner) = self.learners.remove(&link) {
+            info!("a learner is let go: {why}");
+            learner.stop.cancel();
+            // Behind what was sent to it.
+            learner.socket.close();
+        }
+    }
+
+    fn read_log(
+        &self,
+        read: ReadId,
+        (after, through): (jute::Zxid, jute::Zxid),
+        bytes_max: usize,
+        opening: bool,
+    ) {
+        let Some(shell) = &self.shell else {
+            return;
+        };
+        let (reader, engine) = (Arc::clone(&self.reader), Arc::clone(&shell.engine));
+        shell.runtime.spawn_blocking(move || {
+            let (found, error) = reader.lock().read(after, through, bytes_max, opening);
+            if let Some(error) = error {
+                warn!("the log cannot be read for a learner: {error}");
+            }
+            engine.push(Arrival::Peer(zab::Input::LogRead(read, found)));
+        });
+    }
+
+    /// Sends what the sockets take at once.
+    fn flush(&mut self) {
+        if let Some(Uplink {
+            socket: Some(socket),
+            ..
+        }) = &self.uplink
+        {
+            flush_one(socket);
+        }
+        let mut flushed = Vec::new();
+        for (link, learner) in &self.learners {
+            let cost = flush_one(&learner.socket);
+            if cost > 0 {
+                flushed.push((*link, cost));
+            }
+        }
+        for (link, cost) in flushed {
+            self.handle(Input::Peer(zab::Input::Flushed(link, cost)));
+        }
+        let touched = self.out.take_touched();
+        answer(&touched);
+    }
+}
+
+/// Where a server can be reached at this port.
+fn addresses(member: Option<Member>, port: impl Fn(&MemberAddress) -> u16) -> Vec<(String, u16)> {
+    let addresses = member.map(|member| member.addresses).unwrap_or_default();
+    let address = |address: MemberAddress| {
+        let port = port(&address);
+        (address.host, port)
+    };
+    addresses.into_iter().map(address).collect()
+}
+
+/// The cost of what is out. Errors show again in the connection's task.
+fn flush_one(socket: &PeerSocket) -> usize {
+    if socket.pending() == 0 {
+        return 0;
+    }
+    match socket.flush() {
+        Ok((Flush::Done, cost)) => cost,
+        Ok((Flush::Blocked, cost)) => {
+            socket.wake();
+            cost
+        }
+        Err(_) => {
+            socket.wake();
+            0
+        }
+    }
+}
+
+/// A connection whose input waited for its answers goes on by itself, and sends them with what
+/// comes after.
+fn answer(touched: &[Arc<Connection>]) {
+    let few = touched.len() <= ANSWERED_DIRECTLY;
+    for connection in touched {
+        if few && !connection.is_parked() {
+            connection.send_now();
+        } else {
+            connection.wake();
+        }
+    }
+}

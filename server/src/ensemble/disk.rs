@@ -1,0 +1,236 @@
+//! The log's end: what consensus wants durable becomes so here, in order.
+
+use journal::{Carried, Failure, Journal, Write};
+use jute::Zxid;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use replica::member::Effect;
+use state::State;
+use storage::StorageError;
+use zab::{Store, Ticket};
+
+use super::engine::Arrival;
+use crate::pipeline::PanicEnds;
+
+/// Something for the disk.
+pub(super) enum Job {
+    /// A write.
+    Write(Write),
+    /// The state of snapshot and log, up to here.
+    Reload(Zxid),
+    /// A snapshot of the own state may begin: the log starts a new file.
+    BeginSnapshot,
+}
+
+impl Job {
+    /// Bytes of the log that it adds; `None` for what is done alone, and may take long.
+    fn log_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Write(Write {
+                store: Store::Append(entry),
+                ..
+            }) => Some(entry.bytes.len()),
+            _ => None,
+        }
+    }
+
+    /// A job of this effect, if it is one for the disk.
+    pub(super) fn of(effect: Effect) -> Result<Self, Effect> {
+        match effect {
+            Effect::Store(ticket, store) => Ok(Self::Write(Write::new(ticket, store))),
+            Effect::Reload(zxid) => Ok(Self::Reload(zxid)),
+            other => Err(other),
+        }
+    }
+}
+
+/// What became of some jobs.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) snapshot_due: bool,
+    /// The log has a new file: the snapshot may be walked.
+    pub(super) snapshot_may_begin: bool,
+    pub(super) failure: Option<DiskError>,
+}
+
+/// The disk can no longer be trusted, or has no room for what cannot be refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; the server stops, nothing acknowledged is lost")]
+pub(crate) struct DiskError(#[source] pub(super) StorageError);
+
+/// The way to the disk.
+pub(super) struct Disk {
+    journal: Mutex<Journal>,
+    inbox: Mutex<Inbox>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Inbox {
+    jobs: Vec<Job>,
+    bytes: usize,
+    waiting: bool,
+    stopping: bool,
+}
+
+impl Disk {
+    pub(super) fn new(journal: Journal) -> Self {
+        Self {
+            journal: Mutex::new(journal),
+            inbox: Mutex::default(),
+            filled: Condvar::new(),
+        }
+    }
+
+    /// The journal itself, for who knows that the thread has nothing to do.
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock()
+    }
+
+    /// Leaves jobs to the thread, which reports on them once.
+    pub(super) fn push(&self, jobs: Vec<Job>) {
+        let mut inbox = self.inbox.lock();
+        inbox.bytes += jobs.iter().filter_map(Job::log_bytes).sum::<usize>();
+        inbox.jobs.extend(jobs);
+        if std::mem::take(&mut inbox.waiting) {
+            drop(inbox);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Bytes that wait for the thread.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.inbox.lock().bytes
+    }
+
+    /// Lets the thread do what it has and end.
+    pub(super) fn stop(&self) {
+        self.inbox.lock().stopping = true;
+        self.filled.notify_one();
+    }
+
+    /// The thread: hands what it has done to `report`, until it is told to stop.
+    pub(super) fn run(&self, report: impl Fn(Done)) {
+        let _guard = PanicEnds;
+        while let Some(jobs) = self.next() {
+            let done = carry_out(&mut self.journal.lock(), jobs);
+            report(done);
+        }
+    }
+
+    fn next(&self) -> Option<Vec<Job>> {
+        let mut inbox = self.inbox.lock();
+        while inbox.jobs.is_empty() {
+            if inbox.stopping {
+                return None;
+            }
+            inbox.waiting = true;
+            self.filled.wait(&mut inbox);
+        }
+        inbox.waiting = false;
+        inbox.bytes = 0;
+        Some(std::mem::take(&mut inbox.jobs))
+    }
+}
+
+/// Does jobs in order; appends that follow each other become durable together.
+pub(super) fn carry_out(journal: &mut Journal, jobs: Vec<Job>) -> Done {
+    let mut done = Done::default();
+    let mut writes = Vec::new();
+    for job in jobs {
+        match job {
+            Job::Write(write) => {
+                let loads = matches!(write.store, Store::InstallSnapshot(_));
+                writes.push(write);
+                if !loads {
+                    continue;
+                }
+                done.write(journal, std::mem::take(&mut writes));
+            }
+            Job::Reload(zxid) => {
+                done.write(journal, std::mem::take(&mut writes));
+                done.reload(journal, zxid);
+            }
+            Job::BeginSnapshot => {
+                done.write(journal, std::mem::take(&mut writes));
+                done.begin_snapshot(journal);
+            }
+        }
+        if done.failure.is_some() {
+            return done;
+        }
+    }
+    done.write(journal, writes);
+    done
+}
+
+impl Done {
+    fn write(&mut self, journal: &mut Journal, writes: Vec<Write>) {
+        if writes.is_empty() || self.failure.is_some() {
+            return;
+        }
+        let Carried {
+            inputs,
+            installed,
+            snapshot_due,
+            failure,
+        } = journal.carry_out(writes);
+        // The state that a snapshot holds comes before the word that it is stored.
+        self.arrivals.extend(installed.map(loaded));
+        self.arrivals.extend(inputs.into_iter().map(Arrival::Peer));
+        self.snapshot_due |= snapshot_due;
+        if let Some(Failure { error, .. }) = failure {
+            self.failure = Some(DiskError(error));
+        }
+    }
+
+    fn reload(&mut self, journal: &Journal, zxid: Zxid) {
+        if journal.is_void() {
+            // It came with a truncation that missed; the member knows that no state comes.
+            return;
+        }
+        match journal.reload(zxid) {
+            Ok(state) => self.arrivals.push(loaded(state)),
+            Err(error) => self.failure = Some(DiskError(error)),
+        }
+    }
+
+    fn begin_snapshot(&mut self, journal: &mut Journal) {
+        match journal.begin_snapshot() {
+            Ok(()) => self.snapshot_may_begin = true,
+            Err(error) => self.failure = Some(DiskError(error)),
+        }
+    }
+}
+
+fn loaded(state: State) -> Arrival {
+    Arrival::Loaded(Box::new(state))
+}
+
+/// A batch of so many bytes is left to the thread: the engine does other things meanwhile.
+const ALONE_BYTES_MAX: usize = 8 << 10;
+
+/// Whether jobs are few and small enough for the engine's thread to do them.
+pub(super) fn are_small(jobs: &[Job]) -> bool {
+    let mut bytes = 0;
+    jobs.iter().all(|job| {
+        let added = match job {
+            Job::Write(Write {
+                store: Store::Barrier | Store::AcceptedEpoch(_) | Store::CurrentEpoch(_),
+                ..
+            }) => Some(0),
+            job => job.log_bytes(),
+        };
+        bytes += added.unwrap_or(0);
+        added.is_some() && bytes <= ALONE_BYTES_MAX
+    })
+}
+
+/// The write that installs a received tree.
+pub(super) fn installation(ticket: Ticket, store: Store, tree: Box<journal::Inflow>) -> Job {
+    Job::Write(Write {
+        ticket,
+        store,
+        tree: Some(tree),
+    })
+}

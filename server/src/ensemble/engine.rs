@@ -1,0 +1,237 @@
+//! The engine: brings what comes in through the member and the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use journal::{Files, Inflow};
+use jute::wire::Limits;
+use parking_lot::Mutex;
+use replica::Submission;
+use state::State;
+use tokio::sync::Notify;
+use zab::{LeaderLink, LearnerLink, RoleStatus};
+
+use super::core::{Core, Shell};
+use super::disk::{Disk, DiskError, Done};
+use super::queue::Queue;
+use crate::peer::election::Place;
+use crate::peer::quorum::{PeerSocket, Port};
+use crate::pipeline::PanicEnds;
+
+/// Longest wait when nothing is due.
+const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// A thread that moves bytes does no more batches than this at a time.
+const HELPED_BATCHES: usize = 4;
+
+/// Requests that wait for a proposal, from which on no more are read from learners.
+const BACKLOG_MAX: usize = 10_000;
+
+/// Bytes that wait for the disk, from which on no more is read from the leader.
+const UNDURABLE_MAX: usize = 32 << 20;
+
+/// Something that came in.
+pub(crate) enum Arrival {
+    /// A client wants something.
+    Submission(Submission),
+    /// Another server, a link or the disk has something to say.
+    Peer(zab::Input),
+    /// A message of the election port, with its place among those not handled yet.
+    Heard(
+        zab::Input,
+        #[expect(dead_code, reason = "dropping it is what counts")] Place,
+    ),
+    /// A state was loaded.
+    Loaded(Box<State>),
+    /// The leader is connected.
+    Connected(LeaderLink, Arc<PeerSocket>),
+    /// A learner has connected.
+    Accepted(LearnerLink, Arc<PeerSocket>, Port),
+    /// The leader's tree is here.
+    Tree(LeaderLink, Box<Inflow>),
+    /// The log's thread has done one batch of jobs; what came of them stands before this.
+    DiskDone,
+    /// The log has a new file: a snapshot may begin.
+    SnapshotMayBegin,
+    /// The log has enough for a snapshot.
+    SnapshotDue,
+}
+
+/// A member at work.
+pub(crate) struct Engine {
+    queue: Queue,
+    core: Mutex<Core>,
+    disk: Arc<Disk>,
+    files: Files,
+    limits: Limits,
+    failure: Mutex<Option<DiskError>>,
+    status: Mutex<RoleStatus>,
+    relieved: Notify,
+    crowded: AtomicBool,
+}
+
+impl Engine {
+    pub(super) fn new(core: Core, disk: Arc<Disk>, files: Files, limits: Limits) -> Self {
+        Self {
+            queue: Queue::default(),
+            core: Mutex::new(core),
+            disk,
+            files,
+            limits,
+            failure: Mutex::new(None),
+            status: Mutex::new(RoleStatus::Looking),
+            relieved: Notify::new(),
+            crowded: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes what a client wants. May do more before it returns, so no lock of the replica may
+    /// be held.
+    pub(crate) fn submit(&self, submission: Submission) {
+        self.push(Arrival::Submission(submission));
+    }
+
+    /// Takes what came in. As [`Engine::submit`].
+    pub(crate) fn push(&self, arrival: Arrival) {
+        self.push_all([arrival]);
+    }
+
+    /// Takes what came in, in order.
+    pub(crate) fn push_all(&self, arrivals: impl IntoIterator<Item = Arrival>) {
+        if self.queue.push(arrivals, true) {
+            self.help();
+        }
+    }
+
+    /// Leaves what came in to the engine's thread: for those who must not wait for the disk.
+    pub(crate) fn post(&self, arrival: Arrival) {
+        self.queue.push([arrival], false);
+    }
+
+    /// Takes part from now on.
+    pub(super) fn begin(&self, shell: Shell) {
+        self.core.lock().begin(shell);
+        self.queue.interrupt();
+    }
+
+    /// Stops in an orderly way: a leader first sees to it that someone can take over.
+    pub(crate) fn stop(&self) {
+        self.post(Arrival::Peer(zab::Input::HandOver));
+    }
+
+    /// Bounds for what other servers send.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The member's files.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// What this server does at the moment.
+    pub(crate) fn status(&self) -> RoleStatus {
+        *self.status.lock()
+    }
+
+    /// Waits until requests of learners are taken again.
+    pub(crate) async fn relief(&self) {
+        while self.crowded.load(Ordering::Acquire) {
+            let relieved = self.relieved.notified();
+            if self.crowded.load(Ordering::Acquire) {
+                relieved.await;
+            }
+        }
+    }
+
+    /// Waits until the disk has caught up.
+    pub(crate) async fn disk_relief(&self) {
+        while self.disk.waiting_bytes() > UNDURABLE_MAX {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Does what came in, and what comes in meanwhile, in place of the engine's thread.
+    fn help(&self) {
+        let _guard = PanicEnds;
+        for _batch in 0..HELPED_BATCHES {
+            let Some(mut core) = self.core.try_lock() else {
+                break;
+            };
+            self.work(&mut core);
+            drop(core);
+            if self.queue.leave_if_empty() {
+                return;
+            }
+        }
+        self.queue.leave();
+    }
+
+    /// The engine's thread: runs until the member has stopped.
+    pub(crate) fn run(&self) -> Result<(), DiskError> {
+        std::thread::scope(|scope| {
+            let log = std::thread::Builder::new().name("zk-log".to_owned());
+            let log = log.spawn_scoped(scope, || self.disk.run(|done| self.done(done)));
+            let log = log.expect("a thread for the log");
+            let ran = self.run_core();
+            self.disk.stop();
+            log.join().expect("the log's thread reports its errors");
+            ran
+        })
+    }
+
+    fn run_core(&self) -> Result<(), DiskError> {
+        let _guard = PanicEnds;
+        loop {
+            let patience = self.core.lock().patience().min(IDLE_WAIT);
+            self.queue.wait(patience);
+            self.work(&mut self.core.lock());
+            if let Some(failure) = self.failure.lock().take() {
+                return Err(failure);
+            }
+            if self.status() == RoleStatus::Halted {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes everything that is queued through the member, and the disk if that is soon done.
+    fn work(&self, core: &mut Core) {
+        if !core.is_up() {
+            // Nobody is heard before the ports are open; clients find this server closed.
+            return;
+        }
+        let arrivals = self.queue.take();
+        if let Some(failure) = core.work(arrivals, &self.disk) {
+            self.failure.lock().get_or_insert(failure);
+            self.queue.interrupt();
+        }
+        let status = core.member().peer().status();
+        if std::mem::replace(&mut *self.status.lock(), status) != status {
+            self.queue.interrupt();
+        }
+        let crowded = core.member().backlog() > BACKLOG_MAX;
+        if self.crowded.swap(crowded, Ordering::AcqRel) && !crowded {
+            self.relieved.notify_waiters();
+        }
+    }
+
+    /// The log's thread has done something.
+    fn done(&self, done: Done) {
+        let Done {
+            arrivals,
+            snapshot_due,
+            snapshot_may_begin,
+            failure,
+        } = done;
+        if let Some(failure) = failure {
+            self.failure.lock().get_or_insert(failure);
+            self.queue.interrupt();
+        }
+        let begin = snapshot_may_begin.then_some(Arrival::SnapshotMayBegin);
+        let due = snapshot_due.then_some(Arrival::SnapshotDue);
+        let arrivals = arrivals.into_iter().chain(begin).chain(due);
+        self.queue.push(arrivals.chain([Arrival::DiskDone]), false);
+    }
+}

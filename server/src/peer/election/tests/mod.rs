@@ -1,0 +1,9 @@
+mod bytes;
+mod faults;
+mod limits;
+mod logged;
+mod node;
+mod pairs;
+mod ports;
+mod raw;
+mod unreachable;

@@ -1,0 +1,8 @@
+//! The ports between the members of an ensemble.
+
+#[cfg(test)]
+mod dead_ends;
+pub mod dial;
+pub mod election;
+pub mod listen;
+pub(crate) mod quorum;

@@ -1,0 +1,85 @@
+//! A learner's connection, at the leader.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use zab::{Input, LearnerLink, LearnerPacket};
+
+use super::listener::Port;
+use super::reading::{Incoming, ReadError};
+use super::socket::{Flush, PeerSocket};
+use crate::ensemble::{Arrival, Engine};
+
+/// Serves the connection until either side ends it.
+pub(super) async fn serve(
+    engine: Arc<Engine>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    (link, port): (LearnerLink, Port),
+    stop: CancellationToken,
+) {
+    let (reader, writer) = stream.into_split();
+    let socket = Arc::new(PeerSocket::new(writer));
+    engine.push(Arrival::Accepted(link, Arc::clone(&socket), port));
+    let mut incoming = Incoming::new(reader, engine.limits());
+    let ended = tokio::select! {
+        ended = receive(&engine, &mut incoming, link) => ended,
+        sent = send(&engine, &socket, link) => match sent {
+            // Closed from here, and the reason is told there.
+            Ok(()) => return engine.push(Arrival::Peer(Input::LearnerLost(link))),
+            Err(error) => ReadError::Io(error),
+        },
+        () = stop.cancelled() => return,
+    };
+    match ended {
+        ReadError::Packet(_) | ReadError::Tree(_) => {
+            warn!("connection from {peer} to the quorum port is closed: {ended}");
+        }
+        ReadError::Closed | ReadError::Io(_) => info!("learner {peer} is gone: {ended}"),
+    }
+    engine.push(Arrival::Peer(Input::LearnerLost(link)));
+}
+
+async fn receive(engine: &Arc<Engine>, incoming: &mut Incoming, link: LearnerLink) -> ReadError {
+    loop {
+        let packets = incoming.packets(
+            |packet, _, limits| LearnerPacket::from_packet(packet, limits),
+            |_| false,
+        );
+        let packets = match packets {
+            Ok(packets) => packets,
+            Err(error) => return error.into(),
+        };
+        let inputs = packets
+            .into_iter()
+            .map(|packet| Arrival::Peer(Input::FromLearner(link, packet)));
+        engine.push_all(inputs);
+        // A leader that has too much to do reads no more requests.
+        engine.relief().await;
+        if let Err(error) = incoming.more().await {
+            return error;
+        }
+    }
+}
+
+/// Sends what could not be sent at once, until the connection is to be closed.
+pub(super) async fn send(
+    engine: &Arc<Engine>,
+    socket: &PeerSocket,
+    link: LearnerLink,
+) -> std::io::Result<()> {
+    loop {
+        let (flush, cost) = socket.flush()?;
+        if cost > 0 {
+            engine.push(Arrival::Peer(Input::Flushed(link, cost)));
+        }
+        match flush {
+            Flush::Blocked => socket.writable().await?,
+            Flush::Done if socket.is_closing() => return Ok(()),
+            Flush::Done => socket.woken().await,
+        }
+    }
+}

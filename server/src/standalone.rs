@@ -1,0 +1,80 @@
+//! Puts a standalone server together.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use replica::{Replica, Sequencer};
+use storage::RollPolicy;
+use storage::log::LogHolds;
+use storage::recovery::remove_initialize;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::load::{self, Loaded};
+use crate::metrics::Metrics;
+use crate::options;
+use crate::pipeline::{Core, LogEnd, Pipeline, Preparer, Purge, SnapshotPace, Snapshots};
+use crate::serve::Server;
+use crate::write_path::WritePath;
+
+/// Loads what the configuration points to, and sets up the threads of the write path.
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<Server>, Purge)> {
+    let Loaded {
+        state,
+        log,
+        disk,
+        layout,
+        is_new,
+    } = load::load(&config, seed)?;
+    let metrics = Arc::new(Metrics::start());
+    let replica_options = options::replica(&config, seed);
+    let replica = Arc::new(Replica::new(state, replica_options, clock.now()));
+    let sequencer = Sequencer::new(Arc::clone(&replica), options::prep(&config), clock.now());
+    let pace = SnapshotPace::new(seed);
+    let snapshots = Snapshots::new(
+        Arc::clone(&replica),
+        Arc::clone(&disk),
+        layout.clone(),
+        options::snapshots(&config),
+        Arc::clone(&pace),
+        Arc::clone(&metrics),
+    );
+    if is_new {
+        // Logs without a snapshot before them would be refused at the next start.
+        snapshots.take_now()?;
+    }
+    // Not before: after a crash the operator's word must still be there.
+    remove_initialize(disk.as_ref(), &layout)?;
+    let purged = layout.clone();
+    let purge = Purge::start(config.autopurge, move |keep| {
+        // A standalone server has no learners that read its log.
+        storage::purge::purge(disk.as_ref(), &purged, keep, &LogHolds::default())
+    });
+    let roll = RollPolicy::new(options::roll(&config), pace.random());
+    let log = LogEnd {
+        end: journal::LogEnd::new(log, Box::new(Preparer::start()?), roll),
+        pace,
+        metrics: Arc::clone(&metrics),
+        fsync_warning: config.storage.fsync_warning_threshold,
+        space_left: true,
+    };
+    let core = Core {
+        sequencer,
+        snapshots,
+        clock,
+    };
+    let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
+    let server = Server {
+        pipeline: WritePath::Standalone(Box::new(Pipeline::new(Arc::clone(&replica), core, log))),
+        replica,
+        layout,
+        clock,
+        metrics,
+        sessionless_timeout_ms: sessionless_timeout.as_millis() as u64,
+        config,
+    };
+    Ok((Arc::new(server), purge))
+}
