@@ -2,7 +2,6 @@
 
 use journal::Write;
 use jute::Zxid;
-use state::State;
 use storage::StorageError;
 use zab::{Input, Store};
 
@@ -10,7 +9,6 @@ use super::crash::{CrashAt, Moment};
 use super::life::Death;
 use super::machine::{Completion, Job, Process};
 use super::{Cluster, Own, names};
-use crate::settings::state_options;
 use crate::violation::Checked;
 use crate::world::tell;
 
@@ -151,16 +149,17 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
+        if !machine.record.knows_end() {
+            // Behind a truncation that missed there is nothing to load; the leader's tree comes.
+            self.schedule(at);
+            return Ok(());
+        }
         let loaded = process.journal.reload(upto);
         if machine.is_down() {
             return self.disk_died(at, "reload");
         }
         let state = match loaded {
             Ok(state) => state,
-            // Behind a truncation that missed there is nothing to load; the leader's tree comes.
-            Err(_) if !machine.record.knows_end() => {
-                State::new(state_options(), self.settings.seed_of(machine.id))
-            }
             Err(error) => return self.disk_error(at, "reload", &error),
         };
         let completion = Completion {
@@ -209,6 +208,22 @@ impl Cluster {
             self.peer_input(at, input)?;
         }
         Ok(())
+    }
+
+    /// A log file is prepared ahead.
+    pub(super) fn prepare_file(&mut self, at: usize) -> Checked {
+        let machine = &mut self.machines[at];
+        let Some(process) = &mut machine.process else {
+            return Ok(());
+        };
+        process.file_due = false;
+        if process.preparer.step() {
+            self.world.coverage.count("log file prepared ahead");
+        }
+        match machine.is_down() {
+            true => self.disk_died(at, "prepare a log file ahead"),
+            false => Ok(()),
+        }
     }
 
     /// Power was lost inside of a disk operation.
