@@ -526,6 +526,11 @@ impl PeerRole {
                 Self::Settling(settling) if stored == Stored::Barrier(settling.barrier) => {
                     self.settled(cx);
                 }
+                // A leader's history is taken over, though the leader was lost before it could be
+                // told: a start would find the same, and trust it.
+                Self::Settling(_) if matches!(stored, Stored::CurrentEpoch(_)) => {
+                    cx.core.reputation.synchronised(cx.core.writes.log_end());
+                }
                 Self::Learner(learner) => learner.on_stored(cx, stored),
                 Self::Leader(leader) => {
                     let result = leader.on_stored(cx, stored);

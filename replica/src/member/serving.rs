@@ -295,14 +295,8 @@ impl Member {
         let mut sessions = replica.sessions.lock();
         sessions.restart(known.into_iter(), now.monotonic_ms());
         drop(sessions);
-        // What a leader's tree may have held ahead of its history has come by now.
-        let mismatch = state.end_grace();
         replica.service.set_epoch(epoch.zxid());
         replica.service.set(Service::Serving);
-        drop(state);
-        if let Some(mismatch) = mismatch {
-            self.rebuild(mismatch, mismatch.zxid, out);
-        }
     }
 
     /// What waits is handed to the leader, as if it had just come. A leader that had it before

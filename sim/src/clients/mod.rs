@@ -52,6 +52,8 @@ pub(crate) struct SimClient {
     pub(crate) expired: bool,
     pub(crate) closed: bool,
     pub(crate) events: u64,
+    /// Answers and events, for the transcript; `None` if there is none.
+    pub(crate) heard: Option<Vec<String>>,
 }
 
 impl SimClient {
@@ -80,6 +82,7 @@ impl SimClient {
             expired: false,
             closed: false,
             events: 0,
+            heard: None,
         }
     }
 
@@ -181,6 +184,12 @@ impl SimClient {
             } => self.answer(token, zxid, &outcome, shared)?,
             Effect::Event(event) => {
                 self.events += 1;
+                if let Some(heard) = &mut self.heard {
+                    heard.push(format!(
+                        "{:?} {} as of {:x}",
+                        event.kind, event.path, event.zxid
+                    ));
+                }
                 self.checks.promises.event(&event);
             }
             Effect::Suspended => {}
@@ -201,6 +210,13 @@ impl SimClient {
         let request = self.open.remove(&token.0);
         ensure!(request.is_some(), NAME, "{token:?} was answered twice");
         let request = request.expect("looked at above");
+        if let Some(heard) = &mut self.heard {
+            let outcome = match outcome {
+                Ok(_) => "done".to_owned(),
+                Err(failure) => format!("{failure:?}"),
+            };
+            heard.push(format!("{:?} as of {zxid:x}: {outcome}", request.op()));
+        }
         let err = match outcome {
             Ok(_) => 0,
             Err(Failure::Refused(code)) => code.as_i32(),

@@ -151,6 +151,7 @@ impl Cluster {
         };
         if process.journal.is_void() {
             // The truncation that it came with has missed: the member waits for nothing.
+            self.schedule(at);
             return Ok(());
         }
         let loaded = process.journal.reload(upto);
@@ -207,6 +208,22 @@ impl Cluster {
             self.peer_input(at, input)?;
         }
         Ok(())
+    }
+
+    /// A log file is prepared ahead.
+    pub(super) fn prepare_file(&mut self, at: usize) -> Checked {
+        let machine = &mut self.machines[at];
+        let Some(process) = &mut machine.process else {
+            return Ok(());
+        };
+        process.file_due = false;
+        if process.preparer.step() {
+            self.world.coverage.count("log file prepared ahead");
+        }
+        match machine.is_down() {
+            true => self.disk_died(at, "prepare a log file ahead"),
+            false => Ok(()),
+        }
     }
 
     /// Power was lost inside of a disk operation.

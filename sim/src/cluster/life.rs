@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use journal::{Journal, NoFilePreparer, Notes, Opened};
+use journal::{FilePreparer, Journal, NoFilePreparer, Notes, Opened};
 use jute::Zxid;
 use replica::{Member, Replica};
 use storage::sim_disk::{Op, Rng as DiskRng};
@@ -11,6 +11,7 @@ use storage::{Disk, Rejected, StorageError};
 use zab::ServerId;
 
 use super::machine::Process;
+use super::preparer::StepPreparer;
 use super::{Cluster, Event, names};
 use crate::checkers::ephemerals::Ephemerals;
 use crate::checkers::start::{self, Excuses};
@@ -69,16 +70,26 @@ impl Cluster {
         let seed = self.settings.seed_of(machine.id);
         let disk: Arc<dyn Disk> = Arc::new(machine.disk.clone());
         let settings = self.settings.journal_settings(machine.id);
-        let preparer = Box::new(NoFilePreparer);
+        let preparer = StepPreparer::default();
+        let prepares: Box<dyn FilePreparer> = match self.settings.prepares_ahead {
+            true => Box::new(preparer.clone()),
+            false => Box::new(NoFilePreparer),
+        };
         let notes = Replayed::default();
-        match Journal::open_with_notes(disk, settings, preparer, seed, notes) {
-            Ok(opened) if !machine.is_down() => self.begin(at, opened, now),
+        match Journal::open_with_notes(disk, settings, prepares, seed, notes) {
+            Ok(opened) if !machine.is_down() => self.begin(at, opened, preparer, now),
             Ok(_) => self.start_crashed(at),
             Err(error) => self.start_failed(at, &error),
         }
     }
 
-    fn begin(&mut self, at: usize, opened: Opened<Replayed>, now: replica::Now) -> Checked {
+    fn begin(
+        &mut self,
+        at: usize,
+        opened: Opened<Replayed>,
+        preparer: StepPreparer,
+        now: replica::Now,
+    ) -> Checked {
         let server = at as u64 + 1;
         let found = &opened.recovered;
         tell!(
@@ -137,6 +148,8 @@ impl Cluster {
             outflows: BTreeMap::new(),
             snapshot: None,
             snapshot_due: false,
+            preparer,
+            file_due: false,
             timer_us: None,
             log_end: last.0,
             serves: false,

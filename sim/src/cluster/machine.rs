@@ -10,6 +10,7 @@ use state::State;
 use storage::{Disk, SimDisk};
 use zab::{LeaderLink, LearnerLink, ServerId};
 
+use super::preparer::StepPreparer;
 use super::settings::layout;
 use crate::checkers::disks::Record;
 use crate::checkers::ephemerals::Ephemerals;
@@ -61,6 +62,9 @@ pub(crate) struct Process {
     pub(crate) outflows: BTreeMap<LearnerLink, Outflow>,
     pub(crate) snapshot: Option<LocalSnapshot>,
     pub(crate) snapshot_due: bool,
+    /// Prepares log files, where that is done ahead.
+    pub(super) preparer: StepPreparer,
+    pub(crate) file_due: bool,
     pub(crate) timer_us: Option<u64>,
     /// The last entry of the log, durable or not.
     pub(crate) log_end: i64,

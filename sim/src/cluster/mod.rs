@@ -22,6 +22,7 @@ mod names;
 mod network;
 mod observe;
 mod peers;
+mod preparer;
 mod settings;
 mod settle;
 mod step;
@@ -90,6 +91,8 @@ pub(crate) enum Own {
     Tree(LearnerLink),
     /// The own snapshot goes on.
     Snapshot,
+    /// A log file is prepared.
+    File,
     /// A connection to its leader could not be made.
     NoLeader(LeaderLink),
     /// Nobody answers at another machine.
@@ -262,6 +265,7 @@ impl Cluster {
             Own::Inbox => self.answer(at),
             Own::Tree(link) => self.send_tree(at, link),
             Own::Snapshot => self.write_snapshot(at),
+            Own::File => self.prepare_file(at),
             Own::NoLeader(link) => self.peer_input(at, zab::Input::LeaderLost(link)),
             Own::Unreachable(other) => {
                 let peer = self.machines[other].id;

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) nodes_per_step: usize,
     /// How long it takes at the most until a member hears of what its disk has done, microseconds.
     pub(crate) disk_us: u64,
+    /// Are log files prepared before they are needed?
+    pub(crate) prepares_ahead: bool,
     /// Snapshots that a purge keeps.
     pub(crate) keep: usize,
     /// The configuration of the first start.
@@ -84,6 +86,7 @@ impl Settings {
             },
             nodes_per_step: rng.between(1..12) as usize,
             disk_us: [1500, 1500, 8000, 40_000][rng.below(4) as usize],
+            prepares_ahead: rng.percent(40),
             keep: rng.between(1..4) as usize,
             initial,
             reconfigures,

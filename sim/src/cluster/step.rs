@@ -158,6 +158,8 @@ impl Cluster {
         process.disk_due |= disk;
         let snapshot = process.snapshot.is_some() && !process.snapshot_due;
         process.snapshot_due |= snapshot;
+        let file = process.preparer.has_work() && !process.file_due;
+        process.file_due |= file;
         if let Some(due_us) = timer {
             self.own(at, due_us.saturating_sub(now_us), Own::Timer);
         }
@@ -168,6 +170,10 @@ impl Cluster {
         if disk {
             let after = self.world.rng.between(1..500);
             self.own(at, after, Own::Disk);
+        }
+        if file {
+            let after = self.world.rng.between(50..20_000);
+            self.own(at, after, Own::File);
         }
         if snapshot {
             let after = self.world.rng.between(50..15_000);

@@ -21,6 +21,7 @@ impl World {
         // its own number the checkers could not tell such a request from another.
         let counts_anew = self.scenario.is_ensemble() && self.work_rng.percent(25);
         let mut client = SimClient::new(&mut self.work_rng, name, timeout_ms, counts_anew);
+        client.heard = self.transcript.is_some().then(Vec::new);
         let user = match self.admin() == Some(at) {
             true => Some(SUPER.to_owned()),
             false if self.work_rng.percent(40) => {
@@ -190,7 +191,15 @@ impl World {
             .add("watch event checked on the last connection", matched);
     }
 
+    fn tell_heard(&mut self, at: usize) {
+        let heard = self.clients[at].heard.as_mut().map(std::mem::take);
+        for line in heard.unwrap_or_default() {
+            tell!(self, "{}: hears {line}", self.clients[at].name);
+        }
+    }
+
     fn grant(&mut self, at: usize, wishes: Vec<Wish>) -> Checked {
+        self.tell_heard(at);
         for wish in wishes {
             match wish {
                 Wish::Connect => self.connect(at)?,
