@@ -134,6 +134,16 @@ pub enum Leave {
     /// A learner with a newer configuration than the leader's.
     #[error("server {0} has a newer configuration than its leader")]
     AheadInConfig(ServerId),
+    /// A voter has promised not to follow a leader of an epoch as old as this one.
+    #[error("server {server} has accepted epoch {accepted} already, this is {epoch}")]
+    PassedBy {
+        /// Which one.
+        server: ServerId,
+        /// What it has accepted.
+        accepted: Epoch,
+        /// The leader's.
+        epoch: Epoch,
+    },
     /// The same server connected anew.
     #[error("server {0} connected anew")]
     Replaced(ServerId),

@@ -225,6 +225,18 @@ impl Leader {
         self.settle(cx)
     }
 
+    /// Stops taking proposals, so that another reign can begin. A leader that is not established yet
+    /// goes on: it will hear of it again.
+    pub(super) fn end_in_order(&mut self, cx: &Context<'_>, why: Leave) {
+        if let Phase::Broadcast(phase) = &mut self.phase {
+            phase.retirement.get_or_insert(Retirement {
+                why,
+                needs_successor: false,
+                give_up: cx.now.after_ms(cx.core.options.sync_limit_ms()),
+            });
+        }
+    }
+
     /// Ends the reign once everything proposed is committed, and someone can take over.
     pub(super) fn retire(&mut self, cx: &mut Context<'_>) -> Result<(), Exit> {
         let Phase::Broadcast(phase) = &self.phase else {

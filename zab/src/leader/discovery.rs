@@ -15,6 +15,10 @@ use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
 use crate::{Epoch, ServerId, Time};
 
+/// How many epochs a voter can be ahead of an established leader: each is one election that came to
+/// nothing. A voter that says more is not believed, or whoever reaches the port could use them up.
+const EPOCHS_AHEAD_MAX: i64 = 1000;
+
 /// Waits until a quorum has said which epoch it accepted last.
 #[derive(Clone, Debug)]
 pub(super) struct Discovery {
@@ -87,6 +91,9 @@ impl Leader {
             phase.accepted.insert(server, accepted);
         }
         let epoch = self.epoch();
+        if let Some(epoch) = epoch.filter(|epoch| accepted > *epoch) {
+            return Err(self.passed_by(cx, server, accepted, epoch));
+        }
         if let Some(handler) = self.learners.get_mut(link) {
             handler.stage = Stage::Informed;
             if let Some(epoch) = epoch {
@@ -95,6 +102,29 @@ impl Leader {
             }
         }
         Ok(())
+    }
+
+    /// A server that accepted the epoch of a leader who was never established can follow no leader
+    /// of an older one. Were it left alone (as Apache leaves it) until the next election, the
+    /// ensemble would do without it until then. So the reign ends in order, and the next one has a
+    /// later epoch; unless an epoch is told that no one can have got to.
+    fn passed_by(
+        &mut self,
+        cx: &Context<'_>,
+        server: ServerId,
+        accepted: Epoch,
+        epoch: Epoch,
+    ) -> Leave {
+        let why = Leave::PassedBy {
+            server,
+            accepted,
+            epoch,
+        };
+        let believed = accepted.0 - epoch.0 <= EPOCHS_AHEAD_MAX;
+        if believed && cx.core.configs.is_voter(server) {
+            self.end_in_order(cx, why.clone());
+        }
+        why
     }
 
     /// One who elected this server, as one of a quorum that was only just one perhaps, is in an
