@@ -67,9 +67,7 @@ pub(crate) struct Record {
     held: Held,
     /// What it may hold besides, after each write that is being carried out.
     open: VecDeque<Held>,
-    /// A truncation missed: what the log ends with is not known.
-    unknown_end: bool,
-    /// One missed, and nothing is carried out before the next barrier.
+    /// A truncation missed, and nothing is carried out before the next barrier.
     void: bool,
     /// Current epochs whose writing a crash may have interrupted: a start that finds a history newer
     /// than the current epoch takes over what an unfinished replacement says, however old.
@@ -81,7 +79,6 @@ impl Record {
         Self {
             held: Held::NOTHING,
             open: VecDeque::new(),
-            unknown_end: false,
             void: false,
             attempted: BTreeSet::new(),
         }
@@ -92,9 +89,9 @@ impl Record {
         self.held
     }
 
-    /// Whether the end of the log is known.
-    pub(crate) fn knows_end(&self) -> bool {
-        !self.unknown_end
+    /// Whether a truncation missed, and no barrier came since.
+    pub(crate) fn is_void(&self) -> bool {
+        self.void
     }
 
     /// A write is about to be carried out.
@@ -115,16 +112,10 @@ impl Record {
         }
     }
 
-    /// A snapshot took the place of everything, or a truncation fitted: the end is known.
-    pub(crate) fn end_is_known(&mut self) {
-        self.unknown_end = false;
-    }
-
-    /// Number `at` of the writes that were begun was a truncation, and the log does not end where it
-    /// should. `behind` are those after it.
+    /// Number `at` of the writes that were begun was a truncation, and the log cannot be cut there:
+    /// nothing was changed. `behind` are those after it.
     pub(crate) fn truncation_missed(&mut self, at: usize, behind: &[Store]) {
-        self.unknown_end = true;
-        self.open.truncate(at + 1);
+        self.open.truncate(at);
         self.void = true;
         for store in behind {
             self.begins(store);
@@ -149,12 +140,11 @@ impl Record {
         let mut possible = std::iter::once(self.held).chain(self.open.iter().copied());
         let fits = possible.any(|held| {
             let held = held.as_found();
-            let same_end = held.end == found.end || self.unknown_end;
             let replaced = Epoch::of(Zxid(found.end)) > held.current
                 && found.current > held.current
                 && self.attempted.contains(&found.current);
             let same_current = held.current == found.current || replaced;
-            same_end && held.accepted == found.accepted && same_current
+            held.end == found.end && held.accepted == found.accepted && same_current
         });
         ensure!(
             fits,

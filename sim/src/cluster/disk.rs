@@ -89,10 +89,8 @@ impl Cluster {
             .map(|write| (write.ticket, write.store.clone()));
         let stores: Vec<_> = stores.collect();
         let mut told = Vec::new();
-        let mut installs = false;
         for write in &writes {
             machine.record.begins(&write.store);
-            installs |= matches!(write.store, Store::InstallSnapshot(_));
             told.extend(names::store(&write.store));
         }
         if writes.len() > 1 {
@@ -114,9 +112,6 @@ impl Cluster {
         }
         if carried.failure.is_none() {
             machine.record.done();
-            if installs && carried.installed.is_some() {
-                machine.record.end_is_known();
-            }
         }
         for text in told {
             tell!(self.world, "server {}: stored: {text}", at + 1);
@@ -149,8 +144,8 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
-        if process.journal.is_void() {
-            // The truncation that it came with has missed: the member waits for nothing.
+        if machine.record.is_void() {
+            // Behind a truncation that missed there is nothing to load; the leader's tree comes.
             self.schedule(at);
             return Ok(());
         }

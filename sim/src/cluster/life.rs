@@ -104,7 +104,6 @@ impl Cluster {
         self.world.coverage.count("start");
         let machine = &mut self.machines[at];
         machine.record.recovered(server, found)?;
-        machine.record.end_is_known();
         machine.disk_fails = false;
         for (zxid, bytes) in &opened.notes.0 {
             let known = self.ledger.get(zxid.0);
@@ -256,8 +255,7 @@ impl Cluster {
                 return false;
             };
             let machine = &self.machines[other];
-            let keeps =
-                machine.record.knows_end() && self.ledger.holds(machine.record.held().end, last);
+            let keeps = self.ledger.holds(machine.record.held().end, last);
             other != at && machine.process.is_some() && keeps
         };
         let alone = !self.machines.iter().any(|machine| machine.is_wiped);

@@ -48,11 +48,9 @@ impl Cluster {
 
     /// What is delivered is on the disks of a quorum.
     pub(super) fn check_durable(&self) -> Checked {
-        let known = self
+        let ends: Vec<_> = self
             .machines
             .iter()
-            .filter(|machine| machine.record.knows_end());
-        let ends: Vec<_> = known
             .map(|machine| (machine.id, machine.record.held().end))
             .collect();
         let last = self.world.history.last_zxid();
