@@ -323,8 +323,6 @@ impl Client {
 
 /// -110.
 pub(crate) const NODE_EXISTS: i32 = -110;
-/// -101.
-pub(crate) const NO_NODE: i32 = -101;
 /// -103.
 pub(crate) const BAD_VERSION: i32 = -103;
 

@@ -55,20 +55,6 @@ pub(crate) struct Options {
     seed: u64,
 }
 
-impl Options {
-    /// One of each fault on three servers of this kind.
-    pub(crate) fn short(kind: Which) -> Self {
-        Self {
-            minutes: 0.0,
-            servers: 3,
-            kinds: vec![kind],
-            only: Vec::new(),
-            network: NetworkKind::Proxies,
-            seed: 1,
-        }
-    }
-}
-
 /// Runs the rounds.
 ///
 /// # Errors
@@ -116,6 +102,9 @@ struct Run<'a> {
     dice: Dice,
     /// Rounds whose synced reads were not all fresh.
     stale: u32,
+    /// Rounds whose plain reads were not all fresh either, as they need not be: the search finds
+    /// stale reads in real histories when there are some.
+    plain_stale: u32,
     rounds: u32,
 }
 
@@ -129,6 +118,7 @@ impl<'a> Run<'a> {
             shared: Shared::new(),
             dice: Dice::new(seed),
             stale: 0,
+            plain_stale: 0,
             rounds: 0,
         }
     }
@@ -158,6 +148,8 @@ impl<'a> Run<'a> {
             history::linearizable(&records, KEYS, false)?;
             Ok(figures(&records))
         });
+        let strict: Vec<Record> = records.iter().cloned().map(Record::demand_fresh).collect();
+        self.plain_stale += u32::from(history::linearizable(&strict, KEYS, true).is_err());
         row(report, &format!("{name}: synced reads"), || {
             let fresh = history::linearizable(&records, KEYS, true);
             self.stale += u32::from(fresh.is_err());
@@ -199,10 +191,11 @@ impl<'a> Run<'a> {
             let tree = self.ensemble.equal_trees()?;
             let mismatches = self.ensemble.digest_mismatches()?.expect_explained()?;
             Ok(format!(
-                "{} nodes, equal on all members; {mismatches}; stale synced reads in {} of {} rounds; {} sessions lost",
+                "{} nodes, equal on all members; {mismatches}; of {} rounds {} had stale synced reads and {} stale plain ones; {} sessions lost",
                 tree.len(),
-                self.stale,
                 self.rounds,
+                self.stale,
+                self.plain_stale,
                 self.workers
                     .iter()
                     .map(|worker| worker.client.sessions_lost)

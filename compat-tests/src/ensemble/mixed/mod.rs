@@ -48,9 +48,14 @@ type Scenario = fn(&Launcher, Which, Which) -> Result<String>;
 /// By name; `A` and `B` stand for the kinds.
 const TABLE: &[(&str, Scenario)] = &[
     ("DIFF from A to B", sync::diff),
+    ("DIFF from A's log on disk to B", sync::diff_from_log),
     ("TRUNC of B by A", sync::trunc),
     ("SNAP from A to an empty B", sync::snap_empty),
     ("SNAP from A to B after a long outage", sync::snap_behind),
+    (
+        "SNAP from A to an empty B under load",
+        sync::snap_under_load,
+    ),
     ("observer B of voters A", membership::observer),
     ("reconfig: B joins A, A leaves", membership::follower_leaves),
     (
