@@ -159,7 +159,12 @@ pub(super) fn diff_from_log(launcher: &Launcher, a: Which, b: Which) -> Result<S
         make_leader(ensemble, 3)?;
         let meanwhile =
             |ensemble: &mut Ensemble, leader| write_some(ensemble, leader, "/away", MANY);
-        away(ensemble, meanwhile, How::Diff)
+        let figures = away(ensemble, meanwhile, How::Diff)?;
+        if a != Which::Ours {
+            let log = ensemble.member(3).log();
+            ensure!(log.contains(FROM_DISK), "the leader did not read its log");
+        }
+        Ok(format!("{figures}, {MANY} transactions missed"))
     })
 }
 
