@@ -26,6 +26,7 @@ const CONNECTIONS: usize = 20;
 const READY: &str = "READY";
 /// Idle sessions outlive a fail-over.
 const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
     answer: Duration::from_secs(10),
     session: 120_000,
 };

@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const CALM: Duration = Duration::from_millis(1500);
 /// A client of the meter never gives a server up: how long it is kept waiting is what counts.
 const PATIENCE: Patience = Patience {
+    connect: LIMIT,
     answer: LIMIT,
     session: 120_000,
 };

@@ -24,6 +24,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A client gives a silent server up after this time: later than any pause of a nemesis, so that
 /// a server that wakes up still answers to somebody.
 const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(1),
     answer: Duration::from_secs(8),
     session: 60_000,
 };

@@ -22,6 +22,7 @@ use super::row;
 const LIMIT: Duration = Duration::from_secs(60);
 /// Sessions outlive every scenario: one that expires writes a transaction of its own.
 const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
     answer: Duration::from_secs(10),
     session: 600_000,
 };
