@@ -22,7 +22,7 @@ use history::Record;
 use nemesis::Nemesis;
 use workload::{KEYS, Shared, Worker};
 
-/// Clients at the same time.
+/// Clients at the same time, beside one for each server that only reads.
 const CLIENTS: usize = 6;
 /// Undisturbed load before and behind a fault.
 const CALM: Duration = Duration::from_millis(1000);
@@ -111,7 +111,9 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(ensemble: &'a mut Ensemble, seed: u64) -> Self {
         let addresses = ensemble.addresses();
-        let workers = (0..CLIENTS).map(|number| Worker::new(number, &addresses, seed));
+        let readers = CLIENTS + addresses.len();
+        let workers =
+            (0..readers).map(|number| Worker::new(number, &addresses, seed, number >= CLIENTS));
         Self {
             workers: workers.collect(),
             ensemble,
