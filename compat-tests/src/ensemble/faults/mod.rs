@@ -100,6 +100,8 @@ struct Run<'a> {
     workers: Vec<Worker>,
     shared: Shared,
     dice: Dice,
+    /// Not all members are ours.
+    with_apache: bool,
     /// Rounds whose synced reads were not all fresh.
     stale: u32,
     /// Rounds whose plain reads were not all fresh either, as they need not be: the search finds
@@ -116,6 +118,10 @@ impl<'a> Run<'a> {
             (0..readers).map(|number| Worker::new(number, &addresses, seed, number >= CLIENTS));
         Self {
             workers: workers.collect(),
+            with_apache: ensemble
+                .members()
+                .iter()
+                .any(|member| member.kind != Which::Ours),
             ensemble,
             shared: Shared::new(),
             dice: Dice::new(seed),
@@ -152,11 +158,18 @@ impl<'a> Run<'a> {
         });
         let strict: Vec<Record> = records.iter().cloned().map(Record::demand_fresh).collect();
         self.plain_stale += u32::from(history::linearizable(&strict, KEYS, true).is_err());
-        row(report, &format!("{name}: synced reads"), || {
-            let fresh = history::linearizable(&records, KEYS, true);
-            self.stale += u32::from(fresh.is_err());
-            fresh.map(|()| "none was stale".to_owned())
-        });
+        let fresh = history::linearizable(&records, KEYS, true);
+        self.stale += u32::from(fresh.is_err());
+        let name = format!("{name}: synced reads");
+        match fresh {
+            Ok(()) => report.pass(&format!("{name}: none was stale")),
+            // Apache's leader answers a sync without asking anyone whether it still leads, and
+            // one of its own clients without waiting for what it has committed.
+            Err(error) if self.with_apache => {
+                report.note(&name, &format!("stale, as Apache's may be: {error:#}"));
+            }
+            Err(error) => report.fail(&name, &format!("{error:#}")),
+        }
         true
     }
 
