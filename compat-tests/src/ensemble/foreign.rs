@@ -128,8 +128,11 @@ fn absorb(report: &mut Report, lines: &[String]) {
     for line in lines {
         if let Some(name) = line.strip_prefix("PASS ") {
             report.pass(name);
-        } else if let Some(reason) = line.strip_prefix("FAIL ") {
-            report.fail(reason, "see the program");
+        } else if let Some(rest) = line.strip_prefix("FAIL ") {
+            // "kazoo kill 2: watches: what went wrong"
+            let mut parts = rest.splitn(3, ": ");
+            let name = [parts.next(), parts.next()].map(Option::unwrap_or_default);
+            report.fail(&name.join(": "), parts.next().unwrap_or("no reason given"));
         }
     }
 }
