@@ -1,5 +1,5 @@
 //! The ways in which a leader brings a learner up: what the learner lacks, what it has too much,
-//! or everything. The log says which way was taken; all kinds of servers use Apache's words.
+//! or everything. Its log says which way was taken; all kinds use Apache's words.
 
 use std::time::{Duration, Instant};
 
@@ -40,55 +40,40 @@ enum How {
     Snap,
 }
 
-/// Ways that the lines of a log speak of, in their order.
-fn ways(log: &str, learner: bool) -> Vec<How> {
-    let words = if learner {
-        [
-            ("Getting a diff from the leader", How::Diff),
-            ("Truncating log to get in sync", How::Trunc),
-            ("Getting a snapshot from leader", How::Snap),
-        ]
-    } else {
-        [
-            ("Sending DIFF zxid=", How::Diff),
-            ("Sending TRUNC ", How::Trunc),
-            ("Sending snapshot last zxid", How::Snap),
-        ]
-    };
+/// What a learner logs, Apache's or ours. (Not all that a leader of Apache's decides is logged.)
+const WORDS: [(&str, How); 3] = [
+    ("Getting a diff from the leader", How::Diff),
+    ("Truncating log to get in sync", How::Trunc),
+    ("Getting a snapshot from leader", How::Snap),
+];
+
+/// Ways that the lines of a learner's log speak of, in their order.
+fn ways(log: &str) -> Vec<How> {
     let way = |line: &str| {
-        let found = words.iter().find(|(text, _)| line.contains(text));
+        let found = WORDS.iter().find(|(text, _)| line.contains(text));
         found.map(|(_, how)| *how)
     };
     log.lines().filter_map(way).collect()
 }
 
-/// Looks at what was logged from a moment on.
+/// Looks at what a learner logs from a moment on.
 struct Watch {
-    of: u64,
-    learner: bool,
+    learner: u64,
     from: usize,
 }
 
 impl Watch {
-    /// Of the learner's log; of the leader's, if only that is Apache's.
-    fn begin(ensemble: &Ensemble, leader: u64, learner: u64) -> Self {
-        let apache = |id: u64| ensemble.member(id).kind != Which::Ours;
-        let of = if !apache(learner) && apache(leader) {
-            leader
-        } else {
-            learner
-        };
+    fn begin(ensemble: &Ensemble, learner: u64) -> Self {
         Self {
-            of,
-            learner: of == learner,
-            from: ensemble.member(of).log().len(),
+            learner,
+            from: ensemble.member(learner).log().len(),
         }
     }
 
     /// The ways taken since the beginning.
     fn seen(&self, ensemble: &Ensemble) -> Vec<How> {
-        let log = ensemble.member(self.of).log();
-        ways(log.get(self.from..).unwrap_or_default(), self.learner)
+        let log = ensemble.member(self.learner).log();
+        ways(log.get(self.from..).unwrap_or_default())
     }
 
     fn expect(&self, ensemble: &Ensemble, how: How) -> Result<()> {
@@ -118,7 +103,7 @@ fn away(
     write_some(ensemble, 1, "/before", 20)?;
     ensemble.member_mut(1).stop()?;
     meanwhile(ensemble, leader)?;
-    let watch = Watch::begin(ensemble, leader, 1);
+    let watch = Watch::begin(ensemble, 1);
     ensemble.start(1)?;
     let figures = settled(ensemble)?;
     ensure!(ensemble.await_leader()? == leader, "the leader changed");
@@ -179,7 +164,7 @@ pub(super) fn snap_under_load(launcher: &Launcher, a: Which, b: Which) -> Result
         for _ in 0..ROUNDS_UNDER_LOAD {
             ensemble.member_mut(1).stop()?;
             ensemble.member_mut(1).wipe()?;
-            let watch = Watch::begin(ensemble, leader, 1);
+            let watch = Watch::begin(ensemble, 1);
             ensemble.start(1)?;
             ensemble.await_serving()?;
             // A learner of 3.8.0 may stumble over what comes while it synchronises
@@ -245,7 +230,7 @@ pub(super) fn trunc(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
         ensemble.network().discard_and_heal()?;
         ensemble.await_serving()?;
         let leader = ensemble.await_leader()?;
-        let watch = Watch::begin(ensemble, leader, 3);
+        let watch = Watch::begin(ensemble, 3);
         ensemble.start(3)?;
         ensemble.await_serving()?;
         watch.expect(ensemble, How::Trunc)?;
@@ -311,12 +296,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_are_read_from_either_side() {
-        let learner = "x Getting a diff from the leader 0x100000002\ny\n\
-                       Truncating log to get in sync with the leader 0x1\n";
-        assert_eq!(ways(learner, true), [How::Diff, How::Trunc]);
-        let leader = "Sending snapshot last zxid of peer is 0x0, zxid of leader is 0x1\n";
-        assert_eq!(ways(leader, false), [How::Snap]);
-        assert_eq!(ways(leader, true), []);
+    fn ways_are_read_in_their_order() {
+        let log = "x Getting a diff from the leader 0x100000002\ny\n\
+                   Truncating log to get in sync with the leader 0x1\n\
+                   Getting a snapshot from leader 0x5\n";
+        assert_eq!(ways(log), [How::Diff, How::Trunc, How::Snap]);
+        assert_eq!(ways("Sending DIFF zxid=0x1 for peer sid: 2\n"), []);
     }
 }
