@@ -62,7 +62,9 @@ enum Suite {
     Failover(ensemble::meter::Options),
     /// Servers of two kinds in one ensemble.
     Mixed(ensemble::mixed::Options),
-    /// Every suite for one server, with the sizes that the project's checks ask for.
+    /// kazoo, Apache's Java client and Curator through kills of the leader.
+    Survive(ensemble::foreign::Options),
+    /// Every suite, with the sizes that the project's checks ask for.
     All,
 }
 
@@ -102,6 +104,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Faults(options) => ensemble::faults::run(&launcher, options),
         Suite::Failover(options) => ensemble::meter::run(&launcher, options),
         Suite::Mixed(options) => ensemble::mixed::run(&launcher, options),
+        Suite::Survive(options) => ensemble::foreign::run(&launcher, options),
         Suite::All => all(&launcher),
     }
 }

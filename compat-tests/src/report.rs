@@ -37,6 +37,11 @@ impl Report {
         println!("FAIL {name}: {reason}");
     }
 
+    /// Prints what was seen of a peer that does not promise better; it counts neither way.
+    pub(crate) fn note(&self, name: &str, what: &str) {
+        println!("NOTE {name}: {what}");
+    }
+
     /// How many rows have failed so far.
     pub(crate) fn failures(&self) -> usize {
         self.failed.len()

@@ -309,6 +309,15 @@ impl Connection {
         })
     }
 
+    /// From now on `limit` bounds every wait.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn limit(&self, limit: Duration) -> Result<()> {
+        self.stream.set_read_timeout(Some(limit))?;
+        Ok(self.stream.set_write_timeout(Some(limit))?)
+    }
+
     /// Sends a connect request and waits for the answer; none if the server closed instead.
     ///
     /// # Errors

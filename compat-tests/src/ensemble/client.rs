@@ -22,7 +22,9 @@ const RETRY: Duration = Duration::from_millis(5);
 /// How long a client waits, and for how long its session lives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// For a connection and each answer.
+    /// For a connection and the session on it; then the next server is tried.
+    pub(crate) connect: Duration,
+    /// For each answer.
     pub(crate) answer: Duration,
     /// Session timeout in milliseconds.
     pub(crate) session: i32,
@@ -31,6 +33,7 @@ pub(crate) struct Patience {
 impl Patience {
     /// Gives a silent server up soon, and keeps its session through any fail-over.
     pub(crate) const USUAL: Self = Self {
+        connect: Duration::from_secs(1),
         answer: Duration::from_secs(4),
         session: 60_000,
     };
@@ -151,7 +154,7 @@ impl Client {
         }
         let address = self.addresses[self.at % self.addresses.len()];
         self.at += 1;
-        let mut link = Connection::open_within(address, self.patience.answer)?;
+        let mut link = Connection::open_within(address, self.patience.connect)?;
         let mut wanted = ConnectRequest::fresh(self.patience.session);
         wanted.last_zxid_seen = self.seen;
         if let Some((id, password)) = &self.session {
@@ -165,6 +168,7 @@ impl Client {
             self.seen = 0;
             bail!("the session is gone");
         }
+        link.limit(self.patience.answer)?;
         self.session = Some((answer.session_id, answer.password));
         self.link = Some(link);
         Ok(())
@@ -323,8 +327,6 @@ impl Client {
 
 /// -110.
 pub(crate) const NODE_EXISTS: i32 = -110;
-/// -101.
-pub(crate) const NO_NODE: i32 = -101;
 /// -103.
 pub(crate) const BAD_VERSION: i32 = -103;
 

@@ -139,7 +139,9 @@ impl Ensemble {
     pub(crate) fn mend(&mut self, listed: &[u64]) -> Result<()> {
         self.network.heal()?;
         for &id in listed {
-            if self.member_mut(id).resume().is_err() {
+            if self.member(id).started() {
+                self.member_mut(id).resume()?;
+            } else {
                 self.start(id)?;
             }
         }

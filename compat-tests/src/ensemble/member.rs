@@ -97,6 +97,11 @@ impl Member {
         self.kind != Which::Ours && own.contains("Getting a snapshot from leader")
     }
 
+    /// Is there a process, paused or not?
+    pub(crate) fn started(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Is there a process that can answer?
     pub(crate) fn runs(&self) -> bool {
         self.child.is_some() && !self.paused

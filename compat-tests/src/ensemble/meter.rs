@@ -2,6 +2,7 @@
 //! without a word, and restarts in turn.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const CALM: Duration = Duration::from_millis(1500);
 /// A client of the meter never gives a server up: how long it is kept waiting is what counts.
 const PATIENCE: Patience = Patience {
+    connect: LIMIT,
     answer: LIMIT,
     session: 120_000,
 };
@@ -50,6 +52,9 @@ pub(crate) struct Options {
     /// `tickTime` in milliseconds; with `syncLimit` 5 it says when a silent leader is given up.
     #[arg(long, default_value_t = 2000)]
     tick: u64,
+    /// Also write the figures to this file, as JSON.
+    #[arg(long)]
+    out: Option<PathBuf>,
 }
 
 /// Times of one kind of fault, in milliseconds, one for each fault.
@@ -80,6 +85,17 @@ impl Figures {
     }
 }
 
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, count) = (self.what, self.samples.len());
+        let (median, worst, all) = (self.median(), self.worst(), &self.samples);
+        write!(
+            f,
+            "{what} x{count}: median {median:.0} ms, worst {worst:.0} ms {all:.0?}"
+        )
+    }
+}
+
 /// Prints the table.
 ///
 /// # Errors
@@ -88,22 +104,26 @@ pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("failover");
     let kinds = kinds_of(&options.kinds, options.servers)?;
     ensure!(options.servers >= 3, "a fail-over needs three servers");
+    ensure!(options.faults > 0, "--faults: at least 1");
     let names: Vec<&str> = options.kinds.iter().map(|kind| kind.name()).collect();
     let plan = plan(&kinds, options.tick);
+    let mut measured = Vec::new();
     for measure in [leader_kills, leader_pauses, rolling_restarts] {
-        match measure(launcher, &plan, options.faults) {
-            Ok(figures) => row(&mut report, &names.join("+"), || {
-                Ok(format!(
-                    "{} x{}: median {:.0} ms, worst {:.0} ms {:.0?}",
-                    figures.what,
-                    figures.samples.len(),
-                    figures.median(),
-                    figures.worst(),
-                    figures.samples
-                ))
-            }),
-            Err(error) => report.fail(&names.join("+"), &format!("{error:#}")),
-        }
+        row(&mut report, &names.join("+"), || {
+            let figures = measure(launcher, &plan, options.faults)?;
+            let text = figures.to_string();
+            measured.push(figures);
+            Ok(text)
+        });
+    }
+    if let Some(path) = &options.out {
+        let values: Vec<serde_json::Value> = measured
+            .iter()
+            .map(|figures| serde_json::json!({"what": figures.what, "ms": figures.samples}))
+            .collect();
+        let all =
+            serde_json::json!({"kind": names.join("+"), "tick": options.tick, "figures": values});
+        std::fs::write(path, serde_json::to_string_pretty(&all)?)?;
     }
     Ok(report.finish())
 }

@@ -4,6 +4,7 @@ mod client;
 mod cluster;
 mod config;
 pub(crate) mod faults;
+pub(crate) mod foreign;
 mod linear;
 mod load;
 mod member;

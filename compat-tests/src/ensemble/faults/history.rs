@@ -24,6 +24,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The same, held to what only a synced read promises.
+    pub(crate) fn demand_fresh(mut self) -> Self {
+        self.plain = false;
+        self
+    }
+
     /// The state that the answer shows, if it shows one.
     fn shown(&self) -> Option<State> {
         match (self.operation.answer, self.operation.action) {

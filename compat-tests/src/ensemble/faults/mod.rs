@@ -22,7 +22,7 @@ use history::Record;
 use nemesis::Nemesis;
 use workload::{KEYS, Shared, Worker};
 
-/// Clients at the same time.
+/// Clients at the same time, beside one for each server that only reads.
 const CLIENTS: usize = 6;
 /// Undisturbed load before and behind a fault.
 const CALM: Duration = Duration::from_millis(1000);
@@ -53,20 +53,6 @@ pub(crate) struct Options {
     /// Chooses operations and victims.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-}
-
-impl Options {
-    /// One of each fault on three servers of this kind.
-    pub(crate) fn short(kind: Which) -> Self {
-        Self {
-            minutes: 0.0,
-            servers: 3,
-            kinds: vec![kind],
-            only: Vec::new(),
-            network: NetworkKind::Proxies,
-            seed: 1,
-        }
-    }
 }
 
 /// Runs the rounds.
@@ -114,21 +100,33 @@ struct Run<'a> {
     workers: Vec<Worker>,
     shared: Shared,
     dice: Dice,
+    /// Not all members are ours.
+    with_apache: bool,
     /// Rounds whose synced reads were not all fresh.
     stale: u32,
+    /// Rounds whose plain reads were not all fresh either, as they need not be: the search finds
+    /// stale reads in real histories when there are some.
+    plain_stale: u32,
     rounds: u32,
 }
 
 impl<'a> Run<'a> {
     fn new(ensemble: &'a mut Ensemble, seed: u64) -> Self {
         let addresses = ensemble.addresses();
-        let workers = (0..CLIENTS).map(|number| Worker::new(number, &addresses, seed));
+        let readers = CLIENTS + addresses.len();
+        let workers =
+            (0..readers).map(|number| Worker::new(number, &addresses, seed, number >= CLIENTS));
         Self {
             workers: workers.collect(),
+            with_apache: ensemble
+                .members()
+                .iter()
+                .any(|member| member.kind != Which::Ours),
             ensemble,
             shared: Shared::new(),
             dice: Dice::new(seed),
             stale: 0,
+            plain_stale: 0,
             rounds: 0,
         }
     }
@@ -158,11 +156,20 @@ impl<'a> Run<'a> {
             history::linearizable(&records, KEYS, false)?;
             Ok(figures(&records))
         });
-        row(report, &format!("{name}: synced reads"), || {
-            let fresh = history::linearizable(&records, KEYS, true);
-            self.stale += u32::from(fresh.is_err());
-            fresh.map(|()| "none was stale".to_owned())
-        });
+        let strict: Vec<Record> = records.iter().cloned().map(Record::demand_fresh).collect();
+        self.plain_stale += u32::from(history::linearizable(&strict, KEYS, true).is_err());
+        let fresh = history::linearizable(&records, KEYS, true);
+        self.stale += u32::from(fresh.is_err());
+        let name = format!("{name}: synced reads");
+        match fresh {
+            Ok(()) => report.pass(&format!("{name}: none was stale")),
+            // Apache's leader answers a sync without asking anyone whether it still leads, and
+            // one of its own clients without waiting for what it has committed.
+            Err(error) if self.with_apache => {
+                report.note(&name, &format!("stale, as Apache's may be: {error:#}"));
+            }
+            Err(error) => report.fail(&name, &format!("{error:#}")),
+        }
         true
     }
 
@@ -199,10 +206,11 @@ impl<'a> Run<'a> {
             let tree = self.ensemble.equal_trees()?;
             let mismatches = self.ensemble.digest_mismatches()?.expect_explained()?;
             Ok(format!(
-                "{} nodes, equal on all members; {mismatches}; stale synced reads in {} of {} rounds; {} sessions lost",
+                "{} nodes, equal on all members; {mismatches}; of {} rounds {} had stale synced reads and {} stale plain ones; {} sessions lost",
                 tree.len(),
-                self.stale,
                 self.rounds,
+                self.stale,
+                self.plain_stale,
                 self.workers
                     .iter()
                     .map(|worker| worker.client.sessions_lost)

@@ -38,6 +38,9 @@ pub(crate) enum Nemesis {
     MuteLeader,
     /// Nothing that is sent to the leader arrives.
     DeafLeader,
+    /// A follower is cut off for less time than anyone needs to notice: it goes on to serve reads,
+    /// and its plain ones are stale.
+    IsolateFollower,
     /// The leader and as many as leave a majority on the other side.
     Split,
     /// Everyone is cut off from the next one only.
@@ -54,7 +57,12 @@ impl Nemesis {
     fn cuts(self) -> bool {
         matches!(
             self,
-            Self::IsolateLeader | Self::MuteLeader | Self::DeafLeader | Self::Split | Self::Ring
+            Self::IsolateLeader
+                | Self::MuteLeader
+                | Self::DeafLeader
+                | Self::IsolateFollower
+                | Self::Split
+                | Self::Ring
         )
     }
 
@@ -118,6 +126,12 @@ impl Nemesis {
                     ensemble.network().cut(other, leader)?;
                 }
                 std::thread::sleep(LONG + SHORT);
+            }
+            Self::IsolateFollower => {
+                let victim = *dice.pick(&others);
+                let rest: Vec<u64> = all.iter().copied().filter(|id| *id != victim).collect();
+                ensemble.network().split(&[victim], &rest)?;
+                std::thread::sleep(SHORT * 2);
             }
             Self::Split => {
                 let (few, many) = others.split_at(all.len() - majority - 1);

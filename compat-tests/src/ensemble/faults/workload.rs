@@ -17,6 +17,8 @@ use super::history::Record;
 
 /// Registers of a round.
 pub(super) const KEYS: usize = 3;
+/// What the dice must show for a read without a sync.
+const PLAIN_READ: u64 = 99;
 /// Pause behind each operation: faults shall meet many operations, the search not too many.
 const PACE: Duration = Duration::from_millis(3);
 /// The registers must be there, and be read at the end, within this time.
@@ -24,6 +26,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A client gives a silent server up after this time: later than any pause of a nemesis, so that
 /// a server that wakes up still answers to somebody.
 const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(1),
     answer: Duration::from_secs(8),
     session: 60_000,
 };
@@ -59,6 +62,9 @@ pub(super) struct Worker {
     pub(super) number: usize,
     pub(super) client: Client,
     dice: Dice,
+    /// It only reads, without a sync: nothing of it waits for a leader, so it sees what a server
+    /// that is cut off shows.
+    reader: bool,
     /// The version of each register that it saw last.
     versions: [i32; KEYS],
 }
@@ -115,13 +121,14 @@ fn state(data: &[u8], stat: &Stat) -> Result<State> {
 }
 
 impl Worker {
-    pub(super) fn new(number: usize, addresses: &[SocketAddr], seed: u64) -> Self {
+    pub(super) fn new(number: usize, addresses: &[SocketAddr], seed: u64, reader: bool) -> Self {
         let mut own = addresses.to_vec();
         own.rotate_left(number % addresses.len());
         Self {
             number,
             client: Client::new(&own, PATIENCE),
             dice: Dice::new(seed.wrapping_mul(1000).wrapping_add(number as u64)),
+            reader,
             versions: [0; KEYS],
         }
     }
@@ -136,7 +143,12 @@ impl Worker {
         while !shared.stop.load(Ordering::Relaxed) {
             let key = usize::try_from(self.dice.below(KEYS as u64))?;
             let path = path(round, key);
-            let record = match self.dice.below(100) {
+            let choice = if self.reader {
+                PLAIN_READ
+            } else {
+                self.dice.below(100)
+            };
+            let record = match choice {
                 0..40 => self.write(shared, &path, key, None)?,
                 40..55 => self.write(shared, &path, key, Some(self.versions[key]))?,
                 55..85 => self.read(shared, &path, key, false)?,

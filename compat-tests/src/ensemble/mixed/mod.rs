@@ -22,6 +22,7 @@ use super::row;
 const LIMIT: Duration = Duration::from_secs(60);
 /// Sessions outlive every scenario: one that expires writes a transaction of its own.
 const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
     answer: Duration::from_secs(10),
     session: 600_000,
 };
@@ -48,9 +49,14 @@ type Scenario = fn(&Launcher, Which, Which) -> Result<String>;
 /// By name; `A` and `B` stand for the kinds.
 const TABLE: &[(&str, Scenario)] = &[
     ("DIFF from A to B", sync::diff),
+    ("DIFF from A's log on disk to B", sync::diff_from_log),
     ("TRUNC of B by A", sync::trunc),
     ("SNAP from A to an empty B", sync::snap_empty),
     ("SNAP from A to B after a long outage", sync::snap_behind),
+    (
+        "SNAP from A to an empty B under load",
+        sync::snap_under_load,
+    ),
     ("observer B of voters A", membership::observer),
     ("reconfig: B joins A, A leaves", membership::follower_leaves),
     (

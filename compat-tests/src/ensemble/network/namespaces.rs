@@ -38,7 +38,7 @@ impl Namespaces {
         let number = std::process::id().wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
         let made = Self {
             name: format!("zk{:x}", number & 0xff_ffff),
-            subnet: u8::try_from(number % 250)?,
+            subnet: free_subnet(number)?,
             ids: ids.to_vec(),
             cut: Mutex::new(Vec::new()),
         };
@@ -153,6 +153,16 @@ impl Drop for Namespaces {
         }
         let _ = ip(&format!("link del {}", self.bridge()));
     }
+}
+
+/// A third byte that no interface of this machine has; other runs may be under way.
+fn free_subnet(first: u32) -> Result<u8> {
+    let taken = run_ok(Command::new("ip").args(["-4", "-o", "addr"]), LIMIT)?;
+    let [a, b] = NETWORK;
+    (0..=u8::MAX)
+        .map(|step| step.wrapping_add(first.to_le_bytes()[0]))
+        .find(|subnet| !taken.contains(&format!(" {a}.{b}.{subnet}.")))
+        .context("all subnets are taken")
 }
 
 fn ip(arguments: &str) -> Result<()> {

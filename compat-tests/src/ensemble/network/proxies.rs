@@ -202,11 +202,11 @@ fn carry(mut near: TcpStream, route: &Route, valve: &Arc<Valve>) -> Result<()> {
     let (back_in, back_out) = (far.try_clone()?, near.try_clone()?);
     let valve_back = Arc::clone(valve);
     let back = thread::spawn(move || pump(back_in, back_out, (to, from), &valve_back));
-    if let Some(announce) = &route.announce {
-        if rewrite_initial(&mut near, &mut far, announce).is_err() {
-            close(&near);
-            close(&far);
-        }
+    if let Some(announce) = &route.announce
+        && rewrite_initial(&mut near, &mut far, announce).is_err()
+    {
+        close(&near);
+        close(&far);
     }
     pump(near, far, (from, to), valve);
     let _ = back.join();

@@ -1,0 +1,243 @@
+//! Foreign client libraries through leader kills: their sessions, locks and watches must survive,
+//! and survivors of the ensemble should not drop a connection for it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::process::Kept;
+use crate::report::Report;
+use crate::server::{Launcher, Which};
+
+use super::client::{Client, Patience};
+use super::cluster::{self, Ensemble};
+use super::config::Plan;
+use super::{kinds_of, row};
+
+/// A program must be through with its checks of one kill in this time.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Idle connections held to each member.
+const CONNECTIONS: usize = 20;
+/// What a program prints when it waits for the next kill.
+const READY: &str = "READY";
+/// Idle sessions outlive a fail-over.
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
+    answer: Duration::from_secs(10),
+    session: 120_000,
+};
+
+/// What to run, and how often.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Kinds of the members, comma separated; given to them in turn.
+    #[arg(
+        long = "kind",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "ours"
+    )]
+    kinds: Vec<Which>,
+    /// Members.
+    #[arg(long, default_value_t = 3)]
+    servers: usize,
+    /// SIGKILLs of the leader.
+    #[arg(long, default_value_t = 5)]
+    kills: u32,
+    /// Only these libraries, comma separated.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Library>,
+}
+
+/// A client library with a program of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Library {
+    /// Python.
+    Kazoo,
+    /// Apache's Java client, and Curator.
+    Java,
+}
+
+impl Library {
+    fn command(self, launcher: &Launcher) -> Result<Command> {
+        match self {
+            Self::Kazoo => {
+                let mut command = Command::new(launcher.installed().python()?);
+                let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+                command.arg(folder.join("kazoo_failover.py"));
+                Ok(command)
+            }
+            Self::Java => {
+                let mut command = launcher.installed().java_checks()?;
+                command.arg("compat.Failover");
+                Ok(command)
+            }
+        }
+    }
+}
+
+/// Runs all libraries on one ensemble.
+///
+/// # Errors
+/// When something cannot be installed or the ensemble cannot be started.
+pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
+    let mut report = Report::new("survive");
+    let kinds = kinds_of(&options.kinds, options.servers)?;
+    ensure!(
+        options.servers >= 3,
+        "a leader can be killed among three servers"
+    );
+    let mut libraries = vec![Library::Kazoo, Library::Java];
+    libraries.retain(|library| options.only.is_empty() || options.only.contains(library));
+    cluster::with(launcher, &Plan::voters(&kinds), |ensemble| {
+        let hosts: Vec<String> = ensemble
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let mut programs = Vec::new();
+        for library in &libraries {
+            let mut command = library.command(launcher)?;
+            programs.push(Program::start(command.arg(hosts.join(",")))?);
+        }
+        for program in &mut programs {
+            absorb(&mut report, &program.until_ready()?);
+        }
+        for kill in 1..=options.kills {
+            one_kill(ensemble, kill, &mut report)?;
+            for program in &mut programs {
+                program.tell(&format!("KILL {kill}"))?;
+                absorb(&mut report, &program.until_ready()?);
+            }
+        }
+        for program in programs {
+            absorb(&mut report, &program.finish()?);
+        }
+        ensure!(report.failures() == 0, "{} rows failed", report.failures());
+        Ok(())
+    })
+    .unwrap_or_else(|error| report.fail("ensemble", &format!("{error:#}")));
+    Ok(report.finish())
+}
+
+fn absorb(report: &mut Report, lines: &[String]) {
+    for line in lines {
+        if let Some(name) = line.strip_prefix("PASS ") {
+            report.pass(name);
+        } else if let Some(rest) = line.strip_prefix("FAIL ") {
+            // "kazoo kill 2: watches: what went wrong"
+            let mut parts = rest.splitn(3, ": ");
+            let name = [parts.next(), parts.next()].map(Option::unwrap_or_default);
+            report.fail(&name.join(": "), parts.next().unwrap_or("no reason given"));
+        }
+    }
+}
+
+/// Kills the leader, waits for another, starts the killed one again, and counts the idle
+/// connections that the survivors dropped meanwhile.
+fn one_kill(ensemble: &mut Ensemble, kill: u32, report: &mut Report) -> Result<()> {
+    ensemble.await_serving()?;
+    let leader = ensemble.await_leader()?;
+    let mut idle = Vec::new();
+    for id in ensemble.running().into_iter().filter(|id| *id != leader) {
+        let address = ensemble.member(id).address;
+        for _ in 0..CONNECTIONS {
+            let client = Client::connected(&[address], PATIENCE, LIMIT)?;
+            idle.push((id, client));
+        }
+    }
+    let began = Instant::now();
+    ensemble.member_mut(leader).kill()?;
+    ensemble.await_other_leader(leader)?;
+    ensemble.await_serving()?;
+    let took = began.elapsed().as_millis();
+    let dropped: Vec<u64> = idle
+        .iter_mut()
+        .filter_map(|(id, client)| (!client.ping()).then_some(*id))
+        .collect();
+    row(
+        report,
+        &format!("kill {kill}: connections to survivors"),
+        || {
+            let ours = dropped
+                .iter()
+                .filter(|id| ensemble.member(**id).kind == Which::Ours);
+            let (ours, all) = (ours.count(), dropped.len());
+            let figures = format!("{all} of {} dropped, all serve after {took} ms", idle.len());
+            ensure!(ours == 0, "{figures}; {ours} of the dropped by ours");
+            Ok(figures)
+        },
+    );
+    ensemble.start(leader)?;
+    ensemble.await_serving()
+}
+
+/// A program that checks between kills, told by lines.
+struct Program {
+    child: Kept,
+    input: ChildStdin,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .with_context(|| format!("cannot start {command:?}"))?;
+        let input = child.stdin.take().context("a piped input")?;
+        let output = child.stdout.take().context("a piped output")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            child: Kept::new(child),
+            input,
+            lines,
+        })
+    }
+
+    fn tell(&mut self, line: &str) -> Result<()> {
+        writeln!(self.input, "{line}").context("the program has ended")?;
+        Ok(self.input.flush()?)
+    }
+
+    /// What it prints until it is ready for the next kill.
+    fn until_ready(&mut self) -> Result<Vec<String>> {
+        let (deadline, mut seen) = (Instant::now() + LIMIT, Vec::new());
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line == READY => return Ok(seen),
+                Ok(line) => seen.push(line),
+                Err(RecvTimeoutError::Timeout) => bail!("a program hangs behind {seen:?}"),
+                Err(RecvTimeoutError::Disconnected) => bail!("a program ended behind {seen:?}"),
+            }
+        }
+    }
+
+    /// Ends its input, and takes what it prints to the end.
+    fn finish(mut self) -> Result<Vec<String>> {
+        drop(self.input);
+        let status = self.child.wait(LIMIT)?;
+        let status = status.context("a program does not end")?;
+        let lines: Vec<String> = self.lines.iter().collect();
+        ensure!(
+            status.success(),
+            "a program ended with {status} behind {lines:?}"
+        );
+        ensure!(!lines.is_empty(), "a program printed no summary");
+        Ok(lines)
+    }
+}
