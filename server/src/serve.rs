@@ -45,7 +45,10 @@ pub fn run(config: Config) -> Result<()> {
         .thread_name("zk-io")
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(config))
+    let served = runtime.block_on(serve(config));
+    // What was not finished in time is not waited for a second time.
+    runtime.shutdown_timeout(LAST_WORDS);
+    served
 }
 
 async fn serve(config: Config) -> Result<()> {

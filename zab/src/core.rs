@@ -31,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) reputation: Reputation,
     pub(crate) leader_links: u64,
     pub(crate) reads: u64,
+    /// This server is to be stopped: no role begins any more.
+    pub(crate) stopping: bool,
     pub(crate) status: RoleStatus,
 }
 

@@ -165,6 +165,7 @@ impl Peer {
             reputation: Reputation::new(recovered.standing),
             leader_links: 0,
             reads: 0,
+            stopping: false,
             status: RoleStatus::Looking,
         };
         let role = PeerRole::Settling(Settling {
@@ -320,7 +321,7 @@ impl PeerRole {
             Self::Leader(leader) => leader.end(cx, &exit.why),
             Self::Settling(_) | Self::Looking(_) | Self::Halted => {}
         }
-        if exit.then == Then::Halt {
+        if exit.then == Then::Halt || cx.core.stopping {
             return cx.change_status(RoleStatus::Halted);
         }
         cx.change_status(RoleStatus::Looking);
@@ -413,10 +414,13 @@ impl PeerRole {
                 cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
                 Ok(())
             }
-            Input::HandOver => match self {
-                Self::Leader(leader) => leader.hand_over(cx),
-                _ => Err(Exit::halt(Leave::Stopping)),
-            },
+            Input::HandOver => {
+                cx.core.stopping = true;
+                match self {
+                    Self::Leader(leader) => leader.hand_over(cx),
+                    _ => Err(Exit::halt(Leave::Stopping)),
+                }
+            }
             input => match self {
                 Self::Learner(learner) => learner.on_input(cx, input),
                 Self::Leader(leader) => leader.on_input(cx, input),

@@ -229,10 +229,11 @@ impl Leader {
     /// goes on: it will hear of it again.
     pub(super) fn end_in_order(&mut self, cx: &Context<'_>, why: Leave) {
         if let Phase::Broadcast(phase) = &mut self.phase {
+            let give_up = cx.now.after_ms(cx.core.options.sync_limit_ms());
             phase.retirement.get_or_insert(Retirement {
                 why,
                 needs_successor: false,
-                give_up: cx.now.after_ms(cx.core.options.sync_limit_ms()),
+                give_up,
             });
         }
     }
