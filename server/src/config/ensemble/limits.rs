@@ -166,11 +166,6 @@ pub(super) fn learner(source: &mut Source<'_>) -> Result<LearnerSettings, Config
         let reason = format!("port out of range:{port}");
         source.invalid("observerMasterPort", reason, "a port, 0 for none")
     })?;
-    if port > 0 {
-        source.warn(
-            "observerMasterPort: followers do not serve observers yet; observers learn from the leader",
-        );
-    }
     Ok(LearnerSettings {
         leader_connect_delay: source
             .property_millis("zookeeper.leaderConnectDelayDuringRetryMs", 100),

@@ -53,7 +53,12 @@ fn a_member_is_configured_like_its_file() {
 fn defaults_of_the_layers_are_those_of_the_file() {
     let config = with_three("").expect("starts");
     let member = options::member(&config, settings(&config));
-    assert_eq!(member.peer, zab::Options::default());
+    let expected = zab::Options {
+        // Off unless it is asked for, as in Apache.
+        reconfig_enabled: false,
+        ..zab::Options::default()
+    };
+    assert_eq!(member.peer, expected);
     assert!(member.standalone_enabled && !member.local_sessions && !member.read_only_mode);
     let journal = options::journal(&config, settings(&config));
     assert_eq!(journal.size_factor, SizeFactor::DEFAULT);
