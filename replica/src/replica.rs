@@ -156,7 +156,12 @@ impl Replica {
     /// an epoch, which no transaction has, counts: a client may have seen it in the answer of
     /// a stock leader.
     pub(crate) fn position(&self) -> Zxid {
-        self.read().last_zxid().max(self.service.epoch())
+        self.position_of(&self.read())
+    }
+
+    /// The same, for who has the guard.
+    pub fn position_of(&self, state: &State) -> Zxid {
+        state.last_zxid().max(self.service.epoch())
     }
 
     /// The options it was made with.

@@ -5,7 +5,6 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tracing::info;
 
 use super::views::Views;
-use super::words::view::Mode;
 use super::words::{self, FirstBytes, Whitelist, Word, answer as text, mntr};
 use crate::serve::Server;
 
@@ -91,6 +90,10 @@ fn run(server: &Server, word: Word) -> String {
         return words::not_whitelisted(word);
     }
     let views = Views(server);
+    let mode = views.mode();
+    if mode.is_none() && word.needs_serving() {
+        return words::NOT_SERVING.to_owned();
+    }
     match word {
         Word::Conf => text::conf(&views.conf()),
         Word::Cons => text::cons(&views.connections()),
@@ -108,7 +111,7 @@ fn run(server: &Server, word: Word) -> String {
         Word::Envi => text::envi(words::VERSION, &views.environment()),
         Word::Gtmk | Word::Stmk => text::trace_mask(server.metrics.trace_mask()),
         Word::Hash => text::hash(&views.digests()),
-        Word::Isro => text::isro(Some(Mode::Standalone)).to_owned(),
+        Word::Isro => text::isro(mode).to_owned(),
         Word::Mntr => mntr::mntr(&views.monitor()),
         Word::Ruok => text::RUOK.to_owned(),
         Word::Srst => {

@@ -29,7 +29,7 @@ impl Views<'_> {
         let (zxid, node_count) = {
             let state = replica.read();
             // Apache counts the root under both of its names.
-            (state.last_zxid().0, state.tree().len() as u64 + 1)
+            (replica.position_of(&state).0, state.tree().len() as u64 + 1)
         };
         ServerView {
             min_latency: (latency.min_us / 1000) as i64,

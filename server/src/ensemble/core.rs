@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal::{Inflow, LogReader};
+use jute::Zxid;
 use jute::quorum::config::{Member, MemberAddress};
 use parking_lot::Mutex;
 use replica::member::{self, Effect, Input, Outcome};
@@ -20,7 +21,7 @@ use super::disk::{self, Disk, DiskError, Job};
 use super::engine::{Arrival, Engine};
 use super::snapshots::Snapshots;
 use crate::clock::Clock;
-use crate::peer::election::ElectionLinks;
+use crate::peer::election::{ElectionLinks, Members};
 use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
 
 /// With so few connections to answer, this thread sends the answers itself; with more their
@@ -53,6 +54,8 @@ pub(crate) struct Core {
     jobs: Vec<Job>,
     /// Batches of jobs that the log's thread has not reported on.
     with_disk: usize,
+    /// The versions of the configurations that the links know.
+    configs: (Zxid, Zxid),
 }
 
 /// The connection to the leader.
@@ -87,6 +90,7 @@ impl Core {
             out: Outcome::default(),
             jobs: Vec::new(),
             with_disk: 0,
+            configs: (Zxid::ZERO, Zxid::ZERO),
         }
     }
 
@@ -121,6 +125,7 @@ impl Core {
                 self.handle(Input::Tick);
             }
             self.carry_effects();
+            self.follow_configs();
             // What others wait for leaves before this thread waits for the disk.
             self.flush();
             if self.jobs.is_empty() {
@@ -173,6 +178,18 @@ impl Core {
             }
         }
         self.submit(&mut submissions);
+    }
+
+    /// Members of a configuration that is new here can be reached from now on.
+    fn follow_configs(&mut self) {
+        let configs = self.member.peer().configs();
+        let versions = (configs.committed().version(), configs.last_seen().version());
+        if std::mem::replace(&mut self.configs, versions) != versions
+            && let Some(shell) = &self.shell
+        {
+            let members = Members::new(configs.committed(), configs.proposed().map(|seen| &**seen));
+            shell.election.set_members(members);
+        }
     }
 
     fn submit(&mut self, submissions: &mut Vec<Submission>) {
@@ -397,7 +414,7 @@ impl Core {
     fn read_log(
         &self,
         read: ReadId,
-        (after, through): (jute::Zxid, jute::Zxid),
+        (after, through): (Zxid, Zxid),
         bytes_max: usize,
         opening: bool,
     ) {
