@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// The time that passed in runs, milliseconds: counted as an event.
+pub const SIMULATED_MS: &str = "millisecond simulated";
+
 /// Counts of events by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage(BTreeMap<String, u64>);

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sim::{Coverage, Scenario, Violation};
+use sim::{Coverage, SIMULATED_MS, Scenario, Violation};
 
 /// What to run.
 pub(crate) enum Goal {
@@ -96,10 +96,13 @@ fn work(
 fn report(progress: &Progress, first: u64, took: Duration) -> ExitCode {
     let clean = progress.clean.load(Ordering::Relaxed);
     print!("{}", lock(&progress.coverage));
-    let per_second = clean as f64 / took.as_secs_f64().max(0.001);
+    let seconds = took.as_secs_f64().max(0.001);
+    let simulated = lock(&progress.coverage).of(SIMULATED_MS) as f64 / 1000.0;
     println!(
-        "{clean} seeds clean, from {first} on, in {:.1} s ({per_second:.0}/s)",
-        took.as_secs_f64()
+        "{clean} seeds clean, from {first} on, in {seconds:.1} s ({:.0}/s, {:.0} simulated seconds \
+         in each)",
+        clean as f64 / seconds,
+        simulated / seconds
     );
     let failure = lock(&progress.failure).take();
     let Some((scenario, violation)) = failure else {

@@ -30,7 +30,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use coverage::Coverage;
+pub use coverage::{Coverage, SIMULATED_MS};
 pub use scenario::{Fault, Scenario, Servers};
 pub use shrink::shrink;
 use violation::Checked;

@@ -16,7 +16,7 @@ use replica::Now;
 use crate::checkers::acknowledged::Acknowledged;
 use crate::checkers::history::History;
 use crate::clients::{Shared, SimClient};
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, SIMULATED_MS};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::violation::{Checked, Violation};
@@ -198,6 +198,7 @@ impl World {
             .add("write refused for lack of space", self.refused);
         self.coverage
             .add("transaction applied", self.history.len() as u64);
+        self.coverage.add(SIMULATED_MS, self.now_us / 1000);
         for at in 0..self.clients.len() {
             self.count_client(at);
         }
