@@ -188,22 +188,26 @@ pub(super) fn snap_under_load(launcher: &Launcher, a: Which, b: Which) -> Result
 
 /// The learner's disk is new.
 pub(super) fn snap_empty(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
-    cluster::with(launcher, &plan(a, b), |ensemble| {
+    cluster::with(launcher, &snapshots_only(a, b), |ensemble| {
         let meanwhile = |ensemble: &mut Ensemble, leader| {
-            write_some(ensemble, leader, "/away", 60)?;
+            write_some(ensemble, leader, "/away", MANY)?;
             ensemble.member_mut(1).wipe()
         };
         away(ensemble, meanwhile, How::Snap)
     })
 }
 
-/// A long outage, and nothing may be read back from the log.
-pub(super) fn snap_behind(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
-    let plan = plan(a, b)
+/// Who lacks more than the leader has in memory gets a tree: it may read nothing from its log.
+fn snapshots_only(a: Which, b: Which) -> Plan {
+    plan(a, b)
         .cfg("snapCount", 100)
         .property("zookeeper.commitLogCount", 500)
-        .property("zookeeper.snapshotSizeFactor", -1);
-    cluster::with(launcher, &plan, |ensemble| {
+        .property("zookeeper.snapshotSizeFactor", -1)
+}
+
+/// A long outage, and nothing may be read back from the log.
+pub(super) fn snap_behind(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
+    cluster::with(launcher, &snapshots_only(a, b), |ensemble| {
         let meanwhile =
             |ensemble: &mut Ensemble, leader| write_some(ensemble, leader, "/away", MANY);
         away(ensemble, meanwhile, How::Snap)
