@@ -8,9 +8,11 @@
 mod core;
 mod disk;
 mod engine;
+mod oracle;
+mod ports;
 mod queue;
 mod snapshots;
 mod start;
 
 pub(crate) use engine::{Arrival, Engine};
-pub(crate) use start::{assemble, join};
+pub(crate) use start::{Joined, assemble, join};
