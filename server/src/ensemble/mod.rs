@@ -8,7 +8,6 @@
 mod core;
 mod disk;
 mod engine;
-mod queue;
 mod snapshots;
 mod start;
 
