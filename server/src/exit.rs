@@ -4,6 +4,7 @@
 use storage::StorageError;
 
 use crate::config::ConfigError;
+use crate::peer::listen::ListenError;
 
 /// An end for this error: the exit code and the last line on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +21,21 @@ pub(crate) const BROKEN: Exit = Exit {
     closing_line: "Unexpected exception, exiting abnormally",
 };
 
+/// A port between servers cannot be had. For the client port it is [`BROKEN`].
+const NO_PEER_PORT: u8 = 14;
+
 /// How the process ends for this error.
 pub fn exit(error: &anyhow::Error) -> Exit {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         return Exit {
             code: 2,
             closing_line: config.closing_line(),
+        };
+    }
+    if error.downcast_ref::<ListenError>().is_some() {
+        return Exit {
+            code: NO_PEER_PORT,
+            ..BROKEN
         };
     }
     match error.downcast_ref::<StorageError>() {

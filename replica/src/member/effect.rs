@@ -59,7 +59,7 @@ pub enum Effect {
     ReceiveSnapshot(LeaderLink, Zxid),
     /// Applies a committed entry to the received tree.
     StageEntry(Entry),
-    /// Closes a learner's connection, behind what was sent on it.
+    /// Closes a learner's connection; behind what was sent on it, if [`Leave::is_orderly`].
     DropLearner(LearnerLink, Leave),
     /// Sends to a learner.
     ToLearner(LearnerLink, LeaderPacket),

@@ -53,6 +53,8 @@ impl Views<'_> {
         };
         match (self.0.replica.service(), engine.status()) {
             (Service::ReadOnly, _) => Some(Mode::ReadOnly),
+            // `leaderServes=no`
+            (Service::Closed, RoleStatus::Leading { .. }) => None,
             (_, RoleStatus::Leading { .. }) => Some(Mode::Leader),
             (_, RoleStatus::Following { .. }) => Some(Mode::Follower),
             (_, RoleStatus::Observing { .. }) => Some(Mode::Observer),

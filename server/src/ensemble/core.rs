@@ -159,6 +159,10 @@ impl Core {
             self.submit(&mut submissions);
             match arrival {
                 Arrival::Submission(_) => unreachable!("taken above"),
+                Arrival::Peer(input @ zab::Input::LearnerLost(link)) => {
+                    self.handle(Input::Peer(input));
+                    self.learner_lost(link);
+                }
                 Arrival::Peer(input) => self.handle(Input::Peer(input)),
                 Arrival::Heard(input, _) => {
                     debug!("{input:?}");
@@ -403,11 +407,24 @@ impl Core {
     }
 
     fn drop_learner(&mut self, link: LearnerLink, why: &Leave) {
-        if let Some(learner) = self.learners.remove(&link) {
-            info!("a learner is let go: {why}");
-            learner.stop.cancel();
-            // Behind what was sent to it.
+        let Some(learner) = self.learners.remove(&link) else {
+            return;
+        };
+        let peer = learner.socket.peer();
+        learner.stop.cancel();
+        if why.is_orderly() {
+            info!("learner {peer} is let go: {why}");
             learner.socket.close();
+        } else {
+            info!("connection from {peer} to the quorum port is closed: {why}");
+            learner.socket.cut();
+        }
+    }
+
+    /// Its connection is gone, and consensus knows.
+    fn learner_lost(&mut self, link: LearnerLink) {
+        if let Some(learner) = self.learners.remove(&link) {
+            learner.stop.cancel();
         }
     }
 
