@@ -46,7 +46,7 @@ mod time;
 mod wire;
 mod writes;
 
-pub use effect::{Effect, Effects, RoleStatus, Store};
+pub use effect::{Effect, Effects, Io, RoleStatus, Store};
 pub use id::Epoch;
 pub use input::{Input, LeaderLink, LearnerLink, LogRead, ReadId, SyncId};
 pub use jute::quorum::ServerId;

@@ -36,8 +36,8 @@ pub enum InflowError {
     },
 }
 
-/// Takes the tree behind a SNAP packet ([`zab::Effect::ReceiveSnapshot`]) and the committed entries
-/// behind it ([`zab::Effect::StageEntry`]). With [`zab::Store::InstallSnapshot`] it becomes the
+/// Takes the tree behind a SNAP packet ([`zab::Io::ReceiveSnapshot`]) and the committed entries
+/// behind it ([`zab::Io::StageEntry`]). With [`zab::Store::InstallSnapshot`] it becomes the
 /// history, or it is thrown away.
 ///
 /// The tree goes into a file as it comes in. As soon as an entry is applied to it that file is of

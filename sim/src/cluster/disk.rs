@@ -144,11 +144,6 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
-        if machine.record.is_void() {
-            // Behind a truncation that missed there is nothing to load; the leader's tree comes.
-            self.schedule(at);
-            return Ok(());
-        }
         let loaded = process.journal.reload(upto);
         if machine.is_down() {
             return self.disk_died(at, "reload");

@@ -4,7 +4,7 @@ use jute::Zxid;
 use jute::quorum::election::ServerState;
 use replica::member::Effect;
 use zab::election::Notification;
-use zab::{LeaderPacket, LearnerPacket, RoleStatus, ServerId, Store};
+use zab::{Io, LeaderPacket, LearnerPacket, RoleStatus, ServerId, Store};
 
 /// `epoch:counter`.
 pub(super) fn pretty(zxid: Zxid) -> String {
@@ -157,20 +157,26 @@ pub(super) const EFFECTS: [&str; 13] = [
 
 pub(super) fn effect_kind(effect: &Effect) -> &'static str {
     match effect {
-        Effect::Store(..) => "Store",
+        Effect::Io(io) => io_kind(io),
         Effect::Reload(_) => "Reload",
-        Effect::Notify { .. } => "Notify",
-        Effect::Connect { .. } => "Connect",
-        Effect::ConnectToObserverMaster { .. } => "ConnectToObserverMaster",
-        Effect::LeaveLeader(..) => "LeaveLeader",
-        Effect::ToLeader(..) => "ToLeader",
-        Effect::ReceiveSnapshot(..) => "ReceiveSnapshot",
-        Effect::StageEntry(_) => "StageEntry",
-        Effect::DropLearner(..) => "DropLearner",
-        Effect::ToLearner(..) => "ToLearner",
         Effect::SendSnapshot(_) => "SendSnapshot",
-        Effect::ReadLog { .. } => "ReadLog",
         Effect::RoleChanged(_) => "RoleChanged",
         Effect::Alarm(_) => "Alarm",
+    }
+}
+
+fn io_kind(io: &Io) -> &'static str {
+    match io {
+        Io::Store(..) => "Store",
+        Io::Notify { .. } => "Notify",
+        Io::Connect { .. } => "Connect",
+        Io::ConnectToObserverMaster { .. } => "ConnectToObserverMaster",
+        Io::LeaveLeader(..) => "LeaveLeader",
+        Io::ToLeader(..) => "ToLeader",
+        Io::ReceiveSnapshot(..) => "ReceiveSnapshot",
+        Io::StageEntry(_) => "StageEntry",
+        Io::DropLearner(..) => "DropLearner",
+        Io::ToLearner(..) => "ToLearner",
+        Io::ReadLog { .. } => "ReadLog",
     }
 }
