@@ -2,7 +2,7 @@
 
 use journal::Write;
 use replica::member::Effect;
-use zab::{Io, LeaderPacket, LearnerPacket, RoleStatus, Store, Ticket};
+use zab::{Io, LeaderPacket, LearnerPacket, Pretty, RoleStatus, Store, Ticket};
 
 use super::crash::Moment;
 use super::machine::{Incoming, Job};
@@ -37,7 +37,7 @@ impl Cluster {
                     self.world,
                     "server {}: loads its state again, up to {}",
                     at + 1,
-                    names::pretty(zxid)
+                    Pretty(zxid)
                 );
                 if let Some(process) = self.process(at) {
                     process.jobs.push_back(Job::Reload(zxid));
@@ -170,11 +170,7 @@ impl Cluster {
                     let history = &self.world.history;
                     process.ephemerals.prepared(history, &entry.bytes, now_us)?;
                 }
-                tell!(
-                    self.world,
-                    "server {server}: logs {}",
-                    names::pretty(entry.zxid)
-                );
+                tell!(self.world, "server {server}: logs {}", Pretty(entry.zxid));
             }
             Store::Truncate(zxid) => process.log_end = zxid.0,
             Store::InstallSnapshot(zxid) => process.log_end = zxid.0,
