@@ -6,6 +6,7 @@
 pub mod admin;
 mod clock;
 pub mod config;
+mod data_dir;
 mod disk;
 mod ensemble;
 mod exit;
