@@ -16,6 +16,7 @@ mod net;
 mod options;
 pub mod peer;
 mod pipeline;
+mod queue;
 mod quota_log;
 mod serve;
 mod standalone;

@@ -42,7 +42,7 @@ pub enum Input {
         peer: ServerId,
     },
 
-    /// The connection asked for by [`Effect::Connect`](crate::Effect::Connect) is there.
+    /// The connection asked for by [`Io::Connect`](crate::Io::Connect) is there.
     LeaderConnected(LeaderLink),
     /// The connection to the leader could not be made, or is gone.
     LeaderLost(LeaderLink),
@@ -66,7 +66,7 @@ pub enum Input {
     /// The tree asked for by [`Effect::SendSnapshot`](crate::Effect::SendSnapshot) has been
     /// written.
     SnapshotSent(LearnerLink),
-    /// The answer to [`Effect::ReadLog`](crate::Effect::ReadLog).
+    /// The answer to [`Io::ReadLog`](crate::Io::ReadLog).
     LogRead(ReadId, LogRead),
 
     /// Every [`Store`](crate::Store) up to this one is done and durable.

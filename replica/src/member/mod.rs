@@ -52,7 +52,7 @@ use bytes::Bytes;
 use jute::Zxid;
 use state::State;
 use state::prep::PrepOptions;
-use zab::{LeaderPacket, Peer, RoleStatus, Store, Time};
+use zab::{Io, LeaderPacket, Peer, RoleStatus, Store, Time};
 
 use crate::connection::Ending;
 use crate::gate::Submission;
@@ -107,7 +107,7 @@ pub enum Input {
     /// Another server, a link or the disk has something to say. Not for what a member says
     /// itself: proposals, forwarded requests, revalidations, syncs, digest mismatches.
     Peer(zab::Input),
-    /// A state was loaded, see [`Effect::Reload`] and [`Effect::Store`].
+    /// A state was loaded, see [`Effect::Reload`] and [`Effect::Io`].
     Loaded(Box<State>),
 }
 
@@ -231,9 +231,6 @@ impl Member {
                 }
             }
             Input::Peer(input) => {
-                if let zab::Input::TruncateMissed(_) = input {
-                    self.forget_reload();
-                }
                 let input = self.checked(input);
                 self.feed(now, input, out);
             }
@@ -273,15 +270,6 @@ impl Member {
         }
     }
 
-    /// The log never had what it was to be cut to, and nothing was cut: there is nothing to load.
-    /// The state is going to be replaced.
-    fn forget_reload(&mut self) {
-        let reloads = |step: &Step| matches!(step, Step::Load(Load::Reload));
-        if let Some(at) = self.agenda.iter().position(reloads) {
-            self.agenda.remove(at);
-        }
-    }
-
     /// A transaction that no one could read back must not get into the log: the link that it
     /// came on ends instead.
     fn checked(&self, input: zab::Input) -> zab::Input {
@@ -314,71 +302,36 @@ impl Member {
 
     /// What the shell does it is told at once; what is done here takes its turn.
     fn sort(&mut self, now: Now, effect: zab::Effect, out: &mut Outcome) {
-        use zab::Effect as Wanted;
         let effect = match effect {
-            Wanted::Store(ticket, store) => {
-                match &store {
-                    Store::Append(entry) => {
-                        let (zxid, bytes) = (entry.zxid, entry.bytes.clone());
-                        self.agenda.push_back(Step::Logged(zxid, bytes));
-                    }
-                    Store::Truncate(zxid) => self.agenda.push_back(Step::Truncated(*zxid)),
-                    Store::InstallSnapshot(_) => {
-                        self.agenda.push_back(Step::Load(Load::Install));
-                    }
-                    _ => {}
-                }
-                Effect::Store(ticket, store)
+            zab::Effect::Io(io) => {
+                self.note(&io);
+                Effect::Io(io)
             }
-            Wanted::Reload(zxid) => {
+            zab::Effect::Reload(zxid) => {
                 self.agenda.push_back(Step::Load(Load::Reload));
                 Effect::Reload(zxid)
             }
-            Wanted::Notify { to, notification } => Effect::Notify { to, notification },
-            Wanted::Connect { link, to, member } => Effect::Connect { link, to, member },
-            Wanted::ConnectToObserverMaster { link, to, member } => {
-                Effect::ConnectToObserverMaster { link, to, member }
-            }
-            Wanted::LeaveLeader(link, why) => Effect::LeaveLeader(link, why),
-            Wanted::ToLeader(link, packet) => Effect::ToLeader(link, packet),
-            Wanted::Pong(link, zxid) => self.pong(link, zxid, now),
-            Wanted::ReceiveSnapshot(link, zxid) => Effect::ReceiveSnapshot(link, zxid),
-            Wanted::StageEntry(entry) => Effect::StageEntry(entry),
-            Wanted::DropLearner(link, why) => Effect::DropLearner(link, why),
-            Wanted::ToLearner(link, packet) => Effect::ToLearner(link, packet),
-            Wanted::ReadLog {
-                read,
-                after,
-                through,
-                bytes_max,
-                opening,
-            } => Effect::ReadLog {
-                read,
-                after,
-                through,
-                bytes_max,
-                opening,
-            },
-            Wanted::Alarm(zxid) => Effect::Alarm(zxid),
-            Wanted::RoleChanged(RoleStatus::Halted) => {
+            zab::Effect::Pong(link, zxid) => Effect::Io(self.pong(link, zxid, now)),
+            zab::Effect::Alarm(zxid) => Effect::Alarm(zxid),
+            zab::Effect::RoleChanged(RoleStatus::Halted) => {
                 // The end. A state that is waited for may never come: its disk failed.
                 self.agenda.clear();
                 return self.agenda.push_back(Step::Effect(effect));
             }
-            // A tree is sent with everything that was delivered by then.
-            here @ (Wanted::SendSnapshot(_)
-            | Wanted::Deliver { .. }
-            | Wanted::Forwarded(..)
-            | Wanted::Revalidate { .. }
-            | Wanted::Revalidated { .. }
-            | Wanted::Touched(..)
-            | Wanted::Synced(_)
-            | Wanted::SyncAnswered
-            | Wanted::RoleChanged(_)) => {
-                return self.agenda.push_back(Step::Effect(here));
-            }
+            here => return self.agenda.push_back(Step::Effect(here)),
         };
         out.effects.push(effect);
+    }
+
+    /// What the disk is about to hold changes what is to be done here, in its turn.
+    fn note(&mut self, io: &Io) {
+        let step = match io {
+            Io::Store(_, Store::Append(entry)) => Step::Logged(entry.zxid, entry.bytes.clone()),
+            Io::Store(_, Store::Truncate(zxid)) => Step::Truncated(*zxid),
+            Io::Store(_, Store::InstallSnapshot(_)) => Step::Load(Load::Install),
+            _ => return,
+        };
+        self.agenda.push_back(step);
     }
 
     /// Does what is on the agenda, up to a state that is still being loaded; then begins a role,
@@ -422,7 +375,10 @@ impl Member {
             }
             zab::Effect::SyncAnswered => self.sync_answered(now, out),
             zab::Effect::SendSnapshot(link) => out.effects.push(Effect::SendSnapshot(link)),
-            other => unreachable!("{other:?} is the shell's"),
+            zab::Effect::Io(_)
+            | zab::Effect::Reload(_)
+            | zab::Effect::Pong(..)
+            | zab::Effect::Alarm(_) => unreachable!("the shell was told at once"),
         }
     }
 
@@ -456,13 +412,16 @@ impl Member {
         let Some(Step::Load(load)) = self.agenda.pop_front() else {
             panic!("a state comes when one is waited for");
         };
-        if let Load::Rebuild { zxid, expected } = load {
-            self.rebuilt(now, (zxid, expected), state, out);
-        } else {
-            self.tail.clear();
-            self.mismatch = Mismatch::None;
-            self.replace_state(now, state, out);
+        match load {
+            Load::Rebuild { zxid, expected } => {
+                return self.rebuilt(now, (zxid, expected), state, out);
+            }
+            // The tail begins behind it.
+            Load::Reload => {}
+            Load::Install => self.tail.clear(),
         }
+        self.mismatch = Mismatch::None;
+        self.replace_state(now, state, out);
     }
 
     /// Events that fell between the states are unknown, and so is what became of requests: no

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journal::{Inflow, LogReader};
+use journal::{Inflow, LogReader, Write};
 use jute::Zxid;
 use jute::quorum::config::{Member, MemberAddress};
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use zab::{
-    LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId,
+    Io, LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId,
     Store,
 };
 
@@ -263,70 +263,74 @@ impl Core {
     }
 
     fn carry(&mut self, effect: Effect) {
-        let effect = match effect {
-            Effect::Store(ticket, store @ Store::InstallSnapshot(_)) => {
+        match effect {
+            Effect::Io(Io::Store(ticket, store @ Store::InstallSnapshot(_))) => {
                 let staged = self.staged.take();
                 let (_, tree) = staged.expect("a tree was received before it is installed");
-                return self.jobs.push(disk::installation(ticket, store, tree));
+                self.jobs.push(disk::installation(ticket, store, tree));
             }
-            other => other,
-        };
-        let effect = match Job::of(effect) {
-            Ok(job) => return self.jobs.push(job),
-            Err(effect) => effect,
-        };
+            Effect::Io(Io::Store(ticket, store)) => {
+                self.jobs.push(Job::Write(Write::new(ticket, store)));
+            }
+            Effect::Reload(zxid) => self.jobs.push(Job::Reload(zxid)),
+            Effect::Io(io) => self.carry_io(io),
+            Effect::SendSnapshot(link) => {
+                if let (Some(shell), Some(learner)) = (&self.shell, self.learners.get(&link)) {
+                    let socket = Arc::clone(&learner.socket);
+                    shell.outflows.send(link, socket, learner.stop.clone());
+                }
+            }
+            Effect::RoleChanged(status) => self.role_changed(status),
+            Effect::Alarm(zxid) => error!(
+                "the tree after {zxid} differs from the leader's again, after it was replaced: this \
+                 server serves on and will not lead"
+            ),
+        }
+    }
+
+    /// What goes to other servers, or comes from them.
+    fn carry_io(&mut self, io: Io) {
         let Some(shell) = &self.shell else {
-            return warn!("{effect:?} before the server is up");
+            return warn!("{io:?} before the server is up");
         };
-        match effect {
-            Effect::Store(..) | Effect::Reload(_) => unreachable!("the disk's"),
-            Effect::Notify { to, notification } => {
+        match io {
+            Io::Store(..) => unreachable!("the disk's"),
+            Io::Notify { to, notification } => {
                 debug!("to {to}: {notification:?}");
                 shell.election.notify(to, &notification);
             }
-            Effect::Connect { link, to, member } => {
+            Io::Connect { link, to, member } => {
                 let addresses = addresses(member, |address| address.quorum_port);
                 self.connect(link, to, addresses);
             }
-            Effect::ConnectToObserverMaster { link, to, member } => {
+            Io::ConnectToObserverMaster { link, to, member } => {
                 let port = shell.observer_master_port.unwrap_or_default();
                 let mut addresses = addresses(member, |_| port);
                 addresses.truncate(1);
                 self.connect(link, to, addresses);
             }
-            Effect::LeaveLeader(link, why) => {
+            Io::LeaveLeader(link, why) => {
                 info!("leaving the leader: {why}");
                 self.leave_leader(Some(link));
             }
-            Effect::ToLeader(link, packet) => self.send_up(link, &packet),
+            Io::ToLeader(link, packet) => self.send_up(link, &packet),
             // The connection's task has begun when it read the packet.
-            Effect::ReceiveSnapshot(..) => {}
-            Effect::StageEntry(entry) => self.stage(&entry),
-            Effect::DropLearner(link, why) => self.drop_learner(link, &why),
-            Effect::ToLearner(link, packet) => {
+            Io::ReceiveSnapshot(..) => {}
+            Io::StageEntry(entry) => self.stage(&entry),
+            Io::DropLearner(link, why) => self.drop_learner(link, &why),
+            Io::ToLearner(link, packet) => {
                 self.tell(link, &packet);
                 if let Some(learner) = self.learners.get(&link) {
                     learner.socket.push(packet.cost(), |out| packet.encode(out));
                 }
             }
-            Effect::SendSnapshot(link) => {
-                if let Some(learner) = self.learners.get(&link) {
-                    let socket = Arc::clone(&learner.socket);
-                    shell.outflows.send(link, socket, learner.stop.clone());
-                }
-            }
-            Effect::ReadLog {
+            Io::ReadLog {
                 read,
                 after,
                 through,
                 bytes_max,
                 opening,
             } => self.read_log(read, (after, through), bytes_max, opening),
-            Effect::RoleChanged(status) => self.role_changed(status),
-            Effect::Alarm(zxid) => error!(
-                "the tree after {zxid} differs from the leader's again, after it was replaced: this \
-                 server serves on and will not lead"
-            ),
         }
     }
 

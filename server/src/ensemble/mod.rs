@@ -10,7 +10,6 @@ mod disk;
 mod engine;
 mod oracle;
 mod ports;
-mod queue;
 mod snapshots;
 mod start;
 

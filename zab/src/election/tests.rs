@@ -5,7 +5,8 @@ use jute::quorum::config::Member;
 use super::*;
 use crate::quorum::Config;
 use crate::{
-    Effect, Effects, Epoch, Input, Options, Peer, Recovered, RoleStatus, ServerId, Standing, Time,
+    Effect, Effects, Epoch, Input, Io, Options, Peer, Recovered, RoleStatus, ServerId, Standing,
+    Time,
 };
 
 fn config(voters: &[i64], observers: &[i64]) -> Config {
@@ -169,7 +170,7 @@ impl Server {
         let mut effects = Effects::default();
         self.peer.handle(self.now, input, &mut effects);
         let sent = effects.drain().filter_map(|effect| match effect {
-            Effect::Notify { to, notification } => Some((to.0, notification)),
+            Effect::Io(Io::Notify { to, notification }) => Some((to.0, notification)),
             _ => None,
         });
         sent.collect()

@@ -29,7 +29,7 @@ use self::discovering::{Accepting, Connecting, Discovering};
 use self::staging::{Receiving, Staging};
 use self::synchronising::{Adopting, Planning, Synchronising};
 use crate::core::Context;
-use crate::effect::{Effect, RoleStatus};
+use crate::effect::{Effect, Io, RoleStatus};
 use crate::input::{Input, LeaderLink};
 use crate::leader::ObserverMaster;
 use crate::leave::{Exit, Leave};
@@ -58,7 +58,7 @@ struct Uplink {
 
 impl Uplink {
     fn send(&self, cx: &mut Context<'_>, packet: LearnerPacket) {
-        cx.out.push(Effect::ToLeader(self.link, packet));
+        cx.out.push(Io::ToLeader(self.link, packet));
     }
 
     /// Observers acknowledge no proposals.
@@ -118,7 +118,7 @@ impl Learner {
         if let Some(master) = self.master {
             master.end(cx, &why);
         }
-        cx.out.push(Effect::LeaveLeader(self.uplink.link, why));
+        cx.out.push(Io::LeaveLeader(self.uplink.link, why));
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
@@ -157,7 +157,7 @@ impl Learner {
                 timeout_ms,
             } => self.revalidate(cx, session, timeout_ms),
             Input::LearnerConnected(link) => {
-                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+                cx.out.push(Io::DropLearner(link, Leave::NotLeading));
             }
             input => self.on_observer(cx, input),
         }
@@ -169,7 +169,7 @@ impl Learner {
         match (&mut self.master, input) {
             (Some(master), input) => master.on_input(cx, input),
             (None, Input::ObserverConnected(link)) => {
-                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+                cx.out.push(Io::DropLearner(link, Leave::NotLeading));
             }
             (None, _) => {}
         }
