@@ -6,6 +6,7 @@
 pub mod admin;
 mod clock;
 pub mod config;
+mod data_dir;
 mod disk;
 mod ensemble;
 mod exit;
@@ -15,6 +16,7 @@ mod net;
 mod options;
 pub mod peer;
 mod pipeline;
+mod queue;
 mod quota_log;
 mod serve;
 mod standalone;

@@ -1,7 +1,7 @@
 //! Brings a server up, keeps it running, and takes it down.
 
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -14,8 +14,10 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::ensemble::Joined;
 use crate::metrics::Metrics;
-use crate::net::{ConnectionLimits, Listener, Stop};
+use crate::net::{ClientPort, Stop};
 use crate::write_path::WritePath;
 use crate::{ensemble, standalone};
 
@@ -31,6 +33,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessionless_timeout_ms: u64,
+    /// Where clients are served at the moment; -1 is nowhere.
+    pub(crate) client_port: AtomicI32,
 }
 
 /// Runs the server of this configuration until a signal stops it.
@@ -59,7 +63,11 @@ async fn serve(config: Config) -> Result<()> {
         warn!("forceSync=no: a power failure loses writes that were acknowledged");
     }
     // Bound first: a port that is taken must not cost a load of the database.
-    let listener = listener(&config)?;
+    let port = ClientPort::open(&config).await?;
+    if port.is_none() {
+        warn!("clientPort is not set: no client can connect");
+    }
+    let data_dir = DataDir::claim(&config)?;
     let (clock, seed) = (Clock::start(), seed());
     let stop = Stop::default();
     let tasks = TaskTracker::new();
@@ -67,55 +75,39 @@ async fn serve(config: Config) -> Result<()> {
         None => standalone::assemble(config, clock, seed)?,
         Some(_) => ensemble::assemble(config, clock, seed)?,
     };
-    if let WritePath::Ensemble(engine) = &server.pipeline {
-        ensemble::join(engine, &server, &tasks, &stop.connected).await?;
-    }
-    let result = serve_clients(server, listener, tasks, stop).await;
+    data_dir.mark()?;
+    let joined = match &server.pipeline {
+        WritePath::Ensemble(engine) => {
+            Some(ensemble::join(engine, &server, &tasks, &stop.connected).await?)
+        }
+        WritePath::Standalone(_) => None,
+    };
+    let result = serve_clients(server, port, joined, tasks, stop).await;
     drop(purge);
+    drop(data_dir);
     result
-}
-
-fn listener(config: &Config) -> Result<Option<Listener>> {
-    let Some(port) = config.client_port else {
-        warn!("clientPort is not set: no client can connect");
-        return Ok(None);
-    };
-    let limits = ConnectionLimits::new(
-        config.limits.max_cnxns.unwrap_or(0) as usize,
-        config.max_client_cnxns as usize,
-    );
-    let backlog = config
-        .listen_backlog
-        .and_then(|backlog| i32::try_from(backlog).ok());
-    let backlog = backlog.unwrap_or(0);
-    let keep_alive = config.limits.client_tcp_keep_alive;
-    let Some(host) = config.client_port_address.as_deref() else {
-        return Ok(Some(Listener::bind_all(port, backlog, keep_alive, limits)?));
-    };
-    let found = (host.trim_matches(['[', ']']), port).to_socket_addrs();
-    let found = found.ok().and_then(|mut addresses| addresses.next());
-    let address = found.with_context(|| format!("clientPortAddress={host} does not resolve"))?;
-    Ok(Some(Listener::bind(address, backlog, keep_alive, limits)?))
 }
 
 async fn serve_clients(
     server: Arc<Server>,
-    listener: Option<Listener>,
+    port: Option<ClientPort>,
+    joined: Option<Joined>,
     tasks: TaskTracker,
     stop: Stop,
 ) -> Result<()> {
-    if let Some(listener) = listener {
+    let (line, ports) = joined.map(|joined| (joined.line, joined.ports)).unzip();
+    if let Some(port) = port {
         let what = match &server.config.ensemble {
             None => "a standalone ZooKeeper".to_owned(),
             Some(ensemble) => format!("member {} of an ensemble", ensemble.me),
         };
         info!(
             "serving {what} on {}, data in {}",
-            listener.local_addr()?,
+            port.local_addr()?,
             server.config.data_dir.display()
         );
         let server = Arc::clone(&server);
-        tokio::spawn(listener.run(server, tasks.clone(), stop.clone()));
+        tokio::spawn(port.run(server, tasks.clone(), stop.clone(), line));
     }
     let write_side = Arc::clone(&server);
     let mut writing = tokio::task::spawn_blocking(move || write_side.pipeline.run());
@@ -124,6 +116,9 @@ async fn serve_clients(
         written = &mut writing => {
             // It never ends by itself but for an error.
             written.context("the write thread panicked")??;
+        }
+        moved = ended(ports) => {
+            moved.context("the ports cannot be moved")?;
         }
     }
     stop.accepting.cancel();
@@ -139,6 +134,14 @@ async fn serve_clients(
     }
     info!("stopped");
     Ok(())
+}
+
+/// Waits for the end of those who move the ports between servers. There is none without an error.
+async fn ended(ports: Option<JoinHandle<Result<()>>>) -> Result<()> {
+    match ports {
+        Some(ports) => ports.await.context("the task of the ports panicked")?,
+        None => std::future::pending().await,
+    }
 }
 
 /// Time for clients to take what is queued for them.

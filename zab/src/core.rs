@@ -78,11 +78,7 @@ impl Context<'_> {
 
     /// Takes note of a configuration that is on its way.
     pub(crate) fn see_config(&mut self, config: Config) {
-        if !self.core.options.reconfig_enabled {
-            return;
-        }
-        if config.version() > self.core.configs.last_seen().version() {
-            self.core.configs.see(config.clone());
+        if self.core.configs.see(config.clone()) {
             self.store(Store::LastSeenConfig(config));
         }
     }
@@ -109,13 +105,13 @@ impl Context<'_> {
         self.store(Store::LastSeenConfig(committed));
     }
 
-    /// Establishes a configuration.
-    pub(crate) fn commit_config(&mut self, config: Config) {
-        if !self.core.options.reconfig_enabled {
-            return;
+    /// Establishes a configuration; false if it cannot be replaced.
+    pub(crate) fn commit_config(&mut self, config: Config) -> bool {
+        let committed = self.core.configs.commit(config.clone());
+        if committed {
+            self.store(Store::CommittedConfig(config));
         }
-        self.core.configs.commit(config.clone());
-        self.store(Store::CommittedConfig(config));
+        committed
     }
 
     pub(crate) fn change_status(&mut self, status: RoleStatus) {

@@ -121,8 +121,8 @@ pub enum Io {
     /// Applies a committed entry to the received tree, which may have some of its effects already.
     StageEntry(Entry),
 
-    /// Closes a learner's connection, behind what was sent on it: the last packet may say who leads
-    /// next.
+    /// Closes a learner's connection: behind what was sent on it if the end is an orderly one
+    /// ([`Leave::is_orderly`]), at once if not.
     DropLearner(LearnerLink, Leave),
     /// Sends to a learner.
     ToLearner(LearnerLink, LeaderPacket),

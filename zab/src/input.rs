@@ -48,6 +48,8 @@ pub enum Input {
     LeaderLost(LeaderLink),
     /// A packet from the leader, in the order sent.
     FromLeader(LeaderLink, LeaderPacket),
+    /// A proposal of the leader's that no one could read back: it must not get into the log.
+    Unreadable(LeaderLink, Zxid),
     /// The tree behind SNAP has been received whole; packets follow.
     SnapshotReceived(LeaderLink),
 

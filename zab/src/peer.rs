@@ -150,7 +150,11 @@ impl Peer {
         let last = recovered.last_zxid;
         let writes = Writes::new(last, recovered.accepted_epoch, recovered.current_epoch);
         let history = History::new(last, recovered.recent, options.commit_log_count);
-        let configs = Configs::new(recovered.committed_config, recovered.last_seen_config);
+        let configs = Configs::new(
+            recovered.committed_config,
+            recovered.last_seen_config,
+            options.reconfig_enabled,
+        );
         let core = Core {
             me,
             options,

@@ -11,7 +11,7 @@ use zab::Standing;
 
 use super::client::{Client, Fate, Kind, Match, Unanswered};
 use super::{Duty, Effect, Load, Member, Outcome, Step};
-use crate::answer::{Deliver, error_of, reply_connect, reply_error};
+use crate::answer::{Deliver, error_of, reply_closed, reply_connect, reply_error};
 use crate::connection::Ending;
 use crate::{Now, Service};
 
@@ -186,13 +186,7 @@ impl Member {
             };
             if let Some(Unanswered { asked, .. }) = client.pop_if(asks) {
                 asked_for = true;
-                let us = now.monotonic_us.saturating_sub(asked.received_us);
-                let mut outbox = client.connection.outbox();
-                let _ = outbox.push_reply(asked.xid, zxid, |_, _| Ok(()));
-                outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
-                outbox.end(Ending::SessionClosed);
-                drop(outbox);
-                self.replica.answered(&client.connection, 1);
+                reply_closed(&self.replica, &client.connection, asked, zxid, now);
             }
             client.end(&self.replica, Ending::SessionExpired);
             out.touched.add(&client.connection);
@@ -239,7 +233,7 @@ impl Member {
             self.feed(now, zab::Input::DigestMismatch { zxid }, out);
         }
         if matches!(self.duty, Duty::Leading(_) | Duty::Following(_)) {
-            self.replica.set_service(Service::Serving);
+            self.replica.set_service(self.service_on_duty());
         }
     }
 }

@@ -76,6 +76,8 @@ pub struct MemberOptions {
     pub local_sessions: bool,
     /// `localSessionsUpgradingEnabled`.
     pub local_sessions_upgrading: bool,
+    /// `leaderServes`: as a leader this server takes clients.
+    pub leader_serves: bool,
     /// `readonlymode.enabled`.
     pub read_only_mode: bool,
     /// `standaloneEnabled`: a configuration of one voter is none of an ensemble.
@@ -89,6 +91,7 @@ impl Default for MemberOptions {
             prep: PrepOptions::default(),
             local_sessions: false,
             local_sessions_upgrading: false,
+            leader_serves: true,
             read_only_mode: false,
             standalone_enabled: true,
         }
@@ -272,7 +275,7 @@ impl Member {
         let limits = self.replica.options().limits;
         match state::apply::check_entry(&entry.bytes, limits) {
             Ok(()) => input,
-            Err(_) => zab::Input::LeaderLost(*link),
+            Err(_) => zab::Input::Unreadable(*link, entry.zxid),
         }
     }
 
@@ -428,14 +431,7 @@ impl Member {
         for mut client in self.clients.take_all() {
             client.end(&self.replica, ending);
         }
-        let newcomers = std::mem::take(&mut self.newcomers);
-        let newcomers = newcomers.into_values().map(|newcomer| newcomer.connection);
-        let renewals = std::mem::take(&mut self.renewals);
-        let renewals = renewals.into_iter().map(|renewal| renewal.connection);
-        for connection in newcomers.chain(renewals) {
-            connection.end(ending);
-            self.replica.answered(&connection, 1);
-        }
+        self.end_newcomers(ending, out);
         self.local = SessionTracker::new(self.replica.options().tick_time_ms);
         for connection in self.replica.connections().all() {
             connection.end(ending);

@@ -10,6 +10,7 @@ use jute::quorum::config::{Member, MemberAddress};
 use parking_lot::Mutex;
 use replica::member::{self, Effect, Input, Outcome};
 use replica::{Connection, Submission};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use zab::{
@@ -31,7 +32,9 @@ const ANSWERED_DIRECTLY: usize = 4;
 /// What the member's effects need of the shell. Set once the engine is there.
 pub(super) struct Shell {
     pub(super) engine: Arc<Engine>,
-    pub(super) election: ElectionLinks,
+    pub(super) election: Arc<ElectionLinks>,
+    /// Where the ports are to be found.
+    pub(super) own_line: watch::Sender<Member>,
     pub(super) uplinks: Uplinks,
     pub(super) outflows: Outflows,
     pub(super) runtime: tokio::runtime::Handle,
@@ -159,6 +162,10 @@ impl Core {
             self.submit(&mut submissions);
             match arrival {
                 Arrival::Submission(_) => unreachable!("taken above"),
+                Arrival::Peer(input @ zab::Input::LearnerLost(link)) => {
+                    self.handle(Input::Peer(input));
+                    self.learner_lost(link);
+                }
                 Arrival::Peer(input) => self.handle(Input::Peer(input)),
                 Arrival::Heard(input, _) => {
                     debug!("{input:?}");
@@ -180,7 +187,8 @@ impl Core {
         self.submit(&mut submissions);
     }
 
-    /// Members of a configuration that is new here can be reached from now on.
+    /// Members of a configuration that is new here can be reached from now on, and so can this
+    /// server where one in force says.
     fn follow_configs(&mut self) {
         let configs = self.member.peer().configs();
         let versions = (configs.committed().version(), configs.last_seen().version());
@@ -189,6 +197,13 @@ impl Core {
         {
             let members = Members::new(configs.committed(), configs.proposed().map(|seen| &**seen));
             shell.election.set_members(members);
+            if let Some(own) = configs.committed().members.get(&self.member.peer().id()) {
+                shell.own_line.send_if_modified(|line| {
+                    let moved = (&line.addresses, &line.client) != (&own.addresses, &own.client);
+                    line.clone_from(own);
+                    moved
+                });
+            }
         }
     }
 
@@ -407,11 +422,24 @@ impl Core {
     }
 
     fn drop_learner(&mut self, link: LearnerLink, why: &Leave) {
-        if let Some(learner) = self.learners.remove(&link) {
-            info!("a learner is let go: {why}");
-            learner.stop.cancel();
-            // Behind what was sent to it.
+        let Some(learner) = self.learners.remove(&link) else {
+            return;
+        };
+        let peer = learner.socket.peer();
+        learner.stop.cancel();
+        if why.is_orderly() {
+            info!("learner {peer} is let go: {why}");
             learner.socket.close();
+        } else {
+            info!("connection from {peer} to the quorum port is closed: {why}");
+            learner.socket.cut();
+        }
+    }
+
+    /// Its connection is gone, and consensus knows.
+    fn learner_lost(&mut self, link: LearnerLink) {
+        if let Some(learner) = self.learners.remove(&link) {
+            learner.stop.cancel();
         }
     }
 

@@ -340,14 +340,22 @@ impl Origin {
     }
 }
 
-/// Whether a request can be read, as a learner finds out before it forwards it.
+/// Whether a request can be read, and does not kill a stock leader, as a learner finds out before
+/// it forwards it.
 ///
 /// # Errors
-/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken.
+/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken, BADARGUMENTS
+/// for a createTTL without a TTL.
 pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), ErrorCode> {
-    match Write::decode(op, body, limits)? {
-        Write::Undecodable => Err(ErrorCode::MarshallingError),
-        Write::One(_) | Write::SetAcl(_) | Write::Multi(_) | Write::Reconfig => Ok(()),
+    let deadly = match Write::decode(op, body, limits)? {
+        Write::Undecodable => return Err(ErrorCode::MarshallingError),
+        Write::One(op) => create::lacks_ttl(&op),
+        Write::Multi(request) => request.ops.iter().any(create::lacks_ttl),
+        Write::SetAcl(_) | Write::Reconfig => false,
+    };
+    match deadly {
+        true => Err(ErrorCode::BadArguments),
+        false => Ok(()),
     }
 }
 

@@ -366,6 +366,5 @@ fn adopt_config(cx: &mut Context<'_>, notification: &Notification) -> bool {
         return false;
     }
     let changed = config != cx.core.configs.committed();
-    cx.commit_config(config.clone());
-    changed
+    cx.commit_config(config.clone()) && changed
 }

@@ -146,6 +146,9 @@ impl Learner {
         match input {
             Input::LeaderConnected(link) => self.on_connected(cx, link),
             Input::LeaderLost(link) => return self.on_lost(cx, link),
+            Input::Unreadable(link, zxid) if link == self.uplink.link => {
+                return Err(Leave::Unreadable(zxid).into());
+            }
             Input::FromLeader(link, packet) => return self.on_packet(cx, link, packet),
             Input::SnapshotReceived(link) => self.on_snapshot_received(cx, link),
             Input::Forward(request) => self.forward(cx, request),
