@@ -7,6 +7,7 @@ pub mod admin;
 mod clock;
 pub mod config;
 mod disk;
+pub mod embedded;
 mod ensemble;
 mod exit;
 mod load;

@@ -13,4 +13,4 @@ mod snapshots;
 mod start;
 
 pub(crate) use engine::{Arrival, Engine};
-pub(crate) use start::{assemble, join};
+pub(crate) use start::{assemble, open_ports};

@@ -27,7 +27,7 @@ use crate::pipeline::{Preparer, Purge, SnapshotPace};
 use crate::serve::Server;
 use crate::write_path::WritePath;
 
-/// Recovers a member from its disk. It does not take part before [`join`].
+/// Recovers a member from its disk. It does not take part before [`Engine::begin`].
 ///
 /// # Errors
 /// When it cannot start.
@@ -107,13 +107,14 @@ fn recover(
     Ok((Arc::new(engine), replica))
 }
 
-/// Opens the ports between servers and takes part from now on.
-pub(crate) async fn join(
+/// Opens the ports between servers. What is given back is for [`Engine::begin`]: before it, the
+/// member hears nobody and takes no part.
+pub(crate) async fn open_ports(
     engine: &Arc<Engine>,
     server: &Server,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> Result<()> {
+) -> Result<Shell> {
     let ensemble = server.config.ensemble.as_ref().context("no ensemble")?;
     let runtime = tokio::runtime::Handle::current();
     let links = options::links(ensemble);
@@ -151,7 +152,7 @@ pub(crate) async fn join(
     )
     .await
     .context("election port")?;
-    let shell = Shell {
+    Ok(Shell {
         engine: Arc::clone(engine),
         election,
         uplinks: Uplinks {
@@ -168,9 +169,7 @@ pub(crate) async fn join(
         },
         runtime,
         observer_master_port: ensemble.learner.observer_master_port,
-    };
-    engine.begin(shell);
-    Ok(())
+    })
 }
 
 /// Dials of a leader end after this, and begin anew until `connectToLearnerMasterLimit`.
