@@ -340,15 +340,33 @@ impl Origin {
     }
 }
 
-/// Whether a request can be read, as a learner finds out before it forwards it.
+/// Whether a request may be forwarded, as a learner finds out before it does: it can be read, and
+/// harms no leader, whatever its kind.
 ///
 /// # Errors
-/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken.
+/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken,
+/// BADARGUMENTS for [`asks_for_no_ttl`].
 pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), ErrorCode> {
-    match Write::decode(op, body, limits)? {
-        Write::Undecodable => Err(ErrorCode::MarshallingError),
-        Write::One(_) | Write::SetAcl(_) | Write::Multi(_) | Write::Reconfig => Ok(()),
+    let harmful = match Write::decode(op, body, limits)? {
+        Write::Undecodable => return Err(ErrorCode::MarshallingError),
+        Write::One(op) => asks_for_no_ttl(&op),
+        // In a multi a createTTL without a TTL is a create, in Apache too.
+        Write::Multi(_) | Write::SetAcl(_) | Write::Reconfig => false,
+    };
+    if harmful {
+        return Err(ErrorCode::BadArguments);
     }
+    Ok(())
+}
+
+/// A createTTL without a TTL passes the checks of Apache's leaders, 3.9.5 included, and throws
+/// when it is applied and when the log is read again.
+fn asks_for_no_ttl(op: &MultiOp<'_>) -> bool {
+    let MultiOp::CreateTtl(request) = op else {
+        return false;
+    };
+    let mode = CreateMode::from_i32(request.flags);
+    request.ttl < 0 && mode.is_some_and(|mode| !mode.is_ttl())
 }
 
 /// Whether a request asks for an ephemeral node, for which a local session has to become
