@@ -267,7 +267,9 @@ fn mode_of(srvr: &str) -> Option<Mode> {
 }
 
 fn zxid_of(srvr: &str) -> Option<u64> {
-    let zxid = srvr.lines().find_map(|line| line.strip_prefix("Zxid: 0x"))?;
+    let zxid = srvr
+        .lines()
+        .find_map(|line| line.strip_prefix("Zxid: 0x"))?;
     u64::from_str_radix(zxid.trim(), 16).ok()
 }
 

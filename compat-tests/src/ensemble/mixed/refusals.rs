@@ -67,7 +67,11 @@ fn requests() -> Vec<Poison> {
         // Stops every server of 3.8.0 (ZOOKEEPER-2623).
         poison("check", op::CHECK, check_body()),
         poison("deleteContainer", DELETE_CONTAINER, delete_body()),
-        poison("createSession", CREATE_SESSION, Writer::default().int(9000).0),
+        poison(
+            "createSession",
+            CREATE_SESSION,
+            Writer::default().int(9000).0,
+        ),
         poison("unknown", UNKNOWN, check_body()),
         poison(
             "deleteContainer in a multi",
