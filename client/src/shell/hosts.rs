@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn table_of_connect_strings() {
-        let table: &[(&str, &[(&str, u16)], &str)] = &[
+        type Hosts = &'static [(&'static str, u16)];
+        let table: &[(&str, Hosts, &str)] = &[
             ("a", &[("a", 2181)], "/"),
             ("a:1", &[("a", 1)], "/"),
             ("a:1,b:2, c", &[("a", 1), ("b", 2), ("c", 2181)], "/"),

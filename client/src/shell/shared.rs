@@ -322,7 +322,7 @@ impl Inner {
             deadline_us: now_us + timeout_us,
             unconfirmed: false,
         });
-        if self.session.id() == 0 {
+        if self.session.id() == 0 && !self.session.is_opening() {
             // No server knows of it.
             let input = Input::Abandon;
             self.session.handle(now_us, input, &mut self.effects);

@@ -1,6 +1,11 @@
 //! A server in this process, and a proxy in front of it whose connections can be cut.
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell have clocks and sockets"
+)]
 
 mod proxy;
 

@@ -350,8 +350,8 @@ pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), Erro
     let deadly = match Write::decode(op, body, limits)? {
         Write::Undecodable => return Err(ErrorCode::MarshallingError),
         Write::One(op) => create::lacks_ttl(&op),
-        Write::Multi(request) => request.ops.iter().any(create::lacks_ttl),
-        Write::SetAcl(_) | Write::Reconfig => false,
+        // Those of a multi are what their flags make of them.
+        Write::Multi(_) | Write::SetAcl(_) | Write::Reconfig => false,
     };
     match deadly {
         true => Err(ErrorCode::BadArguments),

@@ -125,6 +125,11 @@ impl Session {
         self.is_established() && self.read_only
     }
 
+    /// May a server know the session, though it has not said so yet?
+    pub fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening { .. })
+    }
+
     /// Is the session closed or expired?
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended(_))

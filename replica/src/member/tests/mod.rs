@@ -5,7 +5,8 @@ mod harness;
 use std::sync::Arc;
 
 use jute::OpCode;
-use jute::proto::{AuthPacket, ReconfigRequest, ReplyHeader, SyncRequest};
+use jute::data::Acl;
+use jute::proto::{AuthPacket, CreateTtlRequest, ReconfigRequest, ReplyHeader, SyncRequest};
 use state::acl::{AuthConfig, DigestAlgorithm, digest_id};
 use state::prep::PrepOptions;
 use state::session::password;
@@ -105,6 +106,27 @@ fn a_request_that_cannot_be_read_is_refused_where_it_came_and_in_its_turn() {
         set(out, 3, "/a");
     });
     assert_eq!(replies, [(1, 0), (2, -5), (3, 0)]);
+}
+
+/// A stock leader makes a transaction of it that kills every server.
+#[test]
+fn a_create_ttl_without_a_ttl_is_not_forwarded() {
+    let mut ensemble = Ensemble::new(3, options());
+    let follower = ensemble.follower();
+    let (client, _) = ensemble.session(follower);
+    let before = applied(&ensemble, ensemble.leader());
+    let no_ttl = CreateTtlRequest {
+        path: Some("/t".into()),
+        data: None,
+        acl: Some(vec![Acl::open()]),
+        flags: 0,
+        ttl: -1,
+    };
+    let replies = ask(&mut ensemble, &client, |out| {
+        request(out, 1, OpCode::CreateTtl, &no_ttl);
+    });
+    assert_eq!(replies, [(1, -8)]);
+    assert_eq!(applied(&ensemble, ensemble.leader()), before);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jute::OpCode;
 use jute::data::Acl;
-use jute::proto::{CreateTtlRequest, MultiOp, MultiRequest};
+use jute::proto::CreateTtlRequest;
 
 use crate::common::{Client, Ensemble, bytes, create, set};
 
@@ -35,9 +35,6 @@ fn what_would_kill_a_stock_leader_is_not_forwarded() {
     let (leader, follower) = (ensemble.leader(), ensemble.follower());
     let mut check = text("/n");
     check.extend((-1_i32).to_be_bytes());
-    let multi = MultiRequest {
-        ops: vec![MultiOp::CreateTtl(create_ttl(0, -1))],
-    };
     let truncated = bytes(&set("/n", b"0123456789", -1));
     let cases: Vec<(&str, i32, Vec<u8>, Expected)> = vec![
         ("check", OpCode::Check.as_i32(), check, Closed(-6)),
@@ -61,7 +58,6 @@ fn what_would_kill_a_stock_leader_is_not_forwarded() {
             bytes(&create_ttl(2, -1)),
             Reply(-8),
         ),
-        ("no TTL in a multi", 14, bytes(&multi), Reply(-8)),
         (
             "empty body",
             OpCode::SetData.as_i32(),
