@@ -1,5 +1,6 @@
 //! An ensemble: its members, what lies between them, and what all of them must agree on.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -250,6 +251,34 @@ impl Ensemble {
             }
         }
         Ok(first.context("no member runs")?.1)
+    }
+
+    /// Insists that the running members had the same tree at the last transaction for which all of
+    /// them remember its digest (they do for each 128th), and returns that transaction.
+    ///
+    /// # Errors
+    /// Two digests that differ, or no transaction of which all remember one.
+    pub(crate) fn equal_digests(&self) -> Result<u64> {
+        let mut common: Option<BTreeMap<u64, String>> = None;
+        for member in self.members.iter().filter(|member| member.runs()) {
+            let digests = member.digests()?;
+            let Some(known) = &mut common else {
+                common = Some(digests);
+                continue;
+            };
+            for (zxid, digest) in &digests {
+                if let Some(other) = known.get(zxid) {
+                    let id = member.id;
+                    anyhow::ensure!(
+                        other == digest,
+                        "after {zxid:#x} the tree of server {id} has digest {digest}, that of others {other}"
+                    );
+                }
+            }
+            known.retain(|zxid, _| digests.contains_key(zxid));
+        }
+        let last = common.and_then(|common| common.into_keys().next_back());
+        last.context("there is no transaction of which all members remember the digest")
     }
 
     /// The running members' digest mismatches. Apache's always count them.

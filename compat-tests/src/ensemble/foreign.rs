@@ -13,9 +13,9 @@ use crate::process::Kept;
 use crate::report::Report;
 use crate::server::{Launcher, Which};
 
-use super::client::{Client, Patience};
 use super::cluster::{self, Ensemble};
 use super::config::Plan;
+use super::idle::Idle;
 use super::{kinds_of, row};
 
 /// A program must be through with its checks of one kill in this time.
@@ -24,12 +24,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 const CONNECTIONS: usize = 20;
 /// What a program prints when it waits for the next kill.
 const READY: &str = "READY";
-/// Idle sessions outlive a fail-over.
-const PATIENCE: Patience = Patience {
-    connect: Duration::from_secs(10),
-    answer: Duration::from_secs(10),
-    session: 120_000,
-};
+/// Their session timeout in milliseconds: they outlive a fail-over.
+const SESSION: i32 = 120_000;
 
 /// What to run, and how often.
 #[derive(Debug, clap::Args)]
@@ -142,23 +138,18 @@ fn absorb(report: &mut Report, lines: &[String]) {
 fn one_kill(ensemble: &mut Ensemble, kill: u32, report: &mut Report) -> Result<()> {
     ensemble.await_serving()?;
     let leader = ensemble.await_leader()?;
-    let mut idle = Vec::new();
-    for id in ensemble.running().into_iter().filter(|id| *id != leader) {
-        let address = ensemble.member(id).address;
-        for _ in 0..CONNECTIONS {
-            let client = Client::connected(&[address], PATIENCE, LIMIT)?;
-            idle.push((id, client));
-        }
-    }
+    let survivors: Vec<u64> = ensemble
+        .running()
+        .into_iter()
+        .filter(|id| *id != leader)
+        .collect();
+    let mut idle = Idle::on(ensemble, &survivors, CONNECTIONS, SESSION)?;
     let began = Instant::now();
     ensemble.member_mut(leader).kill()?;
     ensemble.await_other_leader(leader)?;
     ensemble.await_serving()?;
     let took = began.elapsed().as_millis();
-    let dropped: Vec<u64> = idle
-        .iter_mut()
-        .filter_map(|(id, client)| (!client.ping()).then_some(*id))
-        .collect();
+    let dropped = idle.dropped();
     row(
         report,
         &format!("kill {kill}: connections to survivors"),

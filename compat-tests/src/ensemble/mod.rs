@@ -1,10 +1,12 @@
 //! Ensembles of any kinds of servers: faults under load, mixtures, clients, fail-over times.
 
+mod bulk;
 mod client;
 mod cluster;
 mod config;
 pub(crate) mod faults;
 pub(crate) mod foreign;
+mod idle;
 mod linear;
 mod load;
 mod member;
