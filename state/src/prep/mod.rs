@@ -345,11 +345,11 @@ impl Origin {
 ///
 /// # Errors
 /// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken,
-/// BADARGUMENTS for [`asks_for_no_ttl`].
+/// BADARGUMENTS for a createTTL without a TTL.
 pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), ErrorCode> {
     let harmful = match Write::decode(op, body, limits)? {
         Write::Undecodable => return Err(ErrorCode::MarshallingError),
-        Write::One(op) => asks_for_no_ttl(&op),
+        Write::One(op) => create::lacks_ttl(&op),
         // In a multi a createTTL without a TTL is a create, in Apache too.
         Write::Multi(_) | Write::SetAcl(_) | Write::Reconfig => false,
     };
@@ -357,16 +357,6 @@ pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), Erro
         return Err(ErrorCode::BadArguments);
     }
     Ok(())
-}
-
-/// A createTTL without a TTL passes the checks of Apache's leaders, 3.9.5 included, and throws
-/// when it is applied and when the log is read again.
-fn asks_for_no_ttl(op: &MultiOp<'_>) -> bool {
-    let MultiOp::CreateTtl(request) = op else {
-        return false;
-    };
-    let mode = CreateMode::from_i32(request.flags);
-    request.ttl < 0 && mode.is_some_and(|mode| !mode.is_ttl())
 }
 
 /// Whether a request asks for an ephemeral node, for which a local session has to become

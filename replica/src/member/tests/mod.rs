@@ -407,6 +407,42 @@ fn a_server_without_a_quorum_may_serve_reads() {
 }
 
 #[test]
+fn a_leader_that_serves_nobody_leads_and_sends_its_clients_away() {
+    let mut ensemble = Ensemble::new(
+        3,
+        MemberOptions {
+            leader_serves: false,
+            ..options()
+        },
+    );
+    let (leader, follower) = (ensemble.leader(), ensemble.follower());
+    assert_eq!(ensemble.replica(leader).service(), Service::Closed);
+    let refused = ensemble.connect(leader, 0, &[0; 16]);
+    assert!(!refused.is_open());
+    let (client, session) = ensemble.session(follower);
+    let replies = ask(&mut ensemble, &client, |out| {
+        create(out, 1, "/a", 0);
+        sync(out, 2);
+        get(out, 3, "/a");
+    });
+    assert_eq!(replies, [(1, 0), (2, 0), (3, 0)]);
+    // Whoever leads next sends those away that it held, and they go on with those that follow.
+    ensemble.crash(leader);
+    ensemble.run_ms(900);
+    let next = ensemble.leader();
+    assert_eq!(ensemble.replica(next).service(), Service::Closed);
+    let rest = ServerId(6 - leader.0 - next.0);
+    assert_eq!(ensemble.replica(rest).service(), Service::Serving);
+    let ending = client.connection().outbox().ending();
+    let sent_away = (follower == next).then_some(Ending::LeaderServesNobody);
+    assert_eq!(ending, sent_away);
+    let again = ensemble.connect(rest, session, &password(session));
+    assert_eq!(again.wire.response().0, session);
+    let replies = ask(&mut ensemble, &again, |out| set(out, 4, "/a"));
+    assert_eq!(replies, [(4, 0)]);
+}
+
+#[test]
 fn a_reconfiguration_is_refused_in_order_or_put_in_force_everywhere() {
     let mut ensemble = Ensemble::new(
         3,
