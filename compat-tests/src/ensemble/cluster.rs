@@ -217,6 +217,33 @@ impl Ensemble {
         }
     }
 
+    /// Waits until the leader counts every other running member as synchronised, and each of them
+    /// has what the leader had when it was asked: what an operator looks at before the next step.
+    ///
+    /// # Errors
+    /// When they are not in time, or a word is not answered.
+    pub(crate) fn await_synced(&mut self) -> Result<()> {
+        let leader = self.await_leader()?;
+        let wanted = self.member(leader).zxid()?;
+        let deadline = Instant::now() + SERVING_LIMIT;
+        loop {
+            self.check_alive()?;
+            let synced = self.member(leader).metric("zk_synced_followers")?;
+            let running = self.members.iter().filter(|member| member.runs());
+            let followers: Vec<&Member> = running.filter(|member| member.id != leader).collect();
+            let behind = followers
+                .iter()
+                .find(|member| member.zxid().is_ok_and(|zxid| zxid < wanted));
+            if synced == Some(followers.len() as f64) && behind.is_none() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!("{synced:?} followers are synchronised\n{}", self.tails());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
     /// Fails when a member has ended by itself.
     ///
     /// # Errors

@@ -16,6 +16,9 @@ use crate::wire::{create_body, op, path_watch_body};
 
 use super::{CALM, Figures, LIMIT, PATH, PATIENCE};
 
+/// A leader has led for so long before it is frozen: its followers have to learn that it is one
+/// that pings often (nine pings, tickTime/8 apart), or they give it up like one of Apache's.
+const SETTLED: Duration = Duration::from_secs(3);
 /// Idle sessions on each member.
 const IDLE: usize = 10;
 /// Clients whose requests wait in the sockets of a frozen leader.
@@ -131,7 +134,10 @@ fn one(
             asking.push(Client::connected(&[address], PATIENCE, LIMIT)?);
         }
     }
-    std::thread::sleep(CALM);
+    std::thread::sleep(match strike {
+        Strike::Kill => CALM,
+        Strike::Pause => SETTLED,
+    });
     let took = probes.time_to_write(|| match strike {
         Strike::Kill => ensemble.member_mut(leader).kill(),
         Strike::Pause => ensemble.member_mut(leader).pause(),

@@ -67,6 +67,7 @@ const TABLE: &[(&str, Scenario)] = &[
     ("hierarchical quorum of A and B", membership::hierarchical),
     ("a session moves between A and B", sessions::moves),
     ("what kills a leader A, through B", refusals::refused),
+    ("A, B and both of Apache's in one ensemble", sync::all_kinds),
     (
         "rolling replacement of A by B and back",
         rolling::replacement,

@@ -1,5 +1,5 @@
 //! Three servers of one kind are replaced, one by one and under load, by those of another kind on
-//! the same directories; and back.
+//! the same directories; and back. `docs/migrating.md` tells operators to do what is done here.
 
 use std::time::Duration;
 
@@ -24,12 +24,14 @@ pub(super) fn replacement(launcher: &Launcher, a: Which, b: Which) -> Result<Str
             for id in [1, 2, 3] {
                 std::thread::sleep(CALM);
                 ensemble.replace(id, kind)?;
+                ensemble.await_synced()?;
             }
         }
         std::thread::sleep(CALM);
         let outcomes = load.finish();
         let settled = settled(ensemble)?;
         let tree = ensemble.equal_trees()?;
+        ensemble.equal_digests()?;
         outcomes.verify(&tree)?;
         ensure!(
             outcomes.sessions_lost() == 0,
