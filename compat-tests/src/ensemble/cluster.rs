@@ -73,6 +73,13 @@ impl Ensemble {
         running.map(|member| member.id).collect()
     }
 
+    /// Ids of the members that run, but this one.
+    pub(crate) fn running_without(&self, id: u64) -> Vec<u64> {
+        let mut others = self.running();
+        others.retain(|other| *other != id);
+        others
+    }
+
     /// A member.
     ///
     /// # Panics
@@ -96,7 +103,7 @@ impl Ensemble {
         self.members.iter().map(|member| member.address).collect()
     }
 
-    /// Client addresses of these members, or of all others.
+    /// Client addresses of all members but this one.
     pub(crate) fn addresses_without(&self, id: u64) -> Vec<SocketAddr> {
         let others = self.members.iter().filter(|member| member.id != id);
         others.map(|member| member.address).collect()

@@ -16,7 +16,7 @@ use crate::server::{Launcher, Which};
 use super::cluster::{self, Ensemble};
 use super::config::Plan;
 use super::idle::Idle;
-use super::{kinds_of, row};
+use super::{Members, row};
 
 /// A program must be through with its checks of one kill in this time.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -30,17 +30,8 @@ const SESSION: i32 = 120_000;
 /// What to run, and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Kinds of the members, comma separated; given to them in turn.
-    #[arg(
-        long = "kind",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "ours"
-    )]
-    kinds: Vec<Which>,
-    /// Members.
-    #[arg(long, default_value_t = 3)]
-    servers: usize,
+    #[command(flatten)]
+    members: Members,
     /// SIGKILLs of the leader.
     #[arg(long, default_value_t = 5)]
     kills: u32,
@@ -82,11 +73,8 @@ impl Library {
 /// When something cannot be installed or the ensemble cannot be started.
 pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("survive");
-    let kinds = kinds_of(&options.kinds, options.servers)?;
-    ensure!(
-        options.servers >= 3,
-        "a leader can be killed among three servers"
-    );
+    // A leader can be killed among three.
+    let kinds = options.members.kinds(3)?;
     let mut libraries = vec![Library::Kazoo, Library::Java];
     libraries.retain(|library| options.only.is_empty() || options.only.contains(library));
     cluster::with(launcher, &Plan::voters(&kinds), |ensemble| {
@@ -138,11 +126,7 @@ fn absorb(report: &mut Report, lines: &[String]) {
 fn one_kill(ensemble: &mut Ensemble, kill: u32, report: &mut Report) -> Result<()> {
     ensemble.await_serving()?;
     let leader = ensemble.await_leader()?;
-    let survivors: Vec<u64> = ensemble
-        .running()
-        .into_iter()
-        .filter(|id| *id != leader)
-        .collect();
+    let survivors = ensemble.running_without(leader);
     let mut idle = Idle::on(ensemble, &survivors, CONNECTIONS, SESSION)?;
     let began = Instant::now();
     ensemble.member_mut(leader).kill()?;

@@ -118,11 +118,7 @@ fn one(
 ) -> Result<Duration> {
     ensemble.await_serving()?;
     let leader = ensemble.await_leader()?;
-    let survivors: Vec<u64> = ensemble
-        .running()
-        .into_iter()
-        .filter(|id| *id != leader)
-        .collect();
+    let survivors = ensemble.running_without(leader);
     let timeout = PATIENCE.session;
     let mut idle = Idle::on(ensemble, &survivors, IDLE, timeout)?;
     let on_leader = Idle::on(ensemble, &[leader], IDLE, timeout)?;

@@ -15,7 +15,7 @@ use crate::server::{Launcher, Which};
 use super::client::Patience;
 use super::cluster::{self, Ensemble};
 use super::config::Plan;
-use super::{bulk, kinds_of, row};
+use super::{Members, bulk, row};
 use deposed::Strike;
 
 /// The node that is written.
@@ -35,17 +35,8 @@ const PATIENCE: Patience = Patience {
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Kinds of the members, comma separated; given to them in turn.
-    #[arg(
-        long = "kind",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "ours"
-    )]
-    kinds: Vec<Which>,
-    /// Members.
-    #[arg(long, default_value_t = 3)]
-    servers: usize,
+    #[command(flatten)]
+    members: Members,
     /// Only these faults, comma separated.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Fault>,
@@ -131,11 +122,9 @@ impl std::fmt::Display for Figures {
 /// When the options make no sense; what cannot be measured is a failed row.
 pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("failover");
-    let kinds = kinds_of(&options.kinds, options.servers)?;
-    ensure!(options.servers >= 3, "a fail-over needs three servers");
+    let kinds = options.members.kinds(3)?;
     ensure!(options.faults > 0, "--faults: at least 1");
-    let names: Vec<&str> = options.kinds.iter().map(|kind| kind.name()).collect();
-    let mut name = names.join("+");
+    let mut name = options.members.names();
     if options.znodes > 0 {
         name = format!("{name}, {} nodes", options.znodes);
     }
