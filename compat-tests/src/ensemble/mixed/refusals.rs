@@ -7,7 +7,7 @@ use crate::ensemble::client::{Client, Outcome, set_body};
 use crate::ensemble::cluster::{self, Ensemble};
 use crate::ensemble::config::Plan;
 use crate::server::{Launcher, Which};
-use crate::wire::{Writer, create_body, op};
+use crate::wire::{Writer, create_body, multi_body, op};
 
 use super::sync::make_leader;
 use super::{LIMIT, client_of, settled, write_some};
@@ -48,16 +48,6 @@ fn delete_body() -> Vec<u8> {
 fn ttl_body(flags: i32, ttl_ms: i64) -> Vec<u8> {
     let created = Writer(create_body("/never", b"x", flags));
     created.long(ttl_ms).0
-}
-
-/// A multi of these operations.
-fn multi_body(ops: &[(i32, Vec<u8>)]) -> Vec<u8> {
-    let mut writer = Writer::default();
-    for (code, body) in ops {
-        writer = writer.int(*code).bool(false).int(-1);
-        writer.0.extend(body);
-    }
-    writer.int(-1).bool(true).int(-1).0
 }
 
 /// Every request that must not reach a leader of Apache's.
