@@ -18,3 +18,5 @@ pub use shell::{
     Multi, MultiRead, NodeData, Notice, OneshotWatcher, Payload, ReadResult, Reconfig, State,
     States, Status, WatchEnd, WatchEvent, Watcher, WriteResult, acl,
 };
+#[cfg(feature = "tls")]
+pub use shell::{Tls, TlsError};

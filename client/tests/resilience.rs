@@ -330,3 +330,64 @@ fn a_runtime_that_goes_takes_nobody_along() {
         assert_eq!(refused.expect_err("no path").code(), None::<ErrorCode>);
     });
 }
+
+/// A server without a quorum, as far as a client can tell: it grants sessions of its own and
+/// says `ro`, or `rw` when `serves` says so.
+async fn read_only_server(
+    writable: std::sync::Arc<std::sync::atomic::AtomicBool>,
+) -> std::net::SocketAddr {
+    use jute::proto::ConnectResponse;
+    use jute::wire::Encode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let is_writable = writable.load(std::sync::atomic::Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut first = [0; 4];
+                stream.read_exact(&mut first).await?;
+                if first == *b"isro" {
+                    let answer: &[u8] = if is_writable { b"rw" } else { b"ro" };
+                    return stream.write_all(answer).await;
+                }
+                let mut rest = vec![0; u32::from_be_bytes(first) as usize];
+                stream.read_exact(&mut rest).await?;
+                let mut answer = Vec::new();
+                jute::frame::append(&mut answer, |out| {
+                    ConnectResponse {
+                        protocol_version: 0,
+                        timeout_ms: 4000,
+                        session_id: if is_writable { 2 } else { 1 },
+                        passwd: Some(&[1; 16]),
+                        read_only: Some(!is_writable),
+                    }
+                    .encode(out);
+                });
+                stream.write_all(&answer).await?;
+                // Serves nothing more, but stays.
+                while stream.read(&mut [0; 512]).await? > 0 {}
+                Ok::<_, std::io::Error>(())
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_read_only_server_is_left_for_one_that_takes_writes() {
+    let writable = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let address = read_only_server(std::sync::Arc::clone(&writable)).await;
+    let client = Client::builder(address.to_string())
+        .read_only(true)
+        .connect()
+        .await;
+    let client = client.expect("a session");
+    assert_eq!(client.state().status, Status::ConnectedReadOnly);
+    writable.store(true, std::sync::atomic::Ordering::SeqCst);
+    wait_for(&client, Status::Connected).await;
+    assert_eq!(client.session_id(), 2);
+}
