@@ -6,7 +6,9 @@
 pub mod admin;
 mod clock;
 pub mod config;
+mod data_dir;
 mod disk;
+pub mod embedded;
 mod ensemble;
 mod exit;
 mod load;
@@ -15,6 +17,7 @@ mod net;
 mod options;
 pub mod peer;
 mod pipeline;
+mod queue;
 mod quota_log;
 mod serve;
 mod standalone;

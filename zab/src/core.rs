@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) electors: Vec<ServerId>,
     pub(crate) strangers: Strangers,
     pub(crate) reputation: Reputation,
+    /// The state has part of what a truncation that is under way removes.
+    pub(crate) reload_due: bool,
     pub(crate) leader_links: u64,
     pub(crate) reads: u64,
     /// This server is to be stopped: no role begins any more.
@@ -65,6 +67,10 @@ impl Context<'_> {
 
     /// Tells the state of everything that is committed by now.
     pub(crate) fn deliver(&mut self) {
+        assert!(
+            !self.core.reload_due,
+            "nothing is delivered to a state that is ahead of the history"
+        );
         if let Some(through) = self.core.history.deliver() {
             self.out.push(Effect::Deliver { through });
         }
@@ -72,11 +78,7 @@ impl Context<'_> {
 
     /// Takes note of a configuration that is on its way.
     pub(crate) fn see_config(&mut self, config: Config) {
-        if !self.core.options.reconfig_enabled {
-            return;
-        }
-        if config.version() > self.core.configs.last_seen().version() {
-            self.core.configs.see(config.clone());
+        if self.core.configs.see(config.clone()) {
             self.store(Store::LastSeenConfig(config));
         }
     }
@@ -103,13 +105,13 @@ impl Context<'_> {
         self.store(Store::LastSeenConfig(committed));
     }
 
-    /// Establishes a configuration.
-    pub(crate) fn commit_config(&mut self, config: Config) {
-        if !self.core.options.reconfig_enabled {
-            return;
+    /// Establishes a configuration; false if it cannot be replaced.
+    pub(crate) fn commit_config(&mut self, config: Config) -> bool {
+        let committed = self.core.configs.commit(config.clone());
+        if committed {
+            self.store(Store::CommittedConfig(config));
         }
-        self.core.configs.commit(config.clone());
-        self.store(Store::CommittedConfig(config));
+        committed
     }
 
     pub(crate) fn change_status(&mut self, status: RoleStatus) {
@@ -129,13 +131,11 @@ impl Context<'_> {
         ReadId(self.core.reads)
     }
 
-    /// Removes everything behind `zxid` from the history, and from the state if it has any of it.
+    /// Removes everything behind `zxid` from the history, and, once that is durable, from the state
+    /// if it has any of it.
     pub(crate) fn truncate(&mut self, zxid: Zxid) {
-        let reload = self.core.history.truncate(zxid);
+        self.core.reload_due |= self.core.history.truncate(zxid);
         self.forget_config(zxid);
         self.store(Store::Truncate(zxid));
-        if reload {
-            self.out.push(Effect::Reload(zxid));
-        }
     }
 }

@@ -216,7 +216,11 @@ impl Ensemble {
         }
     }
 
-    fn check_alive(&mut self) -> Result<()> {
+    /// Fails when a member has ended by itself.
+    ///
+    /// # Errors
+    /// Its exit status and the end of its log.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
         self.members.iter_mut().try_for_each(Member::check_alive)
     }
 

@@ -230,6 +230,15 @@ impl Member {
         mode_of(&text)
     }
 
+    /// The last transaction that it shows its clients, as `srvr` says.
+    ///
+    /// # Errors
+    /// When it serves nobody.
+    pub(crate) fn zxid(&self) -> Result<u64> {
+        let text = four_letter_word_within(self.address, "srvr", WORD_LIMIT)?;
+        zxid_of(&text).with_context(|| format!("no zxid in {text:?}"))
+    }
+
     /// One line of `mntr` as a number; none if it is not printed.
     ///
     /// # Errors
@@ -257,6 +266,13 @@ fn mode_of(srvr: &str) -> Option<Mode> {
     }
 }
 
+fn zxid_of(srvr: &str) -> Option<u64> {
+    let zxid = srvr
+        .lines()
+        .find_map(|line| line.strip_prefix("Zxid: 0x"))?;
+    u64::from_str_radix(zxid.trim(), 16).ok()
+}
+
 fn metric_of<'a>(mntr: &'a str, name: &str) -> Option<&'a str> {
     let mut pairs = mntr.lines().filter_map(|line| line.split_once('\t'));
     pairs.find_map(|(key, value)| (key == name).then_some(value.trim()))
@@ -282,6 +298,7 @@ mod tests {
         ] {
             assert_eq!(mode_of(text), expected);
         }
+        assert_eq!(zxid_of("Mode: x\nZxid: 0x10000000a\n"), Some(0x1_0000_000a));
         let mntr = "zk_a\t1\nzk_digest_mismatches_count\t0\n";
         assert_eq!(metric_of(mntr, "zk_digest_mismatches_count"), Some("0"));
         assert_eq!(metric_of(mntr, "zk_digest"), None);

@@ -14,10 +14,10 @@ use zab::{LeaderLink, LearnerLink, RoleStatus};
 
 use super::core::{Core, Shell};
 use super::disk::{Disk, DiskError, Done};
-use super::queue::Queue;
 use crate::peer::election::Place;
 use crate::peer::quorum::{PeerSocket, Port};
 use crate::pipeline::PanicEnds;
+use crate::queue::Queue;
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -60,13 +60,15 @@ pub(crate) enum Arrival {
 
 /// A member at work.
 pub(crate) struct Engine {
-    queue: Queue,
+    queue: Queue<Arrival>,
     core: Mutex<Core>,
     disk: Arc<Disk>,
     files: Files,
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
     status: Mutex<RoleStatus>,
+    /// Ends without the leave of the others.
+    abandoned: AtomicBool,
     relieved: Notify,
     crowded: AtomicBool,
 }
@@ -81,13 +83,14 @@ impl Engine {
             limits,
             failure: Mutex::new(None),
             status: Mutex::new(RoleStatus::Looking),
+            abandoned: AtomicBool::new(false),
             relieved: Notify::new(),
             crowded: AtomicBool::new(false),
         }
     }
 
-    /// Takes what a client wants. May do more before it returns, so no lock of the replica may
-    /// be held.
+    /// Takes what a client wants. May do more before it returns, or wait for room, so no lock of
+    /// the replica may be held.
     pub(crate) fn submit(&self, submission: Submission) {
         self.push(Arrival::Submission(submission));
     }
@@ -106,11 +109,11 @@ impl Engine {
 
     /// Leaves what came in to the engine's thread: for those who must not wait for the disk.
     pub(crate) fn post(&self, arrival: Arrival) {
-        self.queue.push([arrival], false);
+        self.queue.post([arrival]);
     }
 
     /// Takes part from now on.
-    pub(super) fn begin(&self, shell: Shell) {
+    pub(crate) fn begin(&self, shell: Shell) {
         self.core.lock().begin(shell);
         self.queue.interrupt();
     }
@@ -118,6 +121,18 @@ impl Engine {
     /// Stops in an orderly way: a leader first sees to it that someone can take over.
     pub(crate) fn stop(&self) {
         self.post(Arrival::Peer(zab::Input::HandOver));
+    }
+
+    /// Ends at once, as if the process had been killed.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.queue.interrupt();
+    }
+
+    /// Closes the connections to other servers. To be called when [`Engine::run`] has ended and
+    /// nothing more is to be said to them.
+    pub(crate) fn retire(&self) {
+        self.core.lock().retire();
     }
 
     /// Bounds for what other servers send.
@@ -190,7 +205,7 @@ impl Engine {
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
             }
-            if self.status() == RoleStatus::Halted {
+            if self.status() == RoleStatus::Halted || self.abandoned.load(Ordering::Acquire) {
                 return Ok(());
             }
         }
@@ -198,7 +213,7 @@ impl Engine {
 
     /// Takes everything that is queued through the member, and the disk if that is soon done.
     fn work(&self, core: &mut Core) {
-        if !core.is_up() {
+        if !core.is_up() || self.abandoned.load(Ordering::Acquire) {
             // Nobody is heard before the ports are open; clients find this server closed.
             return;
         }
@@ -232,6 +247,6 @@ impl Engine {
         let begin = snapshot_may_begin.then_some(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
         let arrivals = arrivals.into_iter().chain(begin).chain(due);
-        self.queue.push(arrivals.chain([Arrival::DiskDone]), false);
+        self.queue.post(arrivals.chain([Arrival::DiskDone]));
     }
 }

@@ -12,7 +12,7 @@ use zab::ServerId;
 
 use super::machine::Process;
 use super::preparer::StepPreparer;
-use super::{Cluster, Event, names};
+use super::{Cluster, Event};
 use crate::checkers::ephemerals::Ephemerals;
 use crate::checkers::start::{self, Excuses};
 use crate::scenario::Fault;
@@ -95,7 +95,7 @@ impl Cluster {
         tell!(
             self.world,
             "server {server}: starts with {}, acceptedEpoch {}, currentEpoch {}, {:?} {:?}",
-            names::pretty(found.last_zxid),
+            zab::Pretty(found.last_zxid),
             found.accepted_epoch,
             found.current_epoch,
             found.standing,

@@ -4,7 +4,7 @@ use jute::Zxid;
 use replica::Service;
 use zab::RoleStatus;
 
-use super::{Cluster, Own, names};
+use super::{Cluster, Own};
 use crate::checkers::{durability, primary_integrity, total_order};
 use crate::violation::Checked;
 use crate::world::tell;
@@ -59,7 +59,7 @@ impl Cluster {
 
     pub(super) fn role_changed(&mut self, at: usize, status: RoleStatus) -> Checked {
         let server = at as u64 + 1;
-        tell!(self.world, "server {server}: {}", names::status(status));
+        tell!(self.world, "server {server}: {}", status);
         let serves = matches!(
             status,
             RoleStatus::Leading { .. }

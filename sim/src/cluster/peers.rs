@@ -6,7 +6,7 @@ use jute::wire::Limits;
 use zab::election::Notification;
 use zab::{Input, LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ServerId};
 
-use super::{CUT_RETRY_US, Cluster, Event, Own, names};
+use super::{CUT_RETRY_US, Cluster, Event, Own};
 use crate::violation::{Checked, Violation};
 use crate::world::tell;
 
@@ -41,12 +41,7 @@ impl Cluster {
         };
         if !matches!(packet, LearnerPacket::Ping { .. }) {
             let leader = self.net.wires[&id].leader + 1;
-            tell!(
-                self.world,
-                "server {}: to {leader}: {}",
-                at + 1,
-                names::learner_packet(packet)
-            );
+            tell!(self.world, "server {}: to {leader}: {}", at + 1, packet);
         }
         let mut bytes = Vec::new();
         packet.encode(&mut bytes);
@@ -73,12 +68,7 @@ impl Cluster {
                 self.world.coverage.count("DIFF from the log");
             }
             let learner = wire.learner + 1;
-            tell!(
-                self.world,
-                "server {}: to {learner}: {}",
-                at + 1,
-                names::leader_packet(packet)
-            );
+            tell!(self.world, "server {}: to {learner}: {}", at + 1, packet);
         }
         let mut bytes = Vec::new();
         packet.encode(&mut bytes);
@@ -309,7 +299,7 @@ impl Cluster {
             "server {}: hears from {}: {}",
             to + 1,
             from + 1,
-            names::notification(&notification)
+            notification
         );
         let from = self.machines[from].id;
         self.peer_input(to, Input::Notification { from, notification })

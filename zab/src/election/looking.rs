@@ -8,7 +8,7 @@ use jute::quorum::election::ServerState;
 use super::backoff::Backoff;
 use super::{Cast, Notification, Tally, Vote};
 use crate::core::Context;
-use crate::effect::Effect;
+use crate::effect::Io;
 use crate::time::earlier;
 use crate::{ServerId, Time};
 
@@ -318,7 +318,7 @@ impl Looking {
         for to in cx.core.configs.voters() {
             if to != cx.core.me {
                 let notification = notification.clone();
-                cx.out.push(Effect::Notify { to, notification });
+                cx.out.push(Io::Notify { to, notification });
             }
         }
     }
@@ -366,6 +366,5 @@ fn adopt_config(cx: &mut Context<'_>, notification: &Notification) -> bool {
         return false;
     }
     let changed = config != cx.core.configs.committed();
-    cx.commit_config(config.clone());
-    changed
+    cx.commit_config(config.clone()) && changed
 }

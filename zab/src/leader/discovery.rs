@@ -9,7 +9,7 @@ use super::handler::Stage;
 use super::observer_master::check_not_ahead;
 use super::{Leader, Phase, Synchronisation};
 use crate::core::Context;
-use crate::effect::{Effect, Store};
+use crate::effect::{Io, Store};
 use crate::input::LearnerLink;
 use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
@@ -253,5 +253,5 @@ impl Leader {
 
 fn invite(cx: &mut Context<'_>, link: LearnerLink, epoch: Epoch) {
     let packet = LeaderPacket::LeaderInfo { epoch };
-    cx.out.push(Effect::ToLearner(link, packet));
+    cx.out.push(Io::ToLearner(link, packet));
 }

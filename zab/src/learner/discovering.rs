@@ -6,7 +6,7 @@ use jute::quorum::config::Role;
 use super::synchronising::Planning;
 use super::{Phase, Uplink};
 use crate::core::Context;
-use crate::effect::{Effect, Store};
+use crate::effect::{Io, Store};
 use crate::input::LeaderLink;
 use crate::leave::Leave;
 use crate::message::LearnerPacket;
@@ -79,8 +79,8 @@ fn connect(cx: &mut Context<'_>, uplink: &mut Uplink) {
     let to = learner_master(cx, uplink);
     let member = cx.core.configs.member(to).cloned();
     cx.out.push(match to == uplink.leader {
-        true => Effect::Connect { link, to, member },
-        false => Effect::ConnectToObserverMaster { link, to, member },
+        true => Io::Connect { link, to, member },
+        false => Io::ConnectToObserverMaster { link, to, member },
     });
 }
 

@@ -2,6 +2,7 @@
 //! changes of the membership, sessions that move, and the replacement of one kind by the other.
 
 mod membership;
+mod refusals;
 mod rolling;
 mod sessions;
 mod sync;
@@ -65,6 +66,7 @@ const TABLE: &[(&str, Scenario)] = &[
     ),
     ("hierarchical quorum of A and B", membership::hierarchical),
     ("a session moves between A and B", sessions::moves),
+    ("what kills a leader A, through B", refusals::refused),
     (
         "rolling replacement of A by B and back",
         rolling::replacement,

@@ -70,8 +70,12 @@ impl Uplinks {
     }
 
     async fn serve(&self, link: LeaderLink, stream: TcpStream) -> ReadError {
+        let address = match stream.peer_addr() {
+            Ok(address) => address,
+            Err(error) => return ReadError::Io(error),
+        };
         let (reader, writer) = stream.into_split();
-        let socket = Arc::new(PeerSocket::new(writer));
+        let socket = Arc::new(PeerSocket::new(writer, address));
         self.engine
             .push(Arrival::Connected(link, Arc::clone(&socket)));
         let mut incoming = Incoming::new(reader, self.engine.limits());
