@@ -12,9 +12,9 @@ use common::{Proxy, Server, soon, until};
 
 /// A server, a proxy before it, and a client behind that.
 async fn behind_proxy(timeout: Duration) -> (Server, Proxy, Client) {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .session_timeout(timeout)
         .connect()
         .await;
@@ -87,9 +87,9 @@ async fn session_and_watches_survive_a_lost_connection() {
 
 #[tokio::test]
 async fn a_loss_tells_what_may_have_happened() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .outstanding_max(1)
         .connect()
         .await
@@ -117,9 +117,9 @@ async fn a_loss_tells_what_may_have_happened() {
 
 #[tokio::test]
 async fn calls_wait_for_a_connection_up_to_their_limit() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .unsent_timeout(Duration::from_millis(300))
         .connect()
         .await
@@ -171,7 +171,7 @@ async fn an_expired_session_ends_everything_and_can_be_followed_by_another() {
 
 #[tokio::test]
 async fn calls_happen_in_the_order_in_which_they_were_made() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(3)
@@ -194,9 +194,9 @@ async fn calls_happen_in_the_order_in_which_they_were_made() {
 
 #[tokio::test]
 async fn what_waits_is_bounded() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .outstanding_max(2)
         .waiting_max(3)
         .connect()
@@ -232,7 +232,7 @@ async fn calls_made_together_make_one_write() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(1)
@@ -250,7 +250,7 @@ async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
 
 #[tokio::test]
 async fn the_last_clone_closes_the_session() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (client, other) = (server.client().await, server.client().await);
     let clone = client.chroot("/x").expect("a path");
     let (_, created) = other.exists_and_watch("/e").await.expect("an answer");
@@ -311,12 +311,12 @@ async fn identities_are_given_again() {
 
 #[test]
 fn a_runtime_that_goes_takes_nobody_along() {
-    let server = Server::start();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let (client, mut watcher) = runtime.block_on(async {
+    let (_server, client, mut watcher) = runtime.block_on(async {
+        let server = Server::start().await;
         let client = server.client().await;
         let watcher = client.add_watch("/", AddWatchMode::Persistent).await;
-        (client, watcher.expect("set"))
+        (server, client, watcher.expect("set"))
     });
     drop(runtime);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

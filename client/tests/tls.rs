@@ -83,7 +83,7 @@ async fn connect(address: SocketAddr, tls: Tls) -> Result<Client, Error> {
 
 #[tokio::test]
 async fn both_sides_show_who_they_are() {
-    let server = Server::start();
+    let server = Server::start().await;
     let authority = Authority::new();
     let trusted = authority.certificate.pem();
     let (certificate, key) = authority.issue("client");
