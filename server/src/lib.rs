@@ -8,6 +8,7 @@ mod clock;
 pub mod config;
 mod data_dir;
 mod disk;
+pub mod embedded;
 mod ensemble;
 mod exit;
 mod load;

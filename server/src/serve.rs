@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use replica::Replica;
 use storage::Layout;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -15,7 +16,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::ensemble::Joined;
+use crate::ensemble::OwnPorts;
 use crate::metrics::Metrics;
 use crate::net::{ClientPort, Stop};
 use crate::write_path::WritePath;
@@ -37,25 +38,75 @@ pub(crate) struct Server {
     pub(crate) client_port: AtomicI32,
 }
 
+/// How a server is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// What was submitted is finished, answers are delivered, a leader hands over. The reason
+    /// is for the log.
+    Orderly(&'static str),
+    /// At once, as if the process had been killed: connections break without a word. What the
+    /// log's thread has begun is still written.
+    Abrupt,
+}
+
 /// Runs the server of this configuration until a signal stops it.
 ///
 /// # Errors
 /// When it cannot start, or can no longer write its log.
 pub fn run(config: Config) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(IO_THREADS_MIN, usize::from);
+    let course = Course {
+        io_threads: cores,
+        gather: None,
+        up: |_: &Arc<Server>| (),
+        end: stop_signal(),
+    };
+    run_course(config, course)
+}
+
+/// What a server does besides serving.
+pub(crate) struct Course<U, E> {
+    /// Threads that move bytes; at least two.
+    pub(crate) io_threads: usize,
+    /// A member takes no part before the ports of all who meet here are open. Without it, one
+    /// that starts a little earlier than the others takes them for dead.
+    pub(crate) gather: Option<Arc<Barrier>>,
+    /// Called once it is up.
+    pub(crate) up: U,
+    /// When it is to end, and how.
+    pub(crate) end: E,
+}
+
+/// Runs the server of this configuration on a runtime of its own.
+///
+/// # Errors
+/// When it cannot start, or can no longer write its log.
+pub(crate) fn run_course<U, E>(config: Config, course: Course<U, E>) -> Result<()>
+where
+    U: FnOnce(&Arc<Server>),
+    E: Future<Output = std::io::Result<End>>,
+{
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.max(IO_THREADS_MIN))
+        .worker_threads(course.io_threads.max(IO_THREADS_MIN))
         .enable_all()
         .thread_name("zk-io")
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(config));
+    let served = runtime.block_on(serve(config, course));
     // What was not finished in time is not waited for a second time.
     runtime.shutdown_timeout(LAST_WORDS);
     served
 }
 
-async fn serve(config: Config) -> Result<()> {
+async fn serve<U, E>(config: Config, course: Course<U, E>) -> Result<()>
+where
+    U: FnOnce(&Arc<Server>),
+    E: Future<Output = std::io::Result<End>>,
+{
+    let Course {
+        gather, up, end, ..
+    } = course;
+    let mut end = std::pin::pin!(end);
     for warning in &config.warnings {
         warn!("{warning}");
     }
@@ -76,13 +127,23 @@ async fn serve(config: Config) -> Result<()> {
         Some(_) => ensemble::assemble(config, clock, seed)?,
     };
     data_dir.mark()?;
-    let joined = match &server.pipeline {
-        WritePath::Ensemble(engine) => {
-            Some(ensemble::join(engine, &server, &tasks, &stop.connected).await?)
+    let mut ports = None;
+    if let WritePath::Ensemble(engine) = &server.pipeline {
+        let (shell, own) = ensemble::open_ports(engine, &server, &tasks, &stop.connected).await?;
+        if let Some(gather) = gather {
+            tokio::select! {
+                _ = gather.wait() => {}
+                end = &mut end => return end.map(drop).map_err(Into::into),
+            }
         }
-        WritePath::Standalone(_) => None,
-    };
-    let result = serve_clients(server, port, joined, tasks, stop).await;
+        engine.begin(shell);
+        ports = Some(own);
+    }
+    let ran = Arc::clone(&server);
+    let result = serve_clients(server, port, ports, (tasks, stop), up, end).await;
+    if let WritePath::Ensemble(engine) = &ran.pipeline {
+        engine.retire();
+    }
     drop(purge);
     drop(data_dir);
     result
@@ -91,11 +152,12 @@ async fn serve(config: Config) -> Result<()> {
 async fn serve_clients(
     server: Arc<Server>,
     port: Option<ClientPort>,
-    joined: Option<Joined>,
-    tasks: TaskTracker,
-    stop: Stop,
+    ports: Option<OwnPorts>,
+    (tasks, stop): (TaskTracker, Stop),
+    up: impl FnOnce(&Arc<Server>),
+    end: impl Future<Output = std::io::Result<End>>,
 ) -> Result<()> {
-    let (line, ports) = joined.map(|joined| (joined.line, joined.ports)).unzip();
+    let (line, moving) = ports.map(|own| (own.line, own.moving)).unzip();
     if let Some(port) = port {
         let what = match &server.config.ensemble {
             None => "a standalone ZooKeeper".to_owned(),
@@ -111,17 +173,24 @@ async fn serve_clients(
     }
     let write_side = Arc::clone(&server);
     let mut writing = tokio::task::spawn_blocking(move || write_side.pipeline.run());
-    tokio::select! {
-        signal = stop_signal() => info!("{} received, stopping", signal?),
+    up(&server);
+    let end = tokio::select! {
+        end = end => end?,
         written = &mut writing => {
             // It never ends by itself but for an error.
-            written.context("the write thread panicked")??;
+            return written.context("the write thread panicked")?;
         }
-        moved = ended(ports) => {
-            moved.context("the ports cannot be moved")?;
+        moved = ended(moving) => return moved.context("the ports cannot be moved"),
+    };
+    stop.accepting.cancel();
+    match end {
+        End::Orderly(why) => info!("{why} received, stopping"),
+        End::Abrupt => {
+            // The tasks of the connections end with the runtime.
+            server.pipeline.abandon();
+            return writing.await.context("the write thread panicked")?;
         }
     }
-    stop.accepting.cancel();
     drain(&server, writing).await?;
     // Every answer is in an outbox now; the connections send them and close.
     stop.connected.cancel();
@@ -161,13 +230,13 @@ async fn drain(server: &Server, writing: JoinHandle<Result<()>>) -> Result<()> {
     Ok(())
 }
 
-async fn stop_signal() -> std::io::Result<&'static str> {
+async fn stop_signal() -> std::io::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
+    Ok(End::Orderly(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
-    })
+    }))
 }
 
 /// A seed from the operating system, for hash keys and the scatter of snapshots.

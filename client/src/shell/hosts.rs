@@ -123,6 +123,11 @@ impl Rounds {
         self.next()
     }
 
+    /// Makes this server the next one.
+    pub(super) fn put_first(&mut self, candidate: Candidate) {
+        self.left.push(candidate);
+    }
+
     fn shuffle(&mut self) {
         for at in (1..self.left.len()).rev() {
             self.random = crate::session::split_mix(self.random);
@@ -159,7 +164,8 @@ mod tests {
 
     #[test]
     fn table_of_connect_strings() {
-        let table: &[(&str, &[(&str, u16)], &str)] = &[
+        type Hosts = &'static [(&'static str, u16)];
+        let table: &[(&str, Hosts, &str)] = &[
             ("a", &[("a", 2181)], "/"),
             ("a:1", &[("a", 1)], "/"),
             ("a:1,b:2, c", &[("a", 1), ("b", 2), ("c", 2181)], "/"),

@@ -30,7 +30,7 @@ use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
 const ANSWERED_DIRECTLY: usize = 4;
 
 /// What the member's effects need of the shell. Set once the engine is there.
-pub(super) struct Shell {
+pub(crate) struct Shell {
     pub(super) engine: Arc<Engine>,
     pub(super) election: Arc<ElectionLinks>,
     /// Where the ports are to be found.
@@ -102,6 +102,22 @@ impl Core {
     pub(super) fn begin(&mut self, shell: Shell) {
         self.shell = Some(shell);
         self.handle(Input::Tick);
+    }
+
+    /// Nothing more is heard or said: connections to other servers close. What the effects
+    /// needed goes too, for it refers back to the engine, which would never be freed.
+    pub(super) fn retire(&mut self) {
+        self.shell = None;
+        if let Some(uplink) = self.uplink.take() {
+            uplink.stop.cancel();
+            if let Some(socket) = uplink.socket {
+                socket.close();
+            }
+        }
+        for learner in std::mem::take(&mut self.learners).into_values() {
+            learner.stop.cancel();
+            learner.socket.close();
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -67,6 +67,8 @@ pub(crate) struct Engine {
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
     status: Mutex<RoleStatus>,
+    /// Ends without the leave of the others.
+    abandoned: AtomicBool,
     relieved: Notify,
     crowded: AtomicBool,
 }
@@ -81,6 +83,7 @@ impl Engine {
             limits,
             failure: Mutex::new(None),
             status: Mutex::new(RoleStatus::Looking),
+            abandoned: AtomicBool::new(false),
             relieved: Notify::new(),
             crowded: AtomicBool::new(false),
         }
@@ -110,7 +113,7 @@ impl Engine {
     }
 
     /// Takes part from now on.
-    pub(super) fn begin(&self, shell: Shell) {
+    pub(crate) fn begin(&self, shell: Shell) {
         self.core.lock().begin(shell);
         self.queue.interrupt();
     }
@@ -118,6 +121,18 @@ impl Engine {
     /// Stops in an orderly way: a leader first sees to it that someone can take over.
     pub(crate) fn stop(&self) {
         self.post(Arrival::Peer(zab::Input::HandOver));
+    }
+
+    /// Ends at once, as if the process had been killed.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.queue.interrupt();
+    }
+
+    /// Closes the connections to other servers. To be called when [`Engine::run`] has ended and
+    /// nothing more is to be said to them.
+    pub(crate) fn retire(&self) {
+        self.core.lock().retire();
     }
 
     /// Bounds for what other servers send.
@@ -190,7 +205,7 @@ impl Engine {
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
             }
-            if self.status() == RoleStatus::Halted {
+            if self.status() == RoleStatus::Halted || self.abandoned.load(Ordering::Acquire) {
                 return Ok(());
             }
         }
@@ -198,7 +213,7 @@ impl Engine {
 
     /// Takes everything that is queued through the member, and the disk if that is soon done.
     fn work(&self, core: &mut Core) {
-        if !core.is_up() {
+        if !core.is_up() || self.abandoned.load(Ordering::Acquire) {
             // Nobody is heard before the ports are open; clients find this server closed.
             return;
         }

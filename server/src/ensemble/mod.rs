@@ -14,4 +14,4 @@ mod snapshots;
 mod start;
 
 pub(crate) use engine::{Arrival, Engine};
-pub(crate) use start::{Joined, assemble, join};
+pub(crate) use start::{OwnPorts, assemble, open_ports};

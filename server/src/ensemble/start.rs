@@ -31,7 +31,7 @@ use crate::pipeline::{Preparer, Purge, SnapshotPace};
 use crate::serve::Server;
 use crate::write_path::WritePath;
 
-/// Recovers a member from its disk. It does not take part before [`join`].
+/// Recovers a member from its disk. It does not take part before [`Engine::begin`].
 ///
 /// # Errors
 /// When it cannot start.
@@ -112,21 +112,22 @@ fn recover(
     Ok((Arc::new(engine), replica))
 }
 
-/// A member that takes part.
-pub(crate) struct Joined {
+/// The ports of a member, which follow its line of the configuration.
+pub(crate) struct OwnPorts {
     /// The own line of the configuration in force.
     pub(crate) line: watch::Receiver<MemberLine>,
     /// Ends if a port cannot be moved to where the line says.
-    pub(crate) ports: JoinHandle<Result<()>>,
+    pub(crate) moving: JoinHandle<Result<()>>,
 }
 
-/// Opens the ports between servers and takes part from now on.
-pub(crate) async fn join(
+/// Opens the ports between servers. The shell is for [`Engine::begin`]: before it, the member
+/// hears nobody and takes no part.
+pub(crate) async fn open_ports(
     engine: &Arc<Engine>,
     server: &Server,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> Result<Joined> {
+) -> Result<(Shell, OwnPorts)> {
     let ensemble = server.config.ensemble.as_ref().context("no ensemble")?;
     let runtime = tokio::runtime::Handle::current();
     let links = options::links(ensemble);
@@ -145,7 +146,7 @@ pub(crate) async fn join(
     );
     let election = Arc::new(election.await.context("election port")?);
     let (own_line, line) = watch::channel(own.clone());
-    let ports = ports::follow(line.clone(), learners, Arc::clone(&election), stop.clone());
+    let moving = ports::follow(line.clone(), learners, Arc::clone(&election), stop.clone());
     let shell = Shell {
         engine: Arc::clone(engine),
         election,
@@ -168,8 +169,7 @@ pub(crate) async fn join(
     if let Some(path) = ensemble.oracle.clone() {
         tasks.spawn(oracle::consult(Arc::clone(engine), path, stop.clone()));
     }
-    engine.begin(shell);
-    Ok(Joined { line, ports })
+    Ok((shell, OwnPorts { line, moving }))
 }
 
 /// Dials of a leader end after this, and begin anew until `connectToLearnerMasterLimit`.

@@ -340,23 +340,23 @@ impl Origin {
     }
 }
 
-/// Whether a request can be read, and does not kill a stock leader, as a learner finds out before
-/// it forwards it.
+/// Whether a request may be forwarded, as a learner finds out before it does: it can be read, and
+/// harms no leader, whatever its kind.
 ///
 /// # Errors
-/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken, BADARGUMENTS
-/// for a createTTL without a TTL.
+/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken,
+/// BADARGUMENTS for a createTTL without a TTL.
 pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), ErrorCode> {
-    let deadly = match Write::decode(op, body, limits)? {
+    let harmful = match Write::decode(op, body, limits)? {
         Write::Undecodable => return Err(ErrorCode::MarshallingError),
         Write::One(op) => create::lacks_ttl(&op),
-        // Those of a multi are what their flags make of them.
+        // In a multi a createTTL without a TTL is a create, in Apache too.
         Write::Multi(_) | Write::SetAcl(_) | Write::Reconfig => false,
     };
-    match deadly {
-        true => Err(ErrorCode::BadArguments),
-        false => Ok(()),
+    if harmful {
+        return Err(ErrorCode::BadArguments);
     }
+    Ok(())
 }
 
 /// Whether a request asks for an ephemeral node, for which a local session has to become
