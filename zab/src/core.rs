@@ -7,9 +7,9 @@ use crate::election::{Ballot, Strangers};
 use crate::history::History;
 use crate::input::{LeaderLink, ReadId};
 use crate::quorum::{Config, Configs};
-use crate::standing::Reputation;
+use crate::standing::{Reputation, Standing};
 use crate::writes::{Ticket, Writes};
-use crate::{Options, ServerId, Time};
+use crate::{Epoch, Options, ServerId, Time};
 use jute::quorum::config::Role;
 
 /// Everything that outlives a role.
@@ -43,6 +43,23 @@ impl Core {
     pub(crate) fn may_lead(&self) -> bool {
         let config = self.configs.committed();
         config.is_voter(self.me) && config.weight(self.me) > 0 && self.reputation.may_lead()
+    }
+
+    /// Whether this server's promise of an epoch may be one of a quorum.
+    ///
+    /// A server that started with an empty disk may be new, or wiped. For the very first epoch that
+    /// makes no difference that anyone could tell. But a later one says that some server has promised
+    /// before, so there may be a history: on a quorum, this server among it, of which the others are
+    /// down, while those that are here have promised and never got any further. So it takes part only
+    /// if every quorum that it may have been one of has a member that says it has no history. A
+    /// history that was acknowledged would be on that member's disk too; that two disks are wiped at
+    /// a time is beyond what can be seen.
+    pub(crate) fn may_promise(&self, epoch: Epoch) -> bool {
+        if self.reputation.standing() != Standing::Empty || epoch <= Epoch::ZERO.next() {
+            return true;
+        }
+        let may_have_it = |server| server == self.me || !self.reputation.is_without_history(server);
+        !self.configs.committed().is_quorum(may_have_it)
     }
 
     /// Participant or observer. Who is in no configuration follows as participants do, as in

@@ -53,6 +53,12 @@ pub enum Leave {
         /// The phase.
         phase: &'static str,
     },
+    /// This server's disk was empty, and those who may have a history are not here.
+    #[error(
+        "epoch {0} is not the first, and the disk was empty: it may have been wiped, and too few others \
+         say that they have no history either"
+    )]
+    PerhapsWiped(Epoch),
     /// The leader's epoch is older than one that was accepted.
     #[error("epoch {offered} was offered, {accepted} is accepted already")]
     OldEpoch {

@@ -440,7 +440,7 @@ impl PeerRole {
         from: ServerId,
         notification: Notification,
     ) -> Result<(), Exit> {
-        cx.core.reputation.heard(&notification.vote);
+        cx.core.reputation.heard(from, &notification.vote);
         if let Self::Halted = self {
             return Ok(());
         }

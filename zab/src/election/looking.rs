@@ -204,7 +204,14 @@ impl Looking {
                 ..cast
             };
             self.votes.record(from, recorded);
-            if self.votes.is_quorum(&cast, cx.core.configs.committed())
+            // The own vote of this round is one of them, as in Apache: the others may be no quorum
+            // without this server, and wait for it.
+            let (me, own) = (cx.core.me, has_voice(cx) && self.proposal == cast.vote);
+            let agrees = |server| match server == me {
+                true => own,
+                false => self.votes.agrees(server, &cast),
+            };
+            if cx.core.configs.committed().is_quorum(agrees)
                 && leads(cx, &self.votes, leader, round)
             {
                 return self.conclude(cx, cast.vote, round);

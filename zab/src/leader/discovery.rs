@@ -166,6 +166,14 @@ impl Leader {
             return Err(Leave::NoNextEpoch(newest).into());
         }
         let epoch = newest.next();
+        if !cx.core.may_lead() {
+            // It has heard of a history meanwhile, and has none.
+            return Err(Leave::PerhapsWiped(epoch).into());
+        }
+        if !cx.core.may_promise(epoch) {
+            // Whoever comes yet, or votes yet, may change that until initLimit is over.
+            return Ok(());
+        }
         self.phase = Phase::Accepting(Accepting { epoch });
         cx.store(Store::AcceptedEpoch(epoch));
         Ok(())

@@ -142,6 +142,9 @@ impl Discovering {
             // was not wiped. It is saved behind the leader's history.
             return Ok(Phase::Planning(acknowledge(cx, uplink, epoch, false)));
         }
+        if !cx.core.may_promise(epoch) {
+            return Err(Leave::PerhapsWiped(epoch));
+        }
         cx.store(Store::AcceptedEpoch(epoch));
         Ok(Phase::Accepting(Accepting { epoch }))
     }
