@@ -1,9 +1,15 @@
 //! Futures dropped at each of their await points.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell have clocks and sockets"
+)]
+
 mod common;
 
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use client::{Client, CreateOptions, Error, ErrorCode, Expected, WatcherType};
@@ -20,7 +26,7 @@ async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> bool
     let mut future = pin!(future);
     for _ in 0..polls {
         let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(_) = future.as_mut().poll(&mut context) {
+        if future.as_mut().poll(&mut context).is_ready() {
             return true;
         }
         // So that the next poll finds something new, now and then.

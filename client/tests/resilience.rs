@@ -1,5 +1,11 @@
 //! Lost connections, expired sessions, and what is promised about order and bounds.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell have clocks and sockets"
+)]
+
 mod common;
 
 use std::time::Duration;
