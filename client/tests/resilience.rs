@@ -1,5 +1,11 @@
 //! Lost connections, expired sessions, and what is promised about order and bounds.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell have clocks and sockets"
+)]
+
 mod common;
 
 use std::time::Duration;
@@ -113,6 +119,60 @@ async fn a_loss_tells_what_may_have_happened() {
     // The session goes on, and nothing of the old connection comes late.
     let third = soon(client.create("/second", "", &persistent)).await;
     assert!(third.is_ok(), "{third:?}");
+}
+
+#[tokio::test]
+async fn a_watch_that_fires_with_its_own_answer_is_told() {
+    let (server, proxy, client) = behind_proxy(LONG).await;
+    let other = server.client().await;
+    let persistent = CreateOptions::persistent();
+    client.create("/there", "", &persistent).await.expect("new");
+    proxy.hold_answers(true);
+    let absent = client.exists_and_watch("/absent");
+    let there = client.get_data_and_watch("/there");
+    // Behind the reads, whose answers are held: so they were served before what follows.
+    let marker = client.create("/marker", "", &persistent);
+    until("the marker is there", async || {
+        other.exists("/marker").await.expect("an answer").is_some()
+    })
+    .await;
+    other.create("/absent", "", &persistent).await.expect("new");
+    other
+        .set_data("/there", "x", Expected::Any)
+        .await
+        .expect("written");
+    proxy.hold_answers(false);
+    let (none, created) = soon(absent).await.expect("an answer");
+    let (node, changed) = soon(there).await.expect("an answer");
+    assert_eq!((none, node.stat.version), (None, 0));
+    assert_eq!(
+        soon(created).await.expect("an event").kind,
+        EventType::NodeCreated
+    );
+    assert_eq!(
+        soon(changed).await.expect("an event").kind,
+        EventType::NodeDataChanged
+    );
+    soon(marker).await.expect("new");
+}
+
+#[tokio::test]
+async fn states_end_with_the_session() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let mut states = client.states();
+    let mut never = client.states();
+    client.close().await.expect("closed");
+    assert_eq!(
+        soon(states.changed()).await.map(|state| state.status),
+        Some(Status::Closed)
+    );
+    assert_eq!(soon(states.changed()).await, None);
+    assert_eq!(
+        soon(never.wait_for(|state| state.connection == 9)).await,
+        None
+    );
+    assert_eq!(client.state().status, Status::Closed);
 }
 
 #[tokio::test]

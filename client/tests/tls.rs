@@ -1,6 +1,11 @@
 //! TLS: a relay that speaks it stands before a plain server.
 
 #![cfg(feature = "tls")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell have clocks and sockets"
+)]
 
 mod common;
 

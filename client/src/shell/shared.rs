@@ -16,6 +16,9 @@ use super::state::{State, Status};
 use super::watch::{Class, Registry, Subscription};
 use crate::session::{Effect, End, Failure, Input, Reply, Request, Session, Token};
 
+/// Room for so many effects is kept from one time to the next.
+const EFFECTS_KEPT_MAX: usize = 4096;
+
 /// What came back for a call.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -31,6 +34,8 @@ pub(crate) struct Registering {
     pub(crate) class: Class,
     /// In full.
     pub(crate) path: String,
+    /// Is it also set where there is no node? An exists does that.
+    pub(crate) absent_too: bool,
 }
 
 /// What an unanswered request is for.
@@ -84,13 +89,16 @@ struct Inner {
     slots: Slots<Slot>,
     registry: Registry,
     effects: Vec<Effect>,
+    /// An empty list that takes its turn.
+    spare: Vec<Effect>,
     /// To be sent on the present connection.
     out: Vec<u8>,
     wish: Option<Wish>,
     /// Of the driver, when it sleeps.
     driver: Option<Waker>,
     state: State,
-    states: watch::Sender<State>,
+    /// None after the last state.
+    states: Option<watch::Sender<State>>,
     closing: Option<Closing>,
     last_error: Option<String>,
     /// Answers to be handed out once the lock is given up.
@@ -123,11 +131,12 @@ impl Shared {
             slots: Slots::default(),
             registry: Registry::new(watch_buffer),
             effects: Vec::new(),
+            spare: Vec::new(),
             out: Vec::new(),
             wish: None,
             driver: None,
             state,
-            states,
+            states: Some(states),
             closing: None,
             last_error: None,
             done: Vec::new(),
@@ -340,9 +349,13 @@ impl Inner {
     fn absorb(&mut self, now_us: u64, shared: &Arc<Shared>) {
         while !self.effects.is_empty() {
             // What follows from an effect comes behind those that are there.
-            for effect in std::mem::take(&mut self.effects) {
+            let spare = std::mem::take(&mut self.spare);
+            let mut effects = std::mem::replace(&mut self.effects, spare);
+            for effect in effects.drain(..) {
                 self.effect(now_us, effect, shared);
             }
+            effects.shrink_to(EFFECTS_KEPT_MAX);
+            self.spare = effects;
         }
     }
 
@@ -393,7 +406,9 @@ impl Inner {
 
     fn stands(&mut self, status: Status) {
         self.state.status = status;
-        self.states.send_replace(self.state);
+        if let Some(states) = &self.states {
+            states.send_replace(self.state);
+        }
     }
 
     fn ended(&mut self, end: End) {
@@ -403,6 +418,8 @@ impl Inner {
             End::Closed => Status::Closed,
             End::AuthFailed => Status::AuthFailed,
         });
+        // Its readers learn that nothing follows.
+        self.states = None;
         if let Some(closing) = &mut self.closing {
             let unconfirmed = closing.unconfirmed;
             let waiters = closing.waiters.drain(..);
@@ -431,12 +448,16 @@ impl Inner {
                 };
                 self.done.push((waiter, answer));
             }
-            Some(Slot::Call(waiter, Some(Registering { class, path }))) => {
-                // What the session keeps says whether the request set a watch: an exists does
-                // so also when there is no node.
-                let refused = Err(Failure::Refused(ErrorCode::NoNode));
-                let is_set = outcome.is_ok()
-                    || outcome == refused && self.session.watches().contains(&path, class.kind());
+            Some(Slot::Call(waiter, Some(watch))) => {
+                let Registering {
+                    class,
+                    path,
+                    absent_too,
+                } = watch;
+                // Not what the session keeps: an event that came in the same piece may have
+                // used the watch up already.
+                let absent = Err(Failure::Refused(ErrorCode::NoNode));
+                let is_set = outcome.is_ok() || absent_too && outcome == absent;
                 let subscriber = self.registry.finish(class, &path, is_set);
                 if subscriber.is_none() {
                     self.tidy(now_us, class, &path);
