@@ -55,7 +55,7 @@ async fn told(server: &Server, name: &str) -> u64 {
 
 #[tokio::test]
 async fn a_connect_that_is_dropped_leaves_no_session() {
-    let server = Server::with("4lw.commands.whitelist=*");
+    let server = Server::start().await;
     let before = told(&server, "zk_global_sessions").await;
     at_each_await(|_| async { server.builder().auth("digest", "a:b").connect().await }).await;
     until("all sessions are closed", async || {
@@ -66,7 +66,7 @@ async fn a_connect_that_is_dropped_leaves_no_session() {
 
 #[tokio::test]
 async fn a_get_that_is_dropped_disturbs_nobody() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server.client().await;
     client
         .create("/g", "kept", &CreateOptions::persistent())
@@ -86,7 +86,7 @@ async fn a_get_that_is_dropped_disturbs_nobody() {
 
 #[tokio::test]
 async fn a_create_that_is_dropped_happened_or_not() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(1)
@@ -118,7 +118,7 @@ async fn a_create_that_is_dropped_happened_or_not() {
 
 #[tokio::test]
 async fn a_multi_that_is_dropped_happened_as_a_whole_or_not() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server.client().await;
     let both = async |client: &Client, polls: usize| {
         let names = [format!("/a{polls}"), format!("/b{polls}")];

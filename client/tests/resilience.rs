@@ -12,9 +12,9 @@ use common::{Proxy, Server, soon, until};
 
 /// A server, a proxy before it, and a client behind that.
 async fn behind_proxy(timeout: Duration) -> (Server, Proxy, Client) {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .session_timeout(timeout)
         .connect()
         .await;
@@ -87,9 +87,9 @@ async fn session_and_watches_survive_a_lost_connection() {
 
 #[tokio::test]
 async fn a_loss_tells_what_may_have_happened() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .outstanding_max(1)
         .connect()
         .await
@@ -117,9 +117,9 @@ async fn a_loss_tells_what_may_have_happened() {
 
 #[tokio::test]
 async fn calls_wait_for_a_connection_up_to_their_limit() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .unsent_timeout(Duration::from_millis(300))
         .connect()
         .await
@@ -171,7 +171,7 @@ async fn an_expired_session_ends_everything_and_can_be_followed_by_another() {
 
 #[tokio::test]
 async fn calls_happen_in_the_order_in_which_they_were_made() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(3)
@@ -194,9 +194,9 @@ async fn calls_happen_in_the_order_in_which_they_were_made() {
 
 #[tokio::test]
 async fn what_waits_is_bounded() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .outstanding_max(2)
         .waiting_max(3)
         .connect()
@@ -232,7 +232,7 @@ async fn calls_made_together_make_one_write() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(1)
@@ -250,7 +250,7 @@ async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
 
 #[tokio::test]
 async fn the_last_clone_closes_the_session() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (client, other) = (server.client().await, server.client().await);
     let clone = client.chroot("/x").expect("a path");
     let (_, created) = other.exists_and_watch("/e").await.expect("an answer");
@@ -311,12 +311,12 @@ async fn identities_are_given_again() {
 
 #[test]
 fn a_runtime_that_goes_takes_nobody_along() {
-    let server = Server::start();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let (client, mut watcher) = runtime.block_on(async {
+    let (_server, client, mut watcher) = runtime.block_on(async {
+        let server = Server::start().await;
         let client = server.client().await;
         let watcher = client.add_watch("/", AddWatchMode::Persistent).await;
-        (client, watcher.expect("set"))
+        (server, client, watcher.expect("set"))
     });
     drop(runtime);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -329,4 +329,65 @@ fn a_runtime_that_goes_takes_nobody_along() {
             .await;
         assert_eq!(refused.expect_err("no path").code(), None::<ErrorCode>);
     });
+}
+
+/// A server without a quorum, as far as a client can tell: it grants sessions of its own and
+/// says `ro`, or `rw` when `serves` says so.
+async fn read_only_server(
+    writable: std::sync::Arc<std::sync::atomic::AtomicBool>,
+) -> std::net::SocketAddr {
+    use jute::proto::ConnectResponse;
+    use jute::wire::Encode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let is_writable = writable.load(std::sync::atomic::Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut first = [0; 4];
+                stream.read_exact(&mut first).await?;
+                if first == *b"isro" {
+                    let answer: &[u8] = if is_writable { b"rw" } else { b"ro" };
+                    return stream.write_all(answer).await;
+                }
+                let mut rest = vec![0; u32::from_be_bytes(first) as usize];
+                stream.read_exact(&mut rest).await?;
+                let mut answer = Vec::new();
+                jute::frame::append(&mut answer, |out| {
+                    ConnectResponse {
+                        protocol_version: 0,
+                        timeout_ms: 4000,
+                        session_id: if is_writable { 2 } else { 1 },
+                        passwd: Some(&[1; 16]),
+                        read_only: Some(!is_writable),
+                    }
+                    .encode(out);
+                });
+                stream.write_all(&answer).await?;
+                // Serves nothing more, but stays.
+                while stream.read(&mut [0; 512]).await? > 0 {}
+                Ok::<_, std::io::Error>(())
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_read_only_server_is_left_for_one_that_takes_writes() {
+    let writable = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let address = read_only_server(std::sync::Arc::clone(&writable)).await;
+    let client = Client::builder(address.to_string())
+        .read_only(true)
+        .connect()
+        .await;
+    let client = client.expect("a session");
+    assert_eq!(client.state().status, Status::ConnectedReadOnly);
+    writable.store(true, std::sync::atomic::Ordering::SeqCst);
+    wait_for(&client, Status::Connected).await;
+    assert_eq!(client.session_id(), 2);
 }

@@ -1,6 +1,7 @@
 //! Whose the data directories are: no two servers write to one at the same time, and a member of
 //! an ensemble goes on with no history but its own.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -54,17 +55,16 @@ impl DataDir {
     /// # Errors
     /// If they are another server's.
     pub(crate) fn claim(config: &Config) -> Result<Self, DataDirError> {
-        let mut dirs = vec![config.data_dir.as_path()];
-        if config.data_log_dir != config.data_dir {
-            dirs.push(config.data_log_dir.as_path());
-        }
-        let mut locks = Vec::new();
-        for dir in dirs {
+        // By whatever names: one directory is locked once.
+        let mut dirs = BTreeSet::new();
+        for dir in [&config.data_dir, &config.data_log_dir] {
             if config.storage.datadir_autocreate {
                 let _ = fs::create_dir_all(dir);
             }
-            locks.extend(lock(dir)?);
+            dirs.insert(dir.canonicalize().unwrap_or_else(|_| dir.clone()));
         }
+        let locks = dirs.iter().filter_map(|dir| lock(dir).transpose());
+        let locks = locks.collect::<Result<_, _>>()?;
         let mark = config.ensemble.as_ref().map(|ensemble| {
             let mark = config.data_dir.join("version-2").join(MARK);
             (mark, ensemble.me)

@@ -71,7 +71,7 @@ const FAULTS_KNOWN: [(Fault, &str, usize, usize); 25] = [
     (Fault::SlowDisk, "slow-disk", 1, 1),
     (Fault::Purge, "purge", 1, 1),
     (Fault::ClientDies, "client-dies", 1, 1),
-    (Fault::Rot, "rot", 1, 0),
+    (Fault::Rot, "rot", 1, 1),
     (Fault::CrashAt, "crash-at", 0, 1),
     (Fault::Blackout, "blackout", 0, 1),
     (Fault::Partition, "partition", 0, 1),

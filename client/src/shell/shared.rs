@@ -14,7 +14,7 @@ use super::error::Error;
 use super::slots::Slots;
 use super::state::{State, Status};
 use super::watch::{Class, Registry, Subscription};
-use crate::session::{Effect, End, Failure, Input, Options, Reply, Request, Session, Token};
+use crate::session::{Effect, End, Failure, Input, Reply, Request, Session, Token};
 
 /// What came back for a call.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub(crate) struct Work {
     /// When there is more to do.
     pub(crate) deadline: Option<Instant>,
     pub(crate) has_ended: bool,
+    /// A server that takes writes is to be looked for.
+    pub(crate) is_read_only: bool,
 }
 
 /// What all parts of a client share.
@@ -105,18 +107,19 @@ impl std::fmt::Debug for Inner {
 
 impl Shared {
     pub(crate) fn new(
-        options: Options,
+        session: Session,
+        session_timeout: Duration,
         watch_buffer: usize,
     ) -> (Arc<Self>, watch::Receiver<State>) {
         let state = State {
             status: Status::Connecting,
             session_id: 0,
-            session_timeout: Duration::from_millis(options.timeout_ms.unsigned_abs().into()),
+            session_timeout,
             connection: 0,
         };
         let (states, receiver) = watch::channel(state);
         let inner = Inner {
-            session: Session::new(options),
+            session,
             slots: Slots::default(),
             registry: Registry::new(watch_buffer),
             effects: Vec::new(),
@@ -225,6 +228,7 @@ impl Shared {
             }
             let wish = inner.wish.take();
             let has_ended = inner.session.has_ended();
+            let is_read_only = inner.session.is_read_only();
             let deadline = inner.deadline_us();
             let deadline = deadline.map(|us| self.start + Duration::from_micros(us));
             inner.driver = Some(waker.clone());
@@ -232,6 +236,7 @@ impl Shared {
                 wish,
                 deadline,
                 has_ended,
+                is_read_only,
             }
         })
     }

@@ -64,6 +64,7 @@ pub(crate) struct Core {
 /// The connection to the leader.
 struct Uplink {
     link: LeaderLink,
+    to: ServerId,
     socket: Option<Arc<PeerSocket>>,
     stop: CancellationToken,
 }
@@ -326,7 +327,9 @@ impl Core {
                 self.connect(link, to, addresses);
             }
             Io::LeaveLeader(link, why) => {
-                info!("leaving the leader: {why}");
+                if let Some(uplink) = self.uplink.as_ref().filter(|uplink| uplink.link == link) {
+                    info!("leaving leader {}: {why}", uplink.to);
+                }
                 self.leave_leader(Some(link));
             }
             Io::ToLeader(link, packet) => self.send_up(link, &packet),
@@ -353,8 +356,9 @@ impl Core {
     /// How a learner is synchronised, in Apache's words as far as they fit.
     fn tell(&self, link: LearnerLink, packet: &LeaderPacket) {
         let learner = || {
-            let learner = self.member.peer().learner(link);
-            learner.map_or_else(|| "?".to_owned(), |server| server.to_string())
+            let learner = self.learners.get(&link);
+            let server = learner.and_then(|learner| learner.socket.server());
+            server.map_or_else(|| "?".to_owned(), |server| server.to_string())
         };
         match packet {
             LeaderPacket::Diff { zxid } => {
@@ -381,6 +385,7 @@ impl Core {
         }
         self.uplink = Some(Uplink {
             link,
+            to,
             socket: None,
             stop,
         });
@@ -445,6 +450,8 @@ impl Core {
         learner.stop.cancel();
         if why.is_orderly() {
             info!("learner {peer} is let go: {why}");
+            // The process may end before the connection's task gets its turn.
+            flush_one(&learner.socket);
             learner.socket.close();
         } else {
             info!("connection from {peer} to the quorum port is closed: {why}");

@@ -1,6 +1,6 @@
 //! The ports between servers: opened at the start, and moved when a reconfiguration says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl PeerPort {
             true => ("0.0.0.0".to_owned(), address.port),
             false => (address.host.clone(), address.port),
         };
-        let wanted: Vec<_> = own.iter().map(place).collect();
+        let wanted: BTreeSet<_> = own.iter().map(place).collect();
         let fresh = |address: &&(String, u16)| !self.open.contains_key(*address);
         let fresh: Vec<_> = wanted.iter().filter(fresh).cloned().collect();
         let in_the_way = |(_, port): &(String, u16)| fresh.iter().any(|(_, new)| port == new);

@@ -238,7 +238,7 @@ impl Cluster {
         tell!(self.world, "server {}: {what} fails: {error}", at + 1);
         let machine = &self.machines[at];
         let excuses = crate::checkers::start::Excuses {
-            rotten: false,
+            rotten: machine.is_rotten,
             full: machine.disk_is_limited,
             failing: machine.disk_fails,
         };

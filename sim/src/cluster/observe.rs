@@ -59,6 +59,7 @@ impl Cluster {
 
     pub(super) fn role_changed(&mut self, at: usize, status: RoleStatus) -> Checked {
         let server = at as u64 + 1;
+        let now_us = self.now(at).monotonic_us;
         tell!(self.world, "server {server}: {}", status);
         let serves = matches!(
             status,
@@ -75,11 +76,18 @@ impl Cluster {
                 };
                 let (history, end) = (&self.world.history, process.log_end);
                 primary_integrity::established(history, &self.ledger, server, epoch, end)?;
-                let now_us = self.world.now_us;
                 process.ephemerals.started(&process.replica.read(), now_us);
             }
             RoleStatus::Following { .. } => self.world.coverage.count("follower synchronised"),
-            RoleStatus::Observing { .. } => self.world.coverage.count("observer synchronised"),
+            RoleStatus::Observing { .. } => {
+                self.world.coverage.count("observer synchronised");
+                let mut wires = self.net.wires.values();
+                let up = wires.find(|wire| wire.learner == at && wire.learner_open);
+                if up.is_some_and(|wire| Some(wire.leader) != self.leader()) {
+                    let coverage = &mut self.world.coverage;
+                    coverage.count("observer synchronised by an observer master");
+                }
+            }
             RoleStatus::Looking => self.world.coverage.count("looks for a leader"),
             RoleStatus::Preparing => self.world.coverage.count("elected"),
             RoleStatus::Joining { .. } => {}

@@ -108,6 +108,28 @@ fn a_request_that_cannot_be_read_is_refused_where_it_came_and_in_its_turn() {
     assert_eq!(replies, [(1, 0), (2, -5), (3, 0)]);
 }
 
+#[test]
+fn a_proposal_that_cannot_be_read_is_named_and_not_logged() {
+    let mut ensemble = Ensemble::new(3, options());
+    let follower = ensemble.follower();
+    let zxid = applied(&ensemble, follower).next();
+    let broken = zab::Entry {
+        zxid,
+        bytes: bytes::Bytes::from_static(b"no transaction"),
+        config: None,
+    };
+    ensemble.left.clear();
+    ensemble.propose_to(follower, broken);
+    assert_eq!(ensemble.left, [(follower, zab::Leave::Unreadable(zxid))]);
+    let logged = ensemble.nodes[&follower].disk.history.last();
+    assert!(logged.is_none_or(|entry| entry.zxid < zxid));
+    // It comes back to its leader.
+    ensemble.run_ms(900);
+    let (client, _) = ensemble.session(follower);
+    let replies = ask(&mut ensemble, &client, |out| create(out, 1, "/a", 0));
+    assert_eq!(replies, [(1, 0)]);
+}
+
 /// Apache's leader accepts it, and dies of it: a learner must not forward it. (Found by the suite
 /// `mixed`.)
 #[test]

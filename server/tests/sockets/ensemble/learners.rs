@@ -149,17 +149,19 @@ fn whoever_breaks_the_protocol_loses_the_connection() {
 #[test]
 fn a_server_that_comes_twice_is_heard_on_its_newer_connection() {
     let (ensemble, leader, follower) = two_of_three();
+    let mut client = ensemble.client(follower);
     let mut first = Learner::dial(ensemble.quorum_address(leader));
     first.observe(9);
     let peer = first.stream.local_addr().expect("connected").to_string();
     let mut second = Learner::dial(ensemble.quorum_address(leader));
     second.observe(9);
+    client.created("/n", 0);
+    client.close();
+    second.receive_at_last(PacketType::Inform);
     first.closed();
     let line = the_line(&ensemble, leader, &format!("{peer} "));
     assert!(line.contains("server 9 at"), "{line}");
     assert!(line.contains("server 9 connected anew"), "{line}");
-    ensemble.assert_goes_on(follower);
-    second.receive_at_last(PacketType::Inform);
 }
 
 /// A voter that has promised a later epoch can follow no leader of this one. It is not left alone.

@@ -3,6 +3,7 @@
 mod directories;
 mod handover;
 mod learners;
+mod observers;
 mod oracle;
 mod ports;
 mod requests;
