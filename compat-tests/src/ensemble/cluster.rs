@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::{POLL, tail};
 use crate::server::{Launcher, Settings, Which};
 use crate::tree_dump::{self, Tree};
+use crate::wire::op;
 
+use super::client::{Client, Patience, set_body};
 use super::config::{self, Plan};
 use super::member::{self, Member, Mode};
 use super::network::Network;
@@ -19,6 +21,10 @@ use super::network::Network;
 pub(crate) const SERVING_LIMIT: Duration = Duration::from_secs(90);
 /// What is below it belongs to each server: its times differ, and with proxies its data too.
 const LOCAL_NODES: &str = "/zookeeper/config";
+
+/// Written so that digests are remembered, each of so many transactions.
+const DIGEST_NODE: &str = "/digests";
+const DIGEST_EVERY: usize = 128;
 
 /// Members on one machine; killed when dropped.
 #[derive(Debug)]
@@ -224,8 +230,9 @@ impl Ensemble {
         }
     }
 
-    /// Waits until the leader counts every other running member as synchronised, and each of them
-    /// has what the leader had when it was asked: what an operator looks at before the next step.
+    /// Waits until every other running member has what the leader had when it was asked, and the
+    /// leader, if it counts them at all (`zk_synced_followers`), counts each as synchronised: what
+    /// an operator looks at before the next step.
     ///
     /// # Errors
     /// When they are not in time, or a word is not answered.
@@ -241,11 +248,13 @@ impl Ensemble {
             let behind = followers
                 .iter()
                 .find(|member| member.zxid().is_ok_and(|zxid| zxid < wanted));
-            if synced == Some(followers.len() as f64) && behind.is_none() {
+            let all = followers.len() as f64;
+            if synced.is_none_or(|synced| synced >= all) && behind.is_none() {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                bail!("{synced:?} followers are synchronised\n{}", self.tails());
+                let behind = behind.map(|member| member.id);
+                bail!("{synced:?} followers are synchronised, {behind:?} is behind {wanted:#x}");
             }
             std::thread::sleep(POLL);
         }
@@ -288,11 +297,24 @@ impl Ensemble {
     }
 
     /// Insists that the running members had the same tree at the last transaction for which all of
-    /// them remember its digest (they do for each 128th), and returns that transaction.
+    /// them remember its digest, and returns that transaction. They do for each 128th since they
+    /// were started: so there are some more first.
     ///
     /// # Errors
     /// Two digests that differ, or no transaction of which all remember one.
     pub(crate) fn equal_digests(&self) -> Result<u64> {
+        let running = self.members.iter().filter(|member| member.runs());
+        let addresses: Vec<SocketAddr> = running.map(|member| member.address).collect();
+        let mut client = Client::new(&addresses, Patience::USUAL);
+        client.ensure_node(DIGEST_NODE, b"", SERVING_LIMIT)?;
+        for _ in 0..2 * DIGEST_EVERY {
+            client.insist(op::SET_DATA, &set_body(DIGEST_NODE, b"", -1), SERVING_LIMIT)?;
+        }
+        for address in addresses {
+            client.move_to(&[address]);
+            client.sync(SERVING_LIMIT)?;
+        }
+        client.close();
         let mut common: Option<BTreeMap<u64, String>> = None;
         for member in self.members.iter().filter(|member| member.runs()) {
             let digests = member.digests()?;

@@ -35,8 +35,8 @@ pub(super) fn replacement(launcher: &Launcher, a: Which, b: Which) -> Result<Str
         std::thread::sleep(CALM);
         let outcomes = load.finish();
         let settled = settled(ensemble)?;
-        let tree = ensemble.equal_trees()?;
         ensemble.equal_digests()?;
+        let tree = ensemble.equal_trees()?;
         outcomes.verify(&tree)?;
         ensure!(
             outcomes.sessions_lost() == 0,
