@@ -12,7 +12,7 @@ use storage::{Disk, StorageError};
 
 use crate::read::LogReader;
 use crate::settings::Settings;
-use crate::tree::{Inflow, LocalSnapshot};
+use crate::tree::{Inflow, LocalSnapshot, SnapshotTarget};
 
 /// A member's files, for those who use them beside the one queue of writes: snapshots, readers of
 /// the log, the purge. Clones are the same.
@@ -72,7 +72,7 @@ impl Files {
 
     /// Starts a snapshot of the state, see [`LocalSnapshot`].
     pub fn begin_snapshot(&self, state: &mut State) -> LocalSnapshot {
-        LocalSnapshot::begin(self.clone(), state)
+        SnapshotTarget::member(self.clone()).begin(state)
     }
 
     /// A reader of the log, with places of its own in it.

@@ -50,4 +50,4 @@ pub use preparer::{FilePreparer, NoFilePreparer};
 pub use read::LogReader;
 pub use settings::{ConfigSettings, Settings, SnapshotSettings};
 pub use sink::{Notes, StateSink};
-pub use tree::{Inflow, InflowError, LocalSnapshot, Outflow, SnapshotProgress};
+pub use tree::{Inflow, InflowError, LocalSnapshot, Outflow, SnapshotProgress, SnapshotTarget};

@@ -4,6 +4,7 @@
 //! moves bytes between them and the operating system.
 
 pub mod admin;
+mod answering;
 mod clock;
 pub mod config;
 mod data_dir;
@@ -20,6 +21,7 @@ mod pipeline;
 mod queue;
 mod quota_log;
 mod serve;
+mod snapshots;
 mod standalone;
 mod write_path;
 

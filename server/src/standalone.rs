@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 
 use anyhow::Result;
+use journal::SnapshotTarget;
 use replica::{Replica, Sequencer};
 use storage::RollPolicy;
 use storage::log::LogHolds;
@@ -14,8 +15,9 @@ use crate::config::Config;
 use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
 use crate::options;
-use crate::pipeline::{Core, LogEnd, Pipeline, Preparer, Purge, SnapshotPace, Snapshots};
+use crate::pipeline::{Core, LogEnd, Pipeline, Preparer, Purge};
 use crate::serve::Server;
+use crate::snapshots::{SnapshotPace, Snapshots};
 use crate::write_path::WritePath;
 
 /// Loads what the configuration points to, and sets up the threads of the write path.
@@ -37,9 +39,11 @@ pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<S
     let pace = SnapshotPace::new(seed);
     let snapshots = Snapshots::new(
         Arc::clone(&replica),
-        Arc::clone(&disk),
-        layout.clone(),
-        options::snapshots(&config),
+        SnapshotTarget::alone(
+            Arc::clone(&disk),
+            layout.clone(),
+            options::snapshots(&config),
+        ),
         Arc::clone(&pace),
         Arc::clone(&metrics),
     );

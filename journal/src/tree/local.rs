@@ -3,12 +3,71 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jute::Zxid;
 use state::State;
 use state::snapshot::{SnapshotWalk, WalkEnd};
-use storage::{SnapshotWriter, StorageError};
+use storage::{Disk, Layout, SnapshotWriter, StorageError};
 
 use super::trailer;
 use crate::files::Files;
+use crate::settings::SnapshotSettings;
+
+/// What snapshots of the own state are made of, and where they go.
+#[derive(Clone)]
+pub struct SnapshotTarget {
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    settings: SnapshotSettings,
+    /// The history, if it can be cut or replaced, and may not be durable where it is applied.
+    /// `None` for a server alone, which applies what is durable and whose history only grows.
+    files: Option<Files>,
+}
+
+impl SnapshotTarget {
+    /// Snapshots of a server alone.
+    pub fn alone(disk: Arc<dyn Disk>, layout: Layout, settings: SnapshotSettings) -> Self {
+        Self {
+            disk,
+            layout,
+            settings,
+            files: None,
+        }
+    }
+
+    /// Snapshots of a member.
+    pub fn member(files: Files) -> Self {
+        let settings = files.settings();
+        Self {
+            disk: Arc::clone(files.disk()),
+            layout: settings.layout.clone(),
+            settings: settings.snapshot,
+            files: Some(files),
+        }
+    }
+
+    /// Starts a snapshot of the state.
+    pub fn begin(&self, state: &mut State) -> LocalSnapshot {
+        LocalSnapshot {
+            generation: self.generation(),
+            target: self.clone(),
+            walk: state.begin_snapshot(),
+            end: None,
+            piece: Vec::new(),
+            stage: Stage::Begun,
+        }
+    }
+
+    /// Which history it is.
+    fn generation(&self) -> u64 {
+        let generation = |files: &Files| files.history().generation;
+        self.files.as_ref().map_or(0, generation)
+    }
+
+    fn is_durable(&self, zxid: Zxid) -> bool {
+        let durable = |files: &Files| zxid <= files.durable();
+        self.files.as_ref().is_none_or(durable)
+    }
+}
 
 /// A snapshot being written, in steps: [`LocalSnapshot::copy`] under a short read guard, then
 /// [`LocalSnapshot::write`] without one, again and again.
@@ -17,7 +76,7 @@ use crate::files::Files;
 /// quorum may have committed it before. And it is thrown away when the history is truncated or
 /// replaced meanwhile, since it is one of the old history.
 pub struct LocalSnapshot {
-    files: Files,
+    target: SnapshotTarget,
     generation: u64,
     walk: SnapshotWalk,
     end: Option<WalkEnd>,
@@ -46,16 +105,9 @@ pub enum SnapshotProgress {
 }
 
 impl LocalSnapshot {
-    pub(crate) fn begin(files: Files, state: &mut State) -> Self {
-        let generation = files.history().generation;
-        Self {
-            files,
-            generation,
-            walk: state.begin_snapshot(),
-            end: None,
-            piece: Vec::new(),
-            stage: Stage::Begun,
-        }
+    /// The first zxid that it can be one of.
+    pub fn zxid(&self) -> Zxid {
+        self.walk.zxid
     }
 
     /// Bytes that are copied and wait to be written.
@@ -92,9 +144,8 @@ impl LocalSnapshot {
         writer.nodes_raw(&piece)?;
         self.piece = piece;
         self.piece.clear();
-        let durable = self.files.durable();
         match self.end {
-            Some(end) if end.zxid <= durable => self.finish(writer, end),
+            Some(end) if self.target.is_durable(end.zxid) => self.finish(writer, end),
             end => {
                 self.stage = Stage::Writing(Box::new(writer));
                 Ok(match end {
@@ -121,12 +172,11 @@ impl LocalSnapshot {
     }
 
     fn start(&self) -> Result<SnapshotWriter, StorageError> {
-        let settings = self.files.settings();
         SnapshotWriter::begin(
-            Arc::clone(self.files.disk()),
-            settings.layout.snap_dir(),
+            Arc::clone(&self.target.disk),
+            self.target.layout.snap_dir(),
             self.walk.zxid,
-            settings.snapshot.file,
+            self.target.settings.file,
             self.walk.sessions.iter().copied(),
             self.walk.acls.iter().map(|(index, acl)| (*index, &acl[..])),
         )
@@ -138,17 +188,18 @@ impl LocalSnapshot {
         end: WalkEnd,
     ) -> Result<SnapshotProgress, StorageError> {
         // The lock: between the look and the name nothing may be truncated.
-        let history = self.files.history();
-        if history.generation != self.generation {
+        let history = self.target.files.as_ref().map(Files::history);
+        let generation = history.as_ref().map_or(0, |history| history.generation);
+        if generation != self.generation {
             writer.abandon();
             return Ok(SnapshotProgress::Outdated);
         }
-        let path = writer.finish(trailer(&self.files.settings().snapshot, end))?;
+        let path = writer.finish(trailer(&self.target.settings, end))?;
         drop(history);
         Ok(SnapshotProgress::Done(path))
     }
 
     fn is_outdated(&self) -> bool {
-        self.files.history().generation != self.generation
+        self.target.generation() != self.generation
     }
 }

@@ -5,7 +5,7 @@ mod local;
 mod outflow;
 
 pub use inflow::{Inflow, InflowError};
-pub use local::{LocalSnapshot, SnapshotProgress};
+pub use local::{LocalSnapshot, SnapshotProgress, SnapshotTarget};
 pub use outflow::Outflow;
 
 use jute::txn::TxnDigest;

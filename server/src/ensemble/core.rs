@@ -8,8 +8,8 @@ use journal::{Inflow, LogReader, Write};
 use jute::Zxid;
 use jute::quorum::config::{Member, MemberAddress};
 use parking_lot::Mutex;
+use replica::Submission;
 use replica::member::{self, Effect, Input, Outcome};
-use replica::{Connection, Submission};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -20,14 +20,11 @@ use zab::{
 
 use super::disk::{self, Disk, DiskError, Job};
 use super::engine::{Arrival, Engine};
-use super::snapshots::Snapshots;
+use crate::answering::answer;
 use crate::clock::Clock;
 use crate::peer::election::{ElectionLinks, Members};
 use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
-
-/// With so few connections to answer, this thread sends the answers itself; with more their
-/// tasks do, on all cores.
-const ANSWERED_DIRECTLY: usize = 4;
+use crate::snapshots::Snapshots;
 
 /// What the member's effects need of the shell. Set once the engine is there.
 pub(crate) struct Shell {
@@ -194,11 +191,16 @@ impl Core {
                 Arrival::Tree(link, tree) => self.tree(link, tree),
                 Arrival::DiskDone => self.with_disk -= 1,
                 Arrival::SnapshotDue => {
-                    if self.snapshots.claim() {
-                        self.jobs.push(Job::BeginSnapshot);
+                    let claim = self.snapshots.claim();
+                    self.jobs.extend(claim.map(Job::BeginSnapshot));
+                }
+                Arrival::SnapshotMayBegin(claim) => {
+                    self.snapshots.start(claim);
+                    // One that is reading just now is used, and ages next time.
+                    if let Some(mut reader) = self.reader.try_lock() {
+                        reader.age();
                     }
                 }
-                Arrival::SnapshotMayBegin => self.snapshots.start(),
             }
         }
         self.submit(&mut submissions);
@@ -534,19 +536,6 @@ fn flush_one(socket: &PeerSocket) -> usize {
         Err(_) => {
             socket.wake();
             0
-        }
-    }
-}
-
-/// A connection whose input waited for its answers goes on by itself, and sends them with what
-/// comes after.
-fn answer(touched: &[Arc<Connection>]) {
-    let few = touched.len() <= ANSWERED_DIRECTLY;
-    for connection in touched {
-        if few && !connection.is_parked() {
-            connection.send_now();
-        } else {
-            connection.wake();
         }
     }
 }

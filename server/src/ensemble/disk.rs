@@ -9,6 +9,7 @@ use zab::{Store, Ticket};
 
 use super::engine::Arrival;
 use crate::pipeline::PanicEnds;
+use crate::snapshots::Claim;
 
 /// Something for the disk.
 pub(super) enum Job {
@@ -17,7 +18,7 @@ pub(super) enum Job {
     /// The state of snapshot and log, up to here.
     Reload(Zxid),
     /// A snapshot of the own state may begin: the log starts a new file.
-    BeginSnapshot,
+    BeginSnapshot(Claim),
 }
 
 impl Job {
@@ -39,7 +40,7 @@ pub(super) struct Done {
     pub(super) arrivals: Vec<Arrival>,
     pub(super) snapshot_due: bool,
     /// The log has a new file: the snapshot may be walked.
-    pub(super) snapshot_may_begin: bool,
+    pub(super) snapshot_may_begin: Option<Claim>,
     pub(super) failure: Option<DiskError>,
 }
 
@@ -141,9 +142,9 @@ pub(super) fn carry_out(journal: &mut Journal, jobs: Vec<Job>) -> Done {
                 done.write(journal, std::mem::take(&mut writes));
                 done.reload(journal, zxid);
             }
-            Job::BeginSnapshot => {
+            Job::BeginSnapshot(claim) => {
                 done.write(journal, std::mem::take(&mut writes));
-                done.begin_snapshot(journal);
+                done.begin_snapshot(journal, claim);
             }
         }
         if done.failure.is_some() {
@@ -181,9 +182,9 @@ impl Done {
         }
     }
 
-    fn begin_snapshot(&mut self, journal: &mut Journal) {
+    fn begin_snapshot(&mut self, journal: &mut Journal, claim: Claim) {
         match journal.begin_snapshot() {
-            Ok(()) => self.snapshot_may_begin = true,
+            Ok(()) => self.snapshot_may_begin = Some(claim),
             Err(error) => self.failure = Some(DiskError(error)),
         }
     }

@@ -18,6 +18,7 @@ use crate::peer::election::Place;
 use crate::peer::quorum::{PeerSocket, Port};
 use crate::pipeline::PanicEnds;
 use crate::queue::Queue;
+use crate::snapshots::Claim;
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -53,7 +54,7 @@ pub(crate) enum Arrival {
     /// The log's thread has done one batch of jobs; what came of them stands before this.
     DiskDone,
     /// The log has a new file: a snapshot may begin.
-    SnapshotMayBegin,
+    SnapshotMayBegin(Claim),
     /// The log has enough for a snapshot.
     SnapshotDue,
 }
@@ -244,7 +245,7 @@ impl Engine {
             self.failure.lock().get_or_insert(failure);
             self.queue.interrupt();
         }
-        let begin = snapshot_may_begin.then_some(Arrival::SnapshotMayBegin);
+        let begin = snapshot_may_begin.map(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
         let arrivals = arrivals.into_iter().chain(begin).chain(due);
         self.queue.post(arrivals.chain([Arrival::DiskDone]));

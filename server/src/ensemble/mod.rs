@@ -10,7 +10,6 @@ mod disk;
 mod engine;
 mod oracle;
 mod ports;
-mod snapshots;
 mod start;
 
 pub(crate) use engine::{Arrival, Engine};

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use journal::{Journal, Opened};
+use journal::{Journal, Opened, SnapshotTarget};
 use jute::quorum::config::Member as MemberLine;
 use replica::{Member, Replica};
 use tokio::sync::watch;
@@ -19,7 +19,6 @@ use super::disk::Disk;
 use super::engine::{Arrival, Engine};
 use super::oracle;
 use super::ports::{self, LearnerPorts, endpoints};
-use super::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::config::{Config, EnsembleSettings};
 use crate::disk::RealDisk;
@@ -27,8 +26,9 @@ use crate::metrics::Metrics;
 use crate::options;
 use crate::peer::election::{ElectionEvent, ElectionLinks, Members};
 use crate::peer::quorum::{Outflows, Uplinks};
-use crate::pipeline::{Preparer, Purge, SnapshotPace};
+use crate::pipeline::{Preparer, Purge};
 use crate::serve::Server;
+use crate::snapshots::{SnapshotPace, Snapshots};
 use crate::write_path::WritePath;
 
 /// Recovers a member from its disk. It does not take part before [`Engine::begin`].
@@ -103,7 +103,7 @@ fn recover(
     );
     let snapshots = Snapshots::new(
         Arc::clone(&replica),
-        files.clone(),
+        SnapshotTarget::member(files.clone()),
         SnapshotPace::new(seed),
         Arc::clone(metrics),
     );

@@ -1,14 +1,10 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use replica::{Batch, Connection, Sequencer, Submission, Ticket};
+use replica::{Batch, Sequencer, Submission, Ticket};
 
-use super::Snapshots;
+use crate::answering::answer;
 use crate::clock::Clock;
-
-/// With so few connections to answer, this thread sends the answers itself; with more
-/// their tasks do, on all cores.
-const ANSWERED_DIRECTLY: usize = 4;
+use crate::snapshots::Snapshots;
 
 /// Decides: prepares rounds, commits them when they are durable, answers.
 pub(crate) struct Core {
@@ -41,18 +37,5 @@ impl Core {
     /// Refuses a round for which there is no space, and those behind it.
     pub(super) fn refuse(&mut self, ticket: Ticket) {
         answer(&self.sequencer.refuse(ticket, self.clock.now()));
-    }
-}
-
-/// A connection whose input waited for its answers goes on by itself, and sends them with
-/// what comes after.
-fn answer(touched: &[Arc<Connection>]) {
-    let few = touched.len() <= ANSWERED_DIRECTLY;
-    for connection in touched {
-        if few && !connection.is_parked() {
-            connection.send_now();
-        } else {
-            connection.wake();
-        }
     }
 }

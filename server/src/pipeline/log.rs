@@ -13,8 +13,9 @@ use storage::StorageError;
 use storage::log::writer::record_len;
 use tracing::{error, info, warn};
 
-use super::{PanicEnds, SnapshotPace};
+use super::PanicEnds;
 use crate::metrics::Metrics;
+use crate::snapshots::{Claim, SnapshotPace};
 
 /// Appends, syncs, rolls and prepares what comes next.
 pub(crate) struct LogEnd {
@@ -35,7 +36,7 @@ pub(super) struct Written {
     /// behind it, was written.
     pub(super) refused: Option<Ticket>,
     /// A snapshot is due, and the log has a new file for what comes next.
-    pub(super) snapshot_due: bool,
+    pub(super) snapshot: Option<Claim>,
     /// What reached the disk is unknown until the next start.
     pub(super) failed: Option<StorageError>,
 }
@@ -84,9 +85,11 @@ impl LogEnd {
             written.durable.push(batch.ticket);
         }
         self.sync()?;
-        if self.end.is_snapshot_due() && self.pace.claim() {
+        if self.end.is_snapshot_due()
+            && let Some(claim) = self.pace.claim()
+        {
             self.end.begin_snapshot(self.pace.random())?;
-            written.snapshot_due = true;
+            written.snapshot = Some(claim);
         }
         self.end.keep_ahead()
     }

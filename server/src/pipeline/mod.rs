@@ -5,7 +5,6 @@ mod core;
 mod log;
 mod preparer;
 mod purge;
-mod snapshots;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -23,7 +22,6 @@ pub(crate) use log::LogEnd;
 use log::{Log, Written};
 pub(crate) use preparer::Preparer;
 pub(crate) use purge::Purge;
-pub(crate) use snapshots::{SnapshotPace, Snapshots};
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -229,8 +227,8 @@ impl Pipeline {
             core.refuse(ticket);
             self.log.refusal_taken();
         }
-        if written.snapshot_due {
-            core.snapshots.start();
+        if let Some(claim) = written.snapshot {
+            core.snapshots.start(claim);
         }
     }
 }
