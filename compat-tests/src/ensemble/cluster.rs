@@ -22,8 +22,9 @@ pub(crate) const SERVING_LIMIT: Duration = Duration::from_secs(90);
 /// What is below it belongs to each server: its times differ, and with proxies its data too.
 const LOCAL_NODES: &str = "/zookeeper/config";
 
-/// Written so that digests are remembered, each of so many transactions.
-const DIGEST_NODE: &str = "/digests";
+/// Written so that there is something to have, and so that digests are remembered.
+const MARK_NODE: &str = "/marks";
+/// A digest is remembered for each of so many transactions.
 const DIGEST_EVERY: usize = 128;
 
 /// Members on one machine; killed when dropped.
@@ -230,14 +231,23 @@ impl Ensemble {
         }
     }
 
-    /// Waits until every other running member has what the leader had when it was asked, and the
-    /// leader, if it counts them at all (`zk_synced_followers`), counts each as synchronised: what
-    /// an operator looks at before the next step.
+    /// Writes something, and waits until every other running member has it, and the leader, if it
+    /// counts them at all (`zk_synced_followers`), counts each as synchronised: what an operator
+    /// looks at before the next step. Without a write a new leader shows a zxid of which nobody
+    /// else hears.
     ///
     /// # Errors
     /// When they are not in time, or a word is not answered.
     pub(crate) fn await_synced(&mut self) -> Result<()> {
+        Client::new(&self.addresses(), Patience::USUAL).ensure_node(
+            MARK_NODE,
+            b"",
+            SERVING_LIMIT,
+        )?;
         let leader = self.await_leader()?;
+        let mut client = Client::new(&[self.member(leader).address], Patience::USUAL);
+        client.insist(op::SET_DATA, &set_body(MARK_NODE, b"", -1), SERVING_LIMIT)?;
+        client.close();
         let wanted = self.member(leader).zxid()?;
         let deadline = Instant::now() + SERVING_LIMIT;
         loop {
@@ -306,9 +316,9 @@ impl Ensemble {
         let running = self.members.iter().filter(|member| member.runs());
         let addresses: Vec<SocketAddr> = running.map(|member| member.address).collect();
         let mut client = Client::new(&addresses, Patience::USUAL);
-        client.ensure_node(DIGEST_NODE, b"", SERVING_LIMIT)?;
+        client.ensure_node(MARK_NODE, b"", SERVING_LIMIT)?;
         for _ in 0..2 * DIGEST_EVERY {
-            client.insist(op::SET_DATA, &set_body(DIGEST_NODE, b"", -1), SERVING_LIMIT)?;
+            client.insist(op::SET_DATA, &set_body(MARK_NODE, b"", -1), SERVING_LIMIT)?;
         }
         for address in addresses {
             client.move_to(&[address]);
