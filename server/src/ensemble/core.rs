@@ -151,6 +151,7 @@ impl Core {
 
     fn take(&mut self, arrivals: Vec<Arrival>) {
         let mut submissions: Vec<Submission> = Vec::new();
+        let now = self.clock.now();
         for arrival in arrivals {
             if let Arrival::Submission(submission) = arrival {
                 submissions.push(submission);
@@ -163,7 +164,7 @@ impl Core {
                     self.handle(Input::Peer(input));
                     self.learner_lost(link);
                 }
-                Arrival::Peer(input) => self.handle(Input::Peer(input)),
+                Arrival::Peer(input) => self.member.take(now, input, &mut self.out),
                 Arrival::Heard(input, _) => {
                     debug!("{input:?}");
                     self.handle(Input::Peer(input));
@@ -182,6 +183,7 @@ impl Core {
             }
         }
         self.submit(&mut submissions);
+        self.member.work_off(now, &mut self.out);
     }
 
     /// Members of a configuration that is new here can be reached from now on.
