@@ -210,12 +210,17 @@ impl Window {
         is_due: impl Fn(Zxid) -> bool,
     ) -> impl Iterator<Item = &Entry> {
         let start = self.start_behind(after);
-        let (mut due, mut open) = (start, self.entries.len());
+        let is_due = |at: usize| is_due(self.entries[at].zxid);
+        // Most often there is none, or a few: the steps grow from one on.
+        let (mut due, mut open, mut step) = (start, self.entries.len(), 1);
         while due < open {
-            let middle = usize::midpoint(due, open);
-            match is_due(self.entries[middle].zxid) {
-                true => due = middle + 1,
-                false => open = middle,
+            let probe = (due + step - 1).min(open - 1);
+            match is_due(probe) {
+                true => (due, step) = (probe + 1, 2 * step),
+                false => {
+                    open = probe;
+                    step = (open - due).div_ceil(2).max(1);
+                }
             }
         }
         let mut configures = false;

@@ -256,7 +256,11 @@ mod tests {
             (ack(0x1_0000_0001), ping.clone(), false),
             (ping, ack(0x1_0000_0001), false),
         ] {
-            assert_eq!(later.supersedes(&earlier), expected, "{earlier:?} {later:?}");
+            assert_eq!(
+                later.supersedes(&earlier),
+                expected,
+                "{earlier:?} {later:?}"
+            );
         }
     }
 }

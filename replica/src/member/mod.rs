@@ -275,13 +275,15 @@ impl Member {
         &self.replica
     }
 
-    /// Requests that wait until proposals are taken again. Above some bound the shell reads
-    /// nothing more from learners.
+    /// Requests that wait until proposals are taken again, and steps that wait until a state is
+    /// loaded. Above some bound the shell reads nothing more from other servers, which is what bounds
+    /// both: a state is loaded by the disk, so what a leader sends meanwhile does not become durable.
     pub fn backlog(&self) -> usize {
-        match &self.duty {
+        let requests = match &self.duty {
             Duty::Leading(reign) => reign.backlog(),
             Duty::Waiting(_) | Duty::Following(_) | Duty::Halted => 0,
-        }
+        };
+        requests + self.agenda.len()
     }
 
     /// A transaction that no one could read back must not get into the log: the link that it

@@ -128,6 +128,10 @@ impl Core {
             self.follow_configs();
             // What others wait for leaves before this thread waits for the disk.
             self.flush();
+            // Room in a socket lets more follow.
+            while self.carry_effects() {
+                self.flush();
+            }
             if self.jobs.is_empty() {
                 return None;
             }
@@ -138,7 +142,7 @@ impl Core {
                 disk.push(jobs);
                 return None;
             }
-            let done = disk::carry_out(&mut disk.journal(), jobs);
+            let done = disk.carry_out_alone(jobs);
             if done.failure.is_some() {
                 return done.failure;
             }
@@ -241,12 +245,15 @@ impl Core {
         }
     }
 
-    fn carry_effects(&mut self) {
+    /// Whether there were any.
+    fn carry_effects(&mut self) -> bool {
+        let mut any = false;
         loop {
             let effects = self.out.take_effects();
             if effects.is_empty() {
-                return;
+                return any;
             }
+            any = true;
             for effect in effects {
                 self.carry(effect);
             }
@@ -454,8 +461,10 @@ impl Core {
         });
     }
 
-    /// Sends what the sockets take at once.
+    /// Sends what the sockets take at once: to clients first, who wait for nothing else.
     fn flush(&mut self) {
+        let touched = self.out.take_touched();
+        answer(&touched);
         if let Some(Uplink {
             socket: Some(socket),
             ..
@@ -473,8 +482,6 @@ impl Core {
         for (link, cost) in flushed {
             self.handle(Input::Peer(zab::Input::Flushed(link, cost)));
         }
-        let touched = self.out.take_touched();
-        answer(&touched);
     }
 }
 

@@ -116,7 +116,9 @@ impl Leader {
         }
         let committed = cx.core.history.committed();
         cx.core.history.append(entry.clone(), committed);
-        for link in self.learners.fed(Progress::History) {
+        let mut last = None;
+        while let Some(link) = self.learners.next_fed(last, Progress::History) {
+            last = Some(link);
             self.pump(cx, link);
         }
         cx.store(Store::Append(entry));
@@ -198,7 +200,9 @@ impl Leader {
     fn tell_commits(&mut self, cx: &mut Context<'_>, activates: bool) {
         let leader = self.designated;
         let last = self.due.last().copied().filter(|_| activates);
-        for link in self.learners.fed(Progress::History) {
+        let mut told = None;
+        while let Some(link) = self.learners.next_fed(told, Progress::History) {
+            told = Some(link);
             let Some(handler) = self.learners.get_mut(link) else {
                 continue;
             };

@@ -174,6 +174,14 @@ impl Leader {
                 session,
                 valid,
             } => self.revalidated(cx, link, session, valid),
+            Input::FromLearner(link, LearnerPacket::Request(request)) if !request.is_sync() => {
+                // As little as from a proposal, unless the learner is let go for it.
+                let learners = self.learners.len();
+                self.on_packet(cx, link, LearnerPacket::Request(request));
+                if self.learners.len() == learners {
+                    return Ok(());
+                }
+            }
             input => self.on_learner(cx, input),
         }
         self.settle(cx)

@@ -151,7 +151,10 @@ fn every_learner_packet_goes_there_and_back() {
         let first = packet::first(&out, LIMITS()).expect("a packet");
         let (decoded, len) = first.expect("a whole one");
         assert_eq!(len, out.len(), "{packet:?}");
-        assert_eq!(LearnerPacket::from_packet(decoded, LIMITS(), &mut None), Ok(packet));
+        assert_eq!(
+            LearnerPacket::from_packet(decoded, LIMITS(), &mut None),
+            Ok(packet)
+        );
     }
 }
 
