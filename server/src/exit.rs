@@ -4,6 +4,7 @@
 use storage::StorageError;
 
 use crate::config::ConfigError;
+use crate::data_dir::DataDirError;
 use crate::peer::listen::ListenError;
 
 /// An end for this error: the exit code and the last line on standard error.
@@ -19,6 +20,12 @@ pub struct Exit {
 pub(crate) const BROKEN: Exit = Exit {
     code: 1,
     closing_line: "Unexpected exception, exiting abnormally",
+};
+
+/// Apache takes mixed up directories for an error of the configuration.
+const MISPLACED: Exit = Exit {
+    code: 2,
+    closing_line: "Invalid config, exiting abnormally",
 };
 
 /// A port between servers cannot be had. For the client port it is [`BROKEN`].
@@ -38,16 +45,15 @@ pub fn exit(error: &anyhow::Error) -> Exit {
             ..BROKEN
         };
     }
+    if let Some(DataDirError::Foreign { .. }) = error.downcast_ref::<DataDirError>() {
+        return MISPLACED;
+    }
     match error.downcast_ref::<StorageError>() {
         Some(StorageError::MissingDirectory { .. }) => Exit {
             code: 3,
             closing_line: "Unable to access datadir, exiting abnormally",
         },
-        // Apache takes mixed up directories for an error of the configuration.
-        Some(StorageError::Misplaced { .. }) => Exit {
-            code: 2,
-            closing_line: "Invalid config, exiting abnormally",
-        },
+        Some(StorageError::Misplaced { .. }) => MISPLACED,
         _ => BROKEN,
     }
 }

@@ -6,7 +6,9 @@
 pub mod admin;
 mod clock;
 pub mod config;
+mod data_dir;
 mod disk;
+pub mod embedded;
 mod ensemble;
 mod exit;
 mod load;

@@ -1,21 +1,24 @@
 //! Brings a server up, keeps it running, and takes it down.
 
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use replica::Replica;
 use storage::Layout;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::ensemble::OwnPorts;
 use crate::metrics::Metrics;
-use crate::net::{ConnectionLimits, Listener, Stop};
+use crate::net::{ClientPort, Stop};
 use crate::write_path::WritePath;
 use crate::{ensemble, standalone};
 
@@ -31,6 +34,19 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessionless_timeout_ms: u64,
+    /// Where clients are served at the moment; -1 is nowhere.
+    pub(crate) client_port: AtomicI32,
+}
+
+/// How a server is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// What was submitted is finished, answers are delivered, a leader hands over. The reason
+    /// is for the log.
+    Orderly(&'static str),
+    /// At once, as if the process had been killed: connections break without a word. What the
+    /// log's thread has begun is still written.
+    Abrupt,
 }
 
 /// Runs the server of this configuration until a signal stops it.
@@ -39,19 +55,58 @@ pub(crate) struct Server {
 /// When it cannot start, or can no longer write its log.
 pub fn run(config: Config) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(IO_THREADS_MIN, usize::from);
+    let course = Course {
+        io_threads: cores,
+        gather: None,
+        up: |_: &Arc<Server>| (),
+        end: stop_signal(),
+    };
+    run_course(config, course)
+}
+
+/// What a server does besides serving.
+pub(crate) struct Course<U, E> {
+    /// Threads that move bytes; at least two.
+    pub(crate) io_threads: usize,
+    /// A member takes no part before the ports of all who meet here are open. Without it, one
+    /// that starts a little earlier than the others takes them for dead.
+    pub(crate) gather: Option<Arc<Barrier>>,
+    /// Called once it is up.
+    pub(crate) up: U,
+    /// When it is to end, and how.
+    pub(crate) end: E,
+}
+
+/// Runs the server of this configuration on a runtime of its own.
+///
+/// # Errors
+/// When it cannot start, or can no longer write its log.
+pub(crate) fn run_course<U, E>(config: Config, course: Course<U, E>) -> Result<()>
+where
+    U: FnOnce(&Arc<Server>),
+    E: Future<Output = std::io::Result<End>>,
+{
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.max(IO_THREADS_MIN))
+        .worker_threads(course.io_threads.max(IO_THREADS_MIN))
         .enable_all()
         .thread_name("zk-io")
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(config));
+    let served = runtime.block_on(serve(config, course));
     // What was not finished in time is not waited for a second time.
     runtime.shutdown_timeout(LAST_WORDS);
     served
 }
 
-async fn serve(config: Config) -> Result<()> {
+async fn serve<U, E>(config: Config, course: Course<U, E>) -> Result<()>
+where
+    U: FnOnce(&Arc<Server>),
+    E: Future<Output = std::io::Result<End>>,
+{
+    let Course {
+        gather, up, end, ..
+    } = course;
+    let mut end = std::pin::pin!(end);
     for warning in &config.warnings {
         warn!("{warning}");
     }
@@ -59,7 +114,11 @@ async fn serve(config: Config) -> Result<()> {
         warn!("forceSync=no: a power failure loses writes that were acknowledged");
     }
     // Bound first: a port that is taken must not cost a load of the database.
-    let listener = listener(&config)?;
+    let port = ClientPort::open(&config).await?;
+    if port.is_none() {
+        warn!("clientPort is not set: no client can connect");
+    }
+    let data_dir = DataDir::claim(&config)?;
     let (clock, seed) = (Clock::start(), seed());
     let stop = Stop::default();
     let tasks = TaskTracker::new();
@@ -67,66 +126,71 @@ async fn serve(config: Config) -> Result<()> {
         None => standalone::assemble(config, clock, seed)?,
         Some(_) => ensemble::assemble(config, clock, seed)?,
     };
+    data_dir.mark()?;
+    let mut ports = None;
     if let WritePath::Ensemble(engine) = &server.pipeline {
-        ensemble::join(engine, &server, &tasks, &stop.connected).await?;
+        let (shell, own) = ensemble::open_ports(engine, &server, &tasks, &stop.connected).await?;
+        if let Some(gather) = gather {
+            tokio::select! {
+                _ = gather.wait() => {}
+                end = &mut end => return end.map(drop).map_err(Into::into),
+            }
+        }
+        engine.begin(shell);
+        ports = Some(own);
     }
-    let result = serve_clients(server, listener, tasks, stop).await;
+    let ran = Arc::clone(&server);
+    let result = serve_clients(server, port, ports, (tasks, stop), up, end).await;
+    if let WritePath::Ensemble(engine) = &ran.pipeline {
+        engine.retire();
+    }
     drop(purge);
+    drop(data_dir);
     result
-}
-
-fn listener(config: &Config) -> Result<Option<Listener>> {
-    let Some(port) = config.client_port else {
-        warn!("clientPort is not set: no client can connect");
-        return Ok(None);
-    };
-    let limits = ConnectionLimits::new(
-        config.limits.max_cnxns.unwrap_or(0) as usize,
-        config.max_client_cnxns as usize,
-    );
-    let backlog = config
-        .listen_backlog
-        .and_then(|backlog| i32::try_from(backlog).ok());
-    let backlog = backlog.unwrap_or(0);
-    let keep_alive = config.limits.client_tcp_keep_alive;
-    let Some(host) = config.client_port_address.as_deref() else {
-        return Ok(Some(Listener::bind_all(port, backlog, keep_alive, limits)?));
-    };
-    let found = (host.trim_matches(['[', ']']), port).to_socket_addrs();
-    let found = found.ok().and_then(|mut addresses| addresses.next());
-    let address = found.with_context(|| format!("clientPortAddress={host} does not resolve"))?;
-    Ok(Some(Listener::bind(address, backlog, keep_alive, limits)?))
 }
 
 async fn serve_clients(
     server: Arc<Server>,
-    listener: Option<Listener>,
-    tasks: TaskTracker,
-    stop: Stop,
+    port: Option<ClientPort>,
+    ports: Option<OwnPorts>,
+    (tasks, stop): (TaskTracker, Stop),
+    up: impl FnOnce(&Arc<Server>),
+    end: impl Future<Output = std::io::Result<End>>,
 ) -> Result<()> {
-    if let Some(listener) = listener {
+    let (line, moving) = ports.map(|own| (own.line, own.moving)).unzip();
+    if let Some(port) = port {
         let what = match &server.config.ensemble {
             None => "a standalone ZooKeeper".to_owned(),
             Some(ensemble) => format!("member {} of an ensemble", ensemble.me),
         };
         info!(
             "serving {what} on {}, data in {}",
-            listener.local_addr()?,
+            port.local_addr()?,
             server.config.data_dir.display()
         );
         let server = Arc::clone(&server);
-        tokio::spawn(listener.run(server, tasks.clone(), stop.clone()));
+        tokio::spawn(port.run(server, tasks.clone(), stop.clone(), line));
     }
     let write_side = Arc::clone(&server);
     let mut writing = tokio::task::spawn_blocking(move || write_side.pipeline.run());
-    tokio::select! {
-        signal = stop_signal() => info!("{} received, stopping", signal?),
+    up(&server);
+    let end = tokio::select! {
+        end = end => end?,
         written = &mut writing => {
             // It never ends by itself but for an error.
-            written.context("the write thread panicked")??;
+            return written.context("the write thread panicked")?;
+        }
+        moved = ended(moving) => return moved.context("the ports cannot be moved"),
+    };
+    stop.accepting.cancel();
+    match end {
+        End::Orderly(why) => info!("{why} received, stopping"),
+        End::Abrupt => {
+            // The tasks of the connections end with the runtime.
+            server.pipeline.abandon();
+            return writing.await.context("the write thread panicked")?;
         }
     }
-    stop.accepting.cancel();
     drain(&server, writing).await?;
     // Every answer is in an outbox now; the connections send them and close.
     stop.connected.cancel();
@@ -139,6 +203,14 @@ async fn serve_clients(
     }
     info!("stopped");
     Ok(())
+}
+
+/// Waits for the end of those who move the ports between servers. There is none without an error.
+async fn ended(ports: Option<JoinHandle<Result<()>>>) -> Result<()> {
+    match ports {
+        Some(ports) => ports.await.context("the task of the ports panicked")?,
+        None => std::future::pending().await,
+    }
 }
 
 /// Time for clients to take what is queued for them.
@@ -158,13 +230,13 @@ async fn drain(server: &Server, writing: JoinHandle<Result<()>>) -> Result<()> {
     Ok(())
 }
 
-async fn stop_signal() -> std::io::Result<&'static str> {
+async fn stop_signal() -> std::io::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
+    Ok(End::Orderly(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
-    })
+    }))
 }
 
 /// A seed from the operating system, for hash keys and the scatter of snapshots.

@@ -42,4 +42,13 @@ impl WritePath {
             Self::Ensemble(engine) => engine.stop(),
         }
     }
+
+    /// Ends without a word to anybody: what is queued is not waited for, and a leader hands
+    /// nothing over.
+    pub(crate) fn abandon(&self) {
+        match self {
+            Self::Standalone(pipeline) => pipeline.stop(),
+            Self::Ensemble(engine) => engine.abandon(),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! An ensemble: its members, what lies between them, and what all of them must agree on.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -72,6 +73,13 @@ impl Ensemble {
         running.map(|member| member.id).collect()
     }
 
+    /// Ids of the members that run, but this one.
+    pub(crate) fn running_without(&self, id: u64) -> Vec<u64> {
+        let mut others = self.running();
+        others.retain(|other| *other != id);
+        others
+    }
+
     /// A member.
     ///
     /// # Panics
@@ -95,7 +103,7 @@ impl Ensemble {
         self.members.iter().map(|member| member.address).collect()
     }
 
-    /// Client addresses of these members, or of all others.
+    /// Client addresses of all members but this one.
     pub(crate) fn addresses_without(&self, id: u64) -> Vec<SocketAddr> {
         let others = self.members.iter().filter(|member| member.id != id);
         others.map(|member| member.address).collect()
@@ -216,7 +224,38 @@ impl Ensemble {
         }
     }
 
-    fn check_alive(&mut self) -> Result<()> {
+    /// Waits until the leader counts every other running member as synchronised, and each of them
+    /// has what the leader had when it was asked: what an operator looks at before the next step.
+    ///
+    /// # Errors
+    /// When they are not in time, or a word is not answered.
+    pub(crate) fn await_synced(&mut self) -> Result<()> {
+        let leader = self.await_leader()?;
+        let wanted = self.member(leader).zxid()?;
+        let deadline = Instant::now() + SERVING_LIMIT;
+        loop {
+            self.check_alive()?;
+            let synced = self.member(leader).metric("zk_synced_followers")?;
+            let running = self.members.iter().filter(|member| member.runs());
+            let followers: Vec<&Member> = running.filter(|member| member.id != leader).collect();
+            let behind = followers
+                .iter()
+                .find(|member| member.zxid().is_ok_and(|zxid| zxid < wanted));
+            if synced == Some(followers.len() as f64) && behind.is_none() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!("{synced:?} followers are synchronised\n{}", self.tails());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Fails when a member has ended by itself.
+    ///
+    /// # Errors
+    /// Its exit status and the end of its log.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
         self.members.iter_mut().try_for_each(Member::check_alive)
     }
 
@@ -246,6 +285,34 @@ impl Ensemble {
             }
         }
         Ok(first.context("no member runs")?.1)
+    }
+
+    /// Insists that the running members had the same tree at the last transaction for which all of
+    /// them remember its digest (they do for each 128th), and returns that transaction.
+    ///
+    /// # Errors
+    /// Two digests that differ, or no transaction of which all remember one.
+    pub(crate) fn equal_digests(&self) -> Result<u64> {
+        let mut common: Option<BTreeMap<u64, String>> = None;
+        for member in self.members.iter().filter(|member| member.runs()) {
+            let digests = member.digests()?;
+            let Some(known) = &mut common else {
+                common = Some(digests);
+                continue;
+            };
+            for (zxid, digest) in &digests {
+                if let Some(other) = known.get(zxid) {
+                    let id = member.id;
+                    anyhow::ensure!(
+                        other == digest,
+                        "after {zxid:#x} the tree of server {id} has digest {digest}, that of others {other}"
+                    );
+                }
+            }
+            known.retain(|zxid, _| digests.contains_key(zxid));
+        }
+        let last = common.and_then(|common| common.into_keys().next_back());
+        last.context("there is no transaction of which all members remember the digest")
     }
 
     /// The running members' digest mismatches. Apache's always count them.

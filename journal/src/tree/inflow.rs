@@ -215,7 +215,7 @@ fn write(files: &Files, state: &mut State) -> Result<(SnapshotWriter, WalkEnd), 
     let mut walk = state.begin_snapshot();
     let mut write = || {
         let settings = files.settings();
-        let mut writer = SnapshotWriter::begin_base(
+        let mut writer = SnapshotWriter::begin(
             Arc::clone(files.disk()),
             settings.layout.snap_dir(),
             walk.zxid,

@@ -7,9 +7,10 @@ use state::State;
 use state::apply::{Applied, DigestMismatch, Outcome as Change};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use zab::Standing;
 
 use super::client::{Client, Fate, Kind, Match, Unanswered};
-use super::{Duty, Effect, Load, Member, Mismatch, Outcome, Step};
+use super::{Duty, Effect, Load, Member, Outcome, Step};
 use crate::answer::{Deliver, error_of, reply_closed, reply_connect, reply_error};
 use crate::connection::Ending;
 use crate::{Now, Service};
@@ -204,7 +205,11 @@ impl Member {
     pub(super) fn rebuild(&mut self, mismatch: DigestMismatch, through: Zxid, out: &mut Outcome) {
         let rest = zab::Effect::Deliver { through };
         self.agenda.push_front(Step::Effect(rest));
-        if self.mismatch == Mismatch::Reported {
+        if matches!(
+            self.peer.standing(),
+            Standing::Mismatched | Standing::Suspect
+        ) {
+            // It was not cured by that before, and consensus knows.
             return;
         }
         let DigestMismatch { zxid, expected, .. } = mismatch;
@@ -225,7 +230,6 @@ impl Member {
         let cured = state.tree().digest() == expected;
         self.replace_state(now, state, out);
         if !cured {
-            self.mismatch = Mismatch::Reported;
             self.feed(now, zab::Input::DigestMismatch { zxid }, out);
         }
         if matches!(self.duty, Duty::Leading(_) | Duty::Following(_)) {

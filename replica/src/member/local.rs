@@ -95,7 +95,7 @@ impl Member {
                 }
                 Duty::Leading(_) if self.peer.may_propose() => {
                     client.kind = Kind::Upgrading;
-                    self.create_session(now, session, timeout_ms, self.peer.id(), out);
+                    self.create_session(now, (session, 0), timeout_ms, self.peer.id(), out);
                 }
                 Duty::Leading(_) | Duty::Waiting(_) | Duty::Halted => return Some(Fate::Held),
             }

@@ -135,7 +135,6 @@ pub struct Member {
     told_us: u64,
     /// A role that begins when everything before it is applied.
     entering: Option<RoleStatus>,
-    mismatch: Mismatch,
 }
 
 /// What this server does for its clients, and for other servers' clients.
@@ -167,14 +166,6 @@ enum Load {
     Reload,
     /// The tree is not what the history says it is.
     Rebuild { zxid: Zxid, expected: u64 },
-}
-
-/// What is known of the tree's digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mismatch {
-    None,
-    /// It was not cured by a rebuild, and consensus knows.
-    Reported,
 }
 
 impl Member {
@@ -211,7 +202,6 @@ impl Member {
             epoch: None,
             told_us: 0,
             entering: None,
-            mismatch: Mismatch::None,
             replica,
             options,
         }
@@ -454,7 +444,6 @@ impl Member {
             Load::Reload => {}
             Load::Install => self.tail.clear(),
         }
-        self.mismatch = Mismatch::None;
         self.replace_state(now, state, out);
     }
 

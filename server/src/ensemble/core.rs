@@ -10,6 +10,7 @@ use jute::quorum::config::{Member, MemberAddress};
 use parking_lot::Mutex;
 use replica::member::{self, Effect, Input, Outcome};
 use replica::{Connection, Submission};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use zab::{
@@ -29,9 +30,11 @@ use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
 const ANSWERED_DIRECTLY: usize = 4;
 
 /// What the member's effects need of the shell. Set once the engine is there.
-pub(super) struct Shell {
+pub(crate) struct Shell {
     pub(super) engine: Arc<Engine>,
-    pub(super) election: ElectionLinks,
+    pub(super) election: Arc<ElectionLinks>,
+    /// Where the ports are to be found.
+    pub(super) own_line: watch::Sender<Member>,
     pub(super) uplinks: Uplinks,
     pub(super) outflows: Outflows,
     pub(super) runtime: tokio::runtime::Handle,
@@ -61,6 +64,7 @@ pub(crate) struct Core {
 /// The connection to the leader.
 struct Uplink {
     link: LeaderLink,
+    to: ServerId,
     socket: Option<Arc<PeerSocket>>,
     stop: CancellationToken,
 }
@@ -98,6 +102,22 @@ impl Core {
     pub(super) fn begin(&mut self, shell: Shell) {
         self.shell = Some(shell);
         self.handle(Input::Tick);
+    }
+
+    /// Nothing more is heard or said: connections to other servers close. What the effects
+    /// needed goes too, for it refers back to the engine, which would never be freed.
+    pub(super) fn retire(&mut self) {
+        self.shell = None;
+        if let Some(uplink) = self.uplink.take() {
+            uplink.stop.cancel();
+            if let Some(socket) = uplink.socket {
+                socket.close();
+            }
+        }
+        for learner in std::mem::take(&mut self.learners).into_values() {
+            learner.stop.cancel();
+            learner.socket.close();
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -190,7 +210,8 @@ impl Core {
         self.member.work_off(now, &mut self.out);
     }
 
-    /// Members of a configuration that is new here can be reached from now on.
+    /// Members of a configuration that is new here can be reached from now on, and so can this
+    /// server where one in force says.
     fn follow_configs(&mut self) {
         let configs = self.member.peer().configs();
         let versions = (configs.committed().version(), configs.last_seen().version());
@@ -199,6 +220,13 @@ impl Core {
         {
             let members = Members::new(configs.committed(), configs.proposed().map(|seen| &**seen));
             shell.election.set_members(members);
+            if let Some(own) = configs.committed().members.get(&self.member.peer().id()) {
+                shell.own_line.send_if_modified(|line| {
+                    let moved = (&line.addresses, &line.client) != (&own.addresses, &own.client);
+                    line.clone_from(own);
+                    moved
+                });
+            }
         }
     }
 
@@ -308,7 +336,9 @@ impl Core {
                 self.connect(link, to, addresses);
             }
             Io::LeaveLeader(link, why) => {
-                info!("leaving the leader: {why}");
+                if let Some(uplink) = self.uplink.as_ref().filter(|uplink| uplink.link == link) {
+                    info!("leaving leader {}: {why}", uplink.to);
+                }
                 self.leave_leader(Some(link));
             }
             Io::ToLeader(link, packet) => self.send_up(link, &packet),
@@ -335,8 +365,9 @@ impl Core {
     /// How a learner is synchronised, in Apache's words as far as they fit.
     fn tell(&self, link: LearnerLink, packet: &LeaderPacket) {
         let learner = || {
-            let learner = self.member.peer().learner(link);
-            learner.map_or_else(|| "?".to_owned(), |server| server.to_string())
+            let learner = self.learners.get(&link);
+            let server = learner.and_then(|learner| learner.socket.server());
+            server.map_or_else(|| "?".to_owned(), |server| server.to_string())
         };
         match packet {
             LeaderPacket::Diff { zxid } => {
@@ -363,6 +394,7 @@ impl Core {
         }
         self.uplink = Some(Uplink {
             link,
+            to,
             socket: None,
             stop,
         });
@@ -427,6 +459,8 @@ impl Core {
         learner.stop.cancel();
         if why.is_orderly() {
             info!("learner {peer} is let go: {why}");
+            // The process may end before the connection's task gets its turn.
+            flush_one(&learner.socket);
             learner.socket.close();
         } else {
             info!("connection from {peer} to the quorum port is closed: {why}");

@@ -68,6 +68,8 @@ pub(crate) struct Engine {
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
     status: Mutex<RoleStatus>,
+    /// Ends without the leave of the others.
+    abandoned: AtomicBool,
     /// For requests of learners.
     requests: Brake,
     /// For history of the leader.
@@ -108,6 +110,7 @@ impl Engine {
             limits,
             failure: Mutex::new(None),
             status: Mutex::new(RoleStatus::Looking),
+            abandoned: AtomicBool::new(false),
             requests: Brake::default(),
             history: Brake::default(),
         }
@@ -137,7 +140,7 @@ impl Engine {
     }
 
     /// Takes part from now on.
-    pub(super) fn begin(&self, shell: Shell) {
+    pub(crate) fn begin(&self, shell: Shell) {
         self.core.lock().begin(shell);
         self.queue.interrupt();
     }
@@ -145,6 +148,18 @@ impl Engine {
     /// Stops in an orderly way: a leader first sees to it that someone can take over.
     pub(crate) fn stop(&self) {
         self.post(Arrival::Peer(zab::Input::HandOver));
+    }
+
+    /// Ends at once, as if the process had been killed.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.queue.interrupt();
+    }
+
+    /// Closes the connections to other servers. To be called when [`Engine::run`] has ended and
+    /// nothing more is to be said to them.
+    pub(crate) fn retire(&self) {
+        self.core.lock().retire();
     }
 
     /// Bounds for what other servers send.
@@ -210,7 +225,7 @@ impl Engine {
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
             }
-            if self.status() == RoleStatus::Halted {
+            if self.status() == RoleStatus::Halted || self.abandoned.load(Ordering::Acquire) {
                 return Ok(());
             }
         }
@@ -218,7 +233,7 @@ impl Engine {
 
     /// Takes everything that is queued through the member, and the disk if that is soon done.
     fn work(&self, core: &mut Core) {
-        if !core.is_up() {
+        if !core.is_up() || self.abandoned.load(Ordering::Acquire) {
             // Nobody is heard before the ports are open; clients find this server closed.
             return;
         }

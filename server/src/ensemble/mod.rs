@@ -8,8 +8,10 @@
 mod core;
 mod disk;
 mod engine;
+mod oracle;
+mod ports;
 mod snapshots;
 mod start;
 
 pub(crate) use engine::{Arrival, Engine};
-pub(crate) use start::{assemble, join};
+pub(crate) use start::{OwnPorts, assemble, open_ports};

@@ -2,11 +2,13 @@
 
 use journal::Write;
 use replica::member::Effect;
-use zab::{Io, LeaderPacket, LearnerPacket, RoleStatus, Store, Ticket};
+use zab::{
+    Io, LeaderLink, LeaderPacket, LearnerPacket, Pretty, RoleStatus, ServerId, Store, Ticket,
+};
 
 use super::crash::Moment;
 use super::machine::{Incoming, Job};
-use super::{Cluster, Event, Own, names};
+use super::{Cluster, Event, Own, Port, names};
 use crate::checkers::{integrity, messages};
 use crate::violation::Checked;
 use crate::world::tell;
@@ -37,7 +39,7 @@ impl Cluster {
                     self.world,
                     "server {}: loads its state again, up to {}",
                     at + 1,
-                    names::pretty(zxid)
+                    Pretty(zxid)
                 );
                 if let Some(process) = self.process(at) {
                     process.jobs.push_back(Job::Reload(zxid));
@@ -57,25 +59,9 @@ impl Cluster {
         match io {
             Io::Store(ticket, store) => return self.store(at, ticket, store),
             Io::Notify { to, notification } => self.notify(at, to, &notification),
-            Io::ConnectToObserverMaster { .. } => {
-                unreachable!("no server has an observerMasterPort")
-            }
-            Io::Connect { link, to, .. } => {
-                let Some(to) = self.machine_of(to) else {
-                    self.own(at, 1000, Own::NoLeader(link));
-                    return Ok(());
-                };
-                let after = self.world.rng.between(100..2000) + self.net.delay_us(at, to);
-                let (from, life) = (at, self.machines[at].life);
-                self.at(
-                    after,
-                    Event::Dial {
-                        from,
-                        life,
-                        link,
-                        to,
-                    },
-                );
+            Io::Connect { link, to, .. } => self.dial_soon(at, link, to, Port::Quorum),
+            Io::ConnectToObserverMaster { link, to, .. } => {
+                self.dial_soon(at, link, to, Port::ObserverMaster);
             }
             Io::LeaveLeader(link, why) => {
                 tell!(self.world, "server {}: leaves its leader: {why}", at + 1);
@@ -151,9 +137,27 @@ impl Cluster {
         Ok(())
     }
 
+    fn dial_soon(&mut self, at: usize, link: LeaderLink, to: ServerId, port: Port) {
+        let Some(to) = self.machine_of(to) else {
+            return self.own(at, 1000, Own::NoLeader(link));
+        };
+        let after = self.world.rng.between(100..2000) + self.net.delay_us(at, to);
+        let (from, life) = (at, self.machines[at].life);
+        self.at(
+            after,
+            Event::Dial {
+                from,
+                life,
+                link,
+                to,
+                port,
+            },
+        );
+    }
+
     fn store(&mut self, at: usize, ticket: Ticket, store: Store) -> Checked {
         let server = at as u64 + 1;
-        let now_us = self.world.now_us;
+        let now_us = self.now(at).monotonic_us;
         let Some(process) = &mut self.machines[at].process else {
             return Ok(());
         };
@@ -170,11 +174,7 @@ impl Cluster {
                     let history = &self.world.history;
                     process.ephemerals.prepared(history, &entry.bytes, now_us)?;
                 }
-                tell!(
-                    self.world,
-                    "server {server}: logs {}",
-                    names::pretty(entry.zxid)
-                );
+                tell!(self.world, "server {server}: logs {}", Pretty(entry.zxid));
             }
             Store::Truncate(zxid) => process.log_end = zxid.0,
             Store::InstallSnapshot(zxid) => process.log_end = zxid.0,
@@ -193,7 +193,7 @@ impl Cluster {
     }
 
     /// Servers of 3.8 acknowledge every entry of the synchronisation as well, behind its end.
-    fn repeat_acks(&mut self, at: usize, link: zab::LeaderLink) {
+    fn repeat_acks(&mut self, at: usize, link: LeaderLink) {
         let mut end = self.machines[at].record.held().end;
         let mut again = Vec::new();
         while again.len() < REPEATED_ACKS

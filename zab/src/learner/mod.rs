@@ -25,6 +25,7 @@ use jute::quorum::config::Role;
 
 use self::broadcasting::{Broadcasting, Waiting};
 use self::detector::Detector;
+pub(crate) use self::detector::TRUST_AFTER;
 use self::discovering::{Accepting, Connecting, Discovering};
 use self::staging::{Receiving, Staging};
 use self::synchronising::{Adopting, Planning, Synchronising};

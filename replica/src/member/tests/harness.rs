@@ -59,6 +59,8 @@ pub(super) struct Ensemble {
     pub(super) stuck: BTreeSet<ServerId>,
     /// Acknowledgements do not arrive.
     pub(super) loses_acks: bool,
+    /// Who left a leader, and why.
+    pub(super) left: Vec<(ServerId, zab::Leave)>,
     pub(super) now: Now,
     replica_options: ReplicaOptions,
     options: MemberOptions,
@@ -119,6 +121,7 @@ impl Ensemble {
             cut: BTreeSet::new(),
             stuck: BTreeSet::new(),
             loses_acks: false,
+            left: Vec::new(),
             now: Now {
                 monotonic_us: 1_000_000,
                 wall_ms: 1_700_000_000_000,
@@ -209,6 +212,16 @@ impl Ensemble {
             self.push(gone.learner, zab::Input::LeaderLost(gone.at_learner));
             self.push(gone.leader, zab::Input::LearnerLost(gone.at_leader));
         }
+    }
+
+    /// A follower gets a proposal that its leader never made.
+    pub(super) fn propose_to(&mut self, follower: ServerId, entry: Entry) {
+        let mut links = self.links.iter();
+        let link = links.find(|link| link.learner == follower);
+        let packet = zab::LeaderPacket::Proposal(entry);
+        let link = link.expect("it follows").at_learner;
+        self.push(follower, zab::Input::FromLeader(link, packet));
+        self.settle();
     }
 
     fn others(&self, id: ServerId) -> Vec<ServerId> {
@@ -391,7 +404,8 @@ impl Ensemble {
             Io::Connect { link, to, .. } | Io::ConnectToObserverMaster { link, to, .. } => {
                 self.dial_leader(id, link, to);
             }
-            Io::LeaveLeader(link, _) => {
+            Io::LeaveLeader(link, why) => {
+                self.left.push((id, why));
                 self.unlink(|known| known.learner == id && known.at_learner == link);
             }
             Io::DropLearner(link, _) => {

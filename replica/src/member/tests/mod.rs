@@ -5,7 +5,8 @@ mod harness;
 use std::sync::Arc;
 
 use jute::OpCode;
-use jute::proto::{AuthPacket, ReconfigRequest, ReplyHeader, SyncRequest};
+use jute::data::Acl;
+use jute::proto::{AuthPacket, CreateTtlRequest, ReconfigRequest, ReplyHeader, SyncRequest};
 use state::acl::{AuthConfig, DigestAlgorithm, digest_id};
 use state::prep::PrepOptions;
 use state::session::password;
@@ -105,6 +106,56 @@ fn a_request_that_cannot_be_read_is_refused_where_it_came_and_in_its_turn() {
         set(out, 3, "/a");
     });
     assert_eq!(replies, [(1, 0), (2, -5), (3, 0)]);
+}
+
+#[test]
+fn a_proposal_that_cannot_be_read_is_named_and_not_logged() {
+    let mut ensemble = Ensemble::new(3, options());
+    let follower = ensemble.follower();
+    let zxid = applied(&ensemble, follower).next();
+    let broken = zab::Entry {
+        zxid,
+        bytes: bytes::Bytes::from_static(b"no transaction"),
+        config: None,
+    };
+    ensemble.left.clear();
+    ensemble.propose_to(follower, broken);
+    assert_eq!(ensemble.left, [(follower, zab::Leave::Unreadable(zxid))]);
+    let logged = ensemble.nodes[&follower].disk.history.last();
+    assert!(logged.is_none_or(|entry| entry.zxid < zxid));
+    // It comes back to its leader.
+    ensemble.run_ms(900);
+    let (client, _) = ensemble.session(follower);
+    let replies = ask(&mut ensemble, &client, |out| create(out, 1, "/a", 0));
+    assert_eq!(replies, [(1, 0)]);
+}
+
+/// Apache's leader accepts it, and dies of it: a learner must not forward it. (Found by the suite
+/// `mixed`.)
+#[test]
+fn a_create_with_ttl_that_has_none_is_refused_where_it_came() {
+    let mut ensemble = Ensemble::new(3, options());
+    let follower = ensemble.follower();
+    let (client, _) = ensemble.session(follower);
+    let before = ensemble.replica(follower).read().last_zxid();
+    let flags = [0, 1, 2, 3, 4];
+    let replies = ask(&mut ensemble, &client, |out| {
+        for (xid, flags) in (1..).zip(flags) {
+            let body = CreateTtlRequest {
+                path: Some("/a".into()),
+                data: None,
+                acl: Some(vec![Acl::open()]),
+                flags,
+                ttl: -1,
+            };
+            request(out, xid, OpCode::CreateTtl, &body);
+        }
+    });
+    let bad_arguments = -8;
+    let expected: Vec<_> = (1..).zip(flags.map(|_| bad_arguments)).collect();
+    assert_eq!(replies, expected);
+    let after = ensemble.replica(follower).read().last_zxid();
+    assert_eq!(before, after, "something was forwarded");
 }
 
 #[test]

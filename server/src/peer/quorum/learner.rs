@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use zab::{Input, LearnerLink, LearnerPacket};
 
 use super::listener::Port;
@@ -49,6 +49,10 @@ pub(super) async fn serve(
                 "connection from {} to the quorum port is closed: {ended}",
                 socket.peer()
             );
+        }
+        // A look whether the port is open, as monitors take it.
+        Some(ReadError::Closed) if socket.server().is_none() => {
+            debug!("{peer} has closed its connection to the quorum port");
         }
         Some(ended @ (ReadError::Closed | ReadError::Io(_))) => {
             info!("learner {} is gone: {ended}", socket.peer());

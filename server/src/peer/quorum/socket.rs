@@ -89,6 +89,11 @@ impl PeerSocket {
         self.name.server.get_or_init(|| server);
     }
 
+    /// The server at the other end, if it has said who it is.
+    pub(crate) fn server(&self) -> Option<ServerId> {
+        self.name.server.get().copied()
+    }
+
     /// Who is at the other end, for the log.
     pub(crate) fn peer(&self) -> &impl fmt::Display {
         &self.name

@@ -115,10 +115,7 @@ impl Locals {
     }
 
     pub(super) fn describe(&self, message: Message) -> String {
-        let Notification {
-            state, vote, round, ..
-        } = &self.messages[message as usize - 1];
-        format!("{state:?}, round {round}, votes for {vote}")
+        self.messages[message as usize - 1].to_string()
     }
 
     /// # Errors

@@ -1,10 +1,12 @@
 //! What peers ask for, done in memory.
 
 use jute::Zxid;
-use zab::{Effect, Io, LeaderLink, LearnerPacket, LogRead, RoleStatus, ServerId, Store, Ticket};
+use zab::{
+    Effect, Io, LeaderLink, LearnerPacket, LogRead, Pretty, RoleStatus, ServerId, Store, Ticket,
+};
 
 use super::network::{Down, Up};
-use super::{Ensemble, Input, pretty, status_name};
+use super::{Ensemble, Input};
 
 impl Ensemble {
     pub(super) fn effect(&mut self, id: ServerId, effect: Effect) {
@@ -55,7 +57,7 @@ impl Ensemble {
                 self.note(format!("{id}: session {session} is {word}"));
             }
             Effect::Touched(..) => {}
-            Effect::Alarm(zxid) => self.note(format!("{id}: alarm at {}", pretty(zxid))),
+            Effect::Alarm(zxid) => self.note(format!("{id}: alarm at {}", Pretty(zxid))),
         }
     }
 
@@ -174,13 +176,13 @@ impl Ensemble {
             end == through || through.counter() == 0,
             "{id}: {end} is not {through}"
         );
-        self.note(format!("{id}: delivers through {}", pretty(through)));
+        self.note(format!("{id}: delivers through {}", Pretty(through)));
         self.checker.on_delivered(id, &tree);
         self.check_durable();
     }
 
     fn status(&mut self, id: ServerId, status: RoleStatus) {
-        self.note(format!("{id}: {}", status_name(status)));
+        self.note(format!("{id}: {}", status));
         if let RoleStatus::Leading { epoch } = status {
             let history = self.server(id).disk.visible.history.clone();
             self.checker.on_established(id, epoch, &history);
