@@ -69,7 +69,12 @@ impl<W> Queue<W> {
         }
         let was_empty = inner.work.is_empty();
         inner.work.extend(work);
-        if willing && was_empty && !inner.helped && !inner.work.is_empty() {
+        self.taken_up(inner, was_empty && willing)
+    }
+
+    /// Sees to it that someone does the work: who brought it, if that is `willing`, or another.
+    fn taken_up(&self, mut inner: MutexGuard<'_, Inner<W>>, willing: bool) -> bool {
+        if willing && !inner.helped && !inner.work.is_empty() {
             inner.helped = true;
             return true;
         }
@@ -80,9 +85,15 @@ impl<W> Queue<W> {
     /// Adds work without waiting, even after [`Queue::stop`]: for those who were asked for it, and
     /// so bring no more than that.
     pub(crate) fn post(&self, work: impl IntoIterator<Item = W>) {
+        self.offer(work, false);
+    }
+
+    /// As [`Queue::post`]. True if the caller is to do the work itself, as by [`Queue::push`].
+    pub(crate) fn offer(&self, work: impl IntoIterator<Item = W>, willing: bool) -> bool {
         let mut inner = self.inner.lock();
+        let was_empty = inner.work.is_empty();
         inner.work.extend(work);
-        self.wake(inner);
+        self.taken_up(inner, was_empty && willing)
     }
 
     /// A helper stops if nothing is queued; false if something is.

@@ -177,8 +177,64 @@ impl Window {
             "{after} is before the window {}",
             self.base
         );
-        let start = self.entries.partition_point(|entry| entry.zxid <= after);
-        self.entries.range(start..)
+        self.entries.range(self.start_behind(after)..)
+    }
+
+    /// Where the entries behind `after` start. Those of an epoch have no gaps, so the place of one in
+    /// the last epoch can be told.
+    fn start_behind(&self, after: Zxid) -> usize {
+        let last = self.last();
+        if after.epoch() == last.epoch() && after <= last {
+            let behind = (last.0 - after.0) as usize;
+            let start = self.entries.len().checked_sub(behind);
+            if let Some(start) = start
+                && start
+                    .checked_sub(1)
+                    .is_none_or(|at| self.entries[at].zxid <= after)
+                && self
+                    .entries
+                    .get(start)
+                    .is_none_or(|entry| entry.zxid > after)
+            {
+                return start;
+            }
+        }
+        self.entries.partition_point(|entry| entry.zxid <= after)
+    }
+
+    /// The longest run of entries behind `after` of which `is_due` holds, which it does of none
+    /// behind one of which it does not; up to and with the first reconfiguration.
+    pub(crate) fn due(
+        &self,
+        after: Zxid,
+        is_due: impl Fn(Zxid) -> bool,
+    ) -> impl Iterator<Item = &Entry> {
+        let start = self.start_behind(after);
+        let is_due = |at: usize| is_due(self.entries[at].zxid);
+        // Most often there is none, or a few: the steps grow from one on.
+        let (mut due, mut open, mut step) = (start, self.entries.len(), 1);
+        while due < open {
+            let probe = (due + step - 1).min(open - 1);
+            match is_due(probe) {
+                true => (due, step) = (probe + 1, 2 * step),
+                false => {
+                    open = probe;
+                    step = (open - due).div_ceil(2).max(1);
+                }
+            }
+        }
+        let mut configures = false;
+        self.entries.range(start..due).take_while(move |entry| {
+            let goes_on = !configures;
+            configures |= entry.config.is_some();
+            goes_on
+        })
+    }
+
+    /// The entry with this zxid, if it is here.
+    pub(crate) fn at(&self, zxid: Zxid) -> Option<&Entry> {
+        let at = self.start_behind(zxid).checked_sub(1)?;
+        self.entries.get(at).filter(|entry| entry.zxid == zxid)
     }
 
     /// The last entry at or before `zxid`, which must not be before the base.

@@ -1,8 +1,11 @@
 //! The packets of the quorum port, by direction: what a leader cannot say has no variant
 //! that a learner would have to refuse, and the other way round.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jute::Zxid;
+use jute::data::Id;
 use jute::quorum::SessionTouch;
 use jute::quorum::config::Role;
 
@@ -196,6 +199,17 @@ impl LearnerPacket {
             Self::Revalidate { .. } => "REVALIDATE",
         }
     }
+
+    /// Whether this packet says all that `earlier` says, which was sent just before it: an ACK
+    /// vouches for everything before it in its epoch. Who hands packets on may leave out what is
+    /// said twice.
+    pub fn supersedes(&self, earlier: &Self) -> bool {
+        let (Self::Ack { zxid }, Self::Ack { zxid: before }) = (self, earlier) else {
+            return false;
+        };
+        // An epoch's own zxid is NEWLEADER's.
+        zxid.epoch() == before.epoch() && before.counter() > 0 && zxid >= before
+    }
 }
 
 /// A forwarded request.
@@ -209,13 +223,44 @@ pub struct Request {
     pub op: i32,
     /// Its body, as received.
     pub body: Bytes,
-    /// Who the client is, as (scheme, id); `None` before it has a session.
-    pub identities: Option<Vec<(String, String)>>,
+    /// Who the client is; `None` before it has a session.
+    pub identities: Option<Arc<[Id<'static>]>>,
 }
 
 impl Request {
     /// Whether it is a client's sync, which a leader answers by SYNC.
     pub(crate) fn is_sync(&self) -> bool {
         self.op == jute::OpCode::Sync.as_i32()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_acks_say_what_earlier_ones_say() {
+        let ack = |zxid| LearnerPacket::Ack { zxid: Zxid(zxid) };
+        let ping = LearnerPacket::Ping {
+            zxid: Zxid(0),
+            touched: Vec::new(),
+        };
+        for (earlier, later, expected) in [
+            (ack(0x1_0000_0001), ack(0x1_0000_0002), true),
+            (ack(0x1_0000_0001), ack(0x1_0000_0009), true),
+            (ack(0x1_0000_0009), ack(0x1_0000_0001), false),
+            // NEWLEADER's is none of a transaction.
+            (ack(0x1_0000_0000), ack(0x1_0000_0001), false),
+            // Entries of an earlier epoch are part of a synchronisation.
+            (ack(0x1_0000_0007), ack(0x2_0000_0001), false),
+            (ack(0x1_0000_0001), ping.clone(), false),
+            (ping, ack(0x1_0000_0001), false),
+        ] {
+            assert_eq!(
+                later.supersedes(&earlier),
+                expected,
+                "{earlier:?} {later:?}"
+            );
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Between the packets as they stand on the wire and as the roles understand them.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jute::data::Id;
 use jute::quorum::config::{ConfigFault, Role};
@@ -178,8 +181,13 @@ impl LeaderPacket {
 }
 
 impl LearnerPacket {
-    /// What a packet from a learner means.
-    pub fn from_packet(packet: QuorumPacket<'_>, limits: Limits) -> Result<Self, WireError> {
+    /// What a packet from a learner means. `last` are the identities that came last on the link:
+    /// clients that are the same share them.
+    pub fn from_packet(
+        packet: QuorumPacket<'_>,
+        limits: Limits,
+        last: &mut Option<Arc<[Id<'static>]>>,
+    ) -> Result<Self, WireError> {
         Ok(match LearnerMessage::from_packet(packet, limits)? {
             LearnerMessage::FollowerInfo { zxid, info } => {
                 Self::from_info(Role::Participant, zxid, info)?
@@ -197,18 +205,16 @@ impl LearnerPacket {
             LearnerMessage::Ack { zxid } => Self::Ack { zxid },
             LearnerMessage::Ping { zxid, touched } => Self::Ping { zxid, touched },
             LearnerMessage::Request { request, authinfo } => {
-                let owned = |id: Id<'_>| {
-                    let text = |text: Option<std::borrow::Cow<'_, str>>| {
-                        text.unwrap_or_default().into_owned()
-                    };
-                    (text(id.scheme), text(id.id))
-                };
+                let shared = authinfo.map(|ids| match last {
+                    Some(last) if ids == **last => Arc::clone(last),
+                    _ => Arc::clone(last.insert(ids.into_iter().map(owned).collect())),
+                });
                 Self::Request(Request {
                     session: request.session,
                     cxid: request.cxid,
                     op: request.op,
                     body: Bytes::copy_from_slice(request.body),
-                    identities: authinfo.map(|ids| ids.into_iter().map(owned).collect()),
+                    identities: shared,
                 })
             }
             LearnerMessage::Revalidate(RevalidateRequest {
@@ -275,10 +281,6 @@ impl LearnerPacket {
 
 impl Request {
     fn to_message(&self) -> LearnerMessage<'_> {
-        let id = |(scheme, id): &'_ (String, String)| Id {
-            scheme: Some(scheme.clone().into()),
-            id: Some(id.clone().into()),
-        };
         let ids = self.identities.as_ref();
         LearnerMessage::Request {
             request: ForwardedRequest {
@@ -287,7 +289,7 @@ impl Request {
                 op: self.op,
                 body: &self.body,
             },
-            authinfo: ids.map(|ids| ids.iter().map(id).collect()),
+            authinfo: ids.map(|ids| ids.iter().map(borrowed).collect()),
         }
     }
 }
@@ -324,6 +326,25 @@ impl Notification {
         let mut out = Vec::new();
         message.encode(&mut out);
         out
+    }
+}
+
+fn owned(id: Id<'_>) -> Id<'static> {
+    let text = |text: Option<Cow<'_, str>>| Some(text.unwrap_or_default().into_owned().into());
+    Id {
+        scheme: text(id.scheme),
+        id: text(id.id),
+    }
+}
+
+fn borrowed<'a>(id: &'a Id<'static>) -> Id<'a> {
+    let text = |text: &'a Option<Cow<'static, str>>| {
+        let text = text.as_deref().unwrap_or_default();
+        Some(Cow::Borrowed(text))
+    };
+    Id {
+        scheme: text(&id.scheme),
+        id: text(&id.id),
     }
 }
 

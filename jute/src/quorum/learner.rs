@@ -153,10 +153,17 @@ impl Encode for LearnerMessage<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
         self.kind().as_i32().encode(out);
         self.zxid().0.encode(out);
-        self.payload().as_deref().encode(out);
-        match self {
-            Self::Request { authinfo, .. } => authinfo.encode(out),
-            _ => None::<Vec<Id<'_>>>.encode(out),
-        }
+        let Self::Request { request, authinfo } = self else {
+            self.payload().as_deref().encode(out);
+            return None::<Vec<Id<'_>>>.encode(out);
+        };
+        // There are many of them: no copy is made for the sake of the length.
+        let prefix = out.len();
+        0_i32.encode(out);
+        let start = out.len();
+        request.encode(out);
+        let len = (out.len() - start) as i32;
+        out[prefix..start].copy_from_slice(&len.to_be_bytes());
+        authinfo.encode(out);
     }
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jute::data::Id;
 use jute::proto::SyncRequest;
 use jute::quorum::SessionTouch;
 use jute::wire::Encode;
@@ -85,7 +84,7 @@ impl Member {
             cxid: request.asked.xid,
             op: op.as_i32(),
             body: request.body.clone(),
-            identities: Some(pairs(&request.identities)),
+            identities: Some(Arc::clone(&request.identities)),
         };
         self.feed(now, zab::Input::Forward(forwarded), out);
         Fate::Sent
@@ -214,11 +213,4 @@ impl Member {
         let touched = touched.into_iter().map(touch).collect();
         Io::ToLeader(link, LearnerPacket::Ping { zxid, touched })
     }
-}
-
-/// Identities as they are forwarded.
-fn pairs(identities: &[Id<'static>]) -> Vec<(String, String)> {
-    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    let pair = |id: &Id<'static>| (text(id.scheme.as_deref()), text(id.id.as_deref()));
-    identities.iter().map(pair).collect()
 }

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use jute::data::Id;
+use bytes::{Bytes, BytesMut};
 use jute::quorum::SessionTouch;
 use jute::wire::{Decode, Limits, Reader};
 use jute::{ErrorCode, OpCode, Zxid};
@@ -31,6 +30,7 @@ pub(super) struct Reign {
     backlog: VecDeque<Work>,
     /// Own clients' syncs.
     syncs: BTreeMap<u64, (i64, Arc<Connection>)>,
+    entries: Entries,
     last_sync: u64,
     /// Sessions that own ephemerals and are not known: a stock server's snapshot can hold
     /// such. They are closed first.
@@ -59,6 +59,7 @@ impl Reign {
             reaper: Reaper::new(replica.options().reaper, now),
             backlog: VecDeque::new(),
             syncs: BTreeMap::new(),
+            entries: Entries::default(),
             last_sync: 0,
             orphans: state.sessions_with_ephemerals().filter(unknown).collect(),
         }
@@ -327,18 +328,21 @@ impl Member {
         let Duty::Leading(reign) = &mut self.duty else {
             unreachable!("only a leader makes transactions");
         };
-        let mut buffer = Vec::new();
-        let made = make(&mut reign.prep, &self.replica.read(), &mut buffer);
+        let state = self.replica.read();
+        let (made, bytes) = reign
+            .entries
+            .encode(|buffer| make(&mut reign.prep, &state, buffer));
+        drop(state);
         let zxid = reign.prep.last_zxid();
-        if !buffer.is_empty() {
-            self.propose_entry(now, zxid, buffer, out);
+        if let Some(bytes) = bytes {
+            self.propose_entry(now, zxid, bytes, out);
         }
         made
     }
 
-    fn propose_entry(&mut self, now: Now, zxid: Zxid, bytes: Vec<u8>, out: &mut Outcome) {
+    fn propose_entry(&mut self, now: Now, zxid: Zxid, bytes: Bytes, out: &mut Outcome) {
         let limits = self.replica.options().limits;
-        let entry = Entry::from_bytes(zxid, Bytes::from(bytes), limits);
+        let entry = Entry::from_bytes(zxid, bytes, limits);
         let entry = entry.expect("a transaction of our own can be read back");
         self.feed(now, zab::Input::Propose(entry), out);
     }
@@ -436,6 +440,39 @@ impl Member {
     }
 }
 
+/// Where entries are encoded: one after the other into pieces of memory that they share, instead of
+/// a piece for each.
+#[derive(Default)]
+struct Entries {
+    /// The one in the making.
+    draft: Vec<u8>,
+    /// Room for those to come.
+    piece: BytesMut,
+}
+
+/// Bytes of a piece. Who keeps an entry keeps its piece, and who keeps one keeps its neighbours as
+/// well, so that little more is kept than wanted.
+const PIECE_BYTES: usize = 64 << 10;
+
+impl Entries {
+    /// An entry, if `make` writes one.
+    fn encode<T>(&mut self, make: impl FnOnce(&mut Vec<u8>) -> T) -> (T, Option<Bytes>) {
+        self.draft.clear();
+        let made = make(&mut self.draft);
+        if self.draft.is_empty() {
+            return (made, None);
+        }
+        if self.piece.capacity() < self.draft.len() {
+            self.piece = BytesMut::with_capacity(self.draft.len().max(PIECE_BYTES));
+        }
+        self.piece.extend_from_slice(&self.draft);
+        if self.draft.capacity() > PIECE_BYTES {
+            self.draft = Vec::new();
+        }
+        (made, Some(self.piece.split().freeze()))
+    }
+}
+
 /// The body of a forwarded createSession.
 fn timeout_of(body: &[u8], limits: Limits) -> Option<i32> {
     i32::decode(&mut Reader::new(body, limits)).ok()
@@ -443,10 +480,5 @@ fn timeout_of(body: &[u8], limits: Limits) -> Option<i32> {
 
 /// Whom a learner says that the client is.
 fn identities(request: &Request) -> Identities {
-    let pairs = request.identities.iter().flatten();
-    let id = |(scheme, id): &(String, String)| Id {
-        scheme: Some(scheme.clone().into()),
-        id: Some(id.clone().into()),
-    };
-    pairs.map(id).collect()
+    request.identities.clone().unwrap_or_default()
 }

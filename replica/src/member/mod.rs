@@ -207,8 +207,25 @@ impl Member {
         }
     }
 
+    /// Takes what another server, a link or the disk has to say, as [`Input::Peer`]. What follows from
+    /// it for clients may wait for the next call of [`Member::handle`] or [`Member::work_off`]: who has
+    /// several inputs has that done for all of them at once.
+    pub fn take(&mut self, now: Now, input: zab::Input, out: &mut Outcome) {
+        let input = self.checked(input);
+        self.feed(now, input, out);
+    }
+
+    /// Ends a run of [`Member::take`].
+    pub fn work_off(&mut self, now: Now, out: &mut Outcome) {
+        self.work(now, out);
+    }
+
     /// Takes what happened, and says what is to be done.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outcome) {
+        if matches!(input, Input::Submitted(_) | Input::Loaded(_)) {
+            // Which finds everything done that was taken before.
+            self.work(now, out);
+        }
         match input {
             Input::Tick => {
                 self.feed(now, zab::Input::Tick, out);
@@ -220,10 +237,7 @@ impl Member {
                     self.submit(now, submission, out);
                 }
             }
-            Input::Peer(input) => {
-                let input = self.checked(input);
-                self.feed(now, input, out);
-            }
+            Input::Peer(input) => self.take(now, input, out),
             Input::Loaded(state) => self.loaded(now, *state, out),
         }
         self.work(now, out);
@@ -251,13 +265,15 @@ impl Member {
         &self.replica
     }
 
-    /// Requests that wait until proposals are taken again. Above some bound the shell reads
-    /// nothing more from learners.
+    /// Requests that wait until proposals are taken again, and steps that wait until a state is
+    /// loaded. Above some bound the shell reads nothing more from other servers, which is what bounds
+    /// both: a state is loaded by the disk, so what a leader sends meanwhile does not become durable.
     pub fn backlog(&self) -> usize {
-        match &self.duty {
+        let requests = match &self.duty {
             Duty::Leading(reign) => reign.backlog(),
             Duty::Waiting(_) | Duty::Following(_) | Duty::Halted => 0,
-        }
+        };
+        requests + self.agenda.len()
     }
 
     /// A transaction that no one could read back must not get into the log: the link that it
@@ -308,6 +324,16 @@ impl Member {
                 self.agenda.clear();
                 return self.agenda.push_back(Step::Effect(effect));
             }
+            zab::Effect::Deliver { through } => {
+                // The tail holds what is between two of them: one guard does for both.
+                if let Some(Step::Effect(zab::Effect::Deliver { through: last })) =
+                    self.agenda.back_mut()
+                {
+                    *last = through;
+                    return;
+                }
+                return self.agenda.push_back(Step::Effect(effect));
+            }
             here => return self.agenda.push_back(Step::Effect(here)),
         };
         out.effects.push(effect);
@@ -316,7 +342,15 @@ impl Member {
     /// What the disk is about to hold changes what is to be done here, in its turn.
     fn note(&mut self, io: &Io) {
         let step = match io {
-            Io::Store(_, Store::Append(entry)) => Step::Logged(entry.zxid, entry.bytes.clone()),
+            Io::Store(_, Store::Append(entry)) => {
+                let (zxid, bytes) = (entry.zxid, entry.bytes.clone());
+                let changes = |step: &Step| matches!(step, Step::Truncated(_) | Step::Load(_));
+                if !self.agenda.iter().any(changes) {
+                    // Nothing that is still to be done takes anything of the tail back.
+                    return self.tail.push(zxid, bytes);
+                }
+                Step::Logged(zxid, bytes)
+            }
             Io::Store(_, Store::Truncate(zxid)) => Step::Truncated(*zxid),
             Io::Store(_, Store::InstallSnapshot(_)) => Step::Load(Load::Install),
             _ => return,

@@ -145,6 +145,10 @@ impl Core {
             self.follow_configs();
             // What others wait for leaves before this thread waits for the disk.
             self.flush();
+            // Room in a socket lets more follow.
+            while self.carry_effects() {
+                self.flush();
+            }
             if self.jobs.is_empty() {
                 return None;
             }
@@ -155,7 +159,7 @@ impl Core {
                 disk.push(jobs);
                 return None;
             }
-            let done = disk::carry_out(&mut disk.journal(), jobs);
+            let done = disk.carry_out_alone(jobs);
             if done.failure.is_some() {
                 return done.failure;
             }
@@ -168,6 +172,7 @@ impl Core {
 
     fn take(&mut self, arrivals: Vec<Arrival>) {
         let mut submissions: Vec<Submission> = Vec::new();
+        let now = self.clock.now();
         for arrival in arrivals {
             if let Arrival::Submission(submission) = arrival {
                 submissions.push(submission);
@@ -180,7 +185,7 @@ impl Core {
                     self.handle(Input::Peer(input));
                     self.learner_lost(link);
                 }
-                Arrival::Peer(input) => self.handle(Input::Peer(input)),
+                Arrival::Peer(input) => self.member.take(now, input, &mut self.out),
                 Arrival::Heard(input, _) => {
                     debug!("{input:?}");
                     self.handle(Input::Peer(input));
@@ -204,6 +209,7 @@ impl Core {
             }
         }
         self.submit(&mut submissions);
+        self.member.work_off(now, &mut self.out);
     }
 
     /// Members of a configuration that is new here can be reached from now on, and so can this
@@ -269,12 +275,15 @@ impl Core {
         }
     }
 
-    fn carry_effects(&mut self) {
+    /// Whether there were any.
+    fn carry_effects(&mut self) -> bool {
+        let mut any = false;
         loop {
             let effects = self.out.take_effects();
             if effects.is_empty() {
-                return;
+                return any;
             }
+            any = true;
             for effect in effects {
                 self.carry(effect);
             }
@@ -488,8 +497,10 @@ impl Core {
         });
     }
 
-    /// Sends what the sockets take at once.
+    /// Sends what the sockets take at once: to clients first, who wait for nothing else.
     fn flush(&mut self) {
+        let touched = self.out.take_touched();
+        answer(&touched);
         if let Some(Uplink {
             socket: Some(socket),
             ..
@@ -507,8 +518,6 @@ impl Core {
         for (link, cost) in flushed {
             self.handle(Input::Peer(zab::Input::Flushed(link, cost)));
         }
-        let touched = self.out.take_touched();
-        answer(&touched);
     }
 }
 

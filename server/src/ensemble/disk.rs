@@ -2,7 +2,7 @@
 
 use journal::{Carried, Failure, Journal, Write};
 use jute::Zxid;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use state::State;
 use storage::StorageError;
 use zab::{Store, Ticket};
@@ -59,7 +59,8 @@ pub(super) struct Disk {
 #[derive(Default)]
 struct Inbox {
     jobs: Vec<Job>,
-    bytes: usize,
+    /// The thread is at what it took.
+    busy: bool,
     waiting: bool,
     stopping: bool,
 }
@@ -73,25 +74,28 @@ impl Disk {
         }
     }
 
-    /// The journal itself, for who knows that the thread has nothing to do.
-    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock()
+    /// Does jobs at once, in place of the thread, which has none.
+    ///
+    /// # Panics
+    /// If it has some: these would overtake them.
+    pub(super) fn carry_out_alone(&self, jobs: Vec<Job>) -> Done {
+        let inbox = self.inbox.lock();
+        let idle = inbox.jobs.is_empty() && !inbox.busy;
+        assert!(idle, "writes stay in their order");
+        // Who pushes from here on waits in the inbox for the thread, and that for this guard.
+        let mut journal = self.journal.lock();
+        drop(inbox);
+        carry_out(&mut journal, jobs)
     }
 
     /// Leaves jobs to the thread, which reports on them once.
     pub(super) fn push(&self, jobs: Vec<Job>) {
         let mut inbox = self.inbox.lock();
-        inbox.bytes += jobs.iter().filter_map(Job::log_bytes).sum::<usize>();
         inbox.jobs.extend(jobs);
         if std::mem::take(&mut inbox.waiting) {
             drop(inbox);
             self.filled.notify_one();
         }
-    }
-
-    /// Bytes that wait for the thread.
-    pub(super) fn waiting_bytes(&self) -> usize {
-        self.inbox.lock().bytes
     }
 
     /// Lets the thread do what it has and end.
@@ -105,6 +109,7 @@ impl Disk {
         let _guard = PanicEnds;
         while let Some(jobs) = self.next() {
             let done = carry_out(&mut self.journal.lock(), jobs);
+            self.inbox.lock().busy = false;
             report(done);
         }
     }
@@ -119,13 +124,13 @@ impl Disk {
             self.filled.wait(&mut inbox);
         }
         inbox.waiting = false;
-        inbox.bytes = 0;
+        inbox.busy = true;
         Some(std::mem::take(&mut inbox.jobs))
     }
 }
 
 /// Does jobs in order; appends that follow each other become durable together.
-pub(super) fn carry_out(journal: &mut Journal, jobs: Vec<Job>) -> Done {
+fn carry_out(journal: &mut Journal, jobs: Vec<Job>) -> Done {
     let mut done = Done::default();
     let mut writes = Vec::new();
     for job in jobs {
@@ -197,8 +202,16 @@ fn loaded(state: State) -> Arrival {
 /// A batch of so many bytes is left to the thread: the engine does other things meanwhile.
 const ALONE_BYTES_MAX: usize = 8 << 10;
 
-/// Whether jobs are few and small enough for the engine's thread to do them.
+/// So are more jobs than these. While a thread writes, nobody decides: with other servers there is
+/// more to do meanwhile than on a server alone, acknowledgements for instance.
+const ALONE_JOBS_MAX: usize = 2;
+
+/// Whether jobs are few and small enough for who decides to do them, which saves a lone write two
+/// wake-ups.
 pub(super) fn are_small(jobs: &[Job]) -> bool {
+    if jobs.len() > ALONE_JOBS_MAX {
+        return false;
+    }
     let mut bytes = 0;
     jobs.iter().all(|job| {
         let added = match job {

@@ -26,10 +26,11 @@ const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// A thread that moves bytes does no more batches than this at a time.
 const HELPED_BATCHES: usize = 4;
 
-/// Requests that wait for a proposal, from which on no more are read from learners.
+/// Requests that wait for a proposal, and steps that wait for a state to be loaded, from which on no
+/// more is read from other servers.
 const BACKLOG_MAX: usize = 10_000;
 
-/// Bytes that wait for the disk, from which on no more is read from the leader.
+/// Bytes of entries that are not durable, from which on no more is read from the leader.
 const UNDURABLE_MAX: usize = 32 << 20;
 
 /// Something that came in.
@@ -70,8 +71,34 @@ pub(crate) struct Engine {
     status: Mutex<RoleStatus>,
     /// Ends without the leave of the others.
     abandoned: AtomicBool,
-    relieved: Notify,
-    crowded: AtomicBool,
+    /// For requests of learners.
+    requests: Brake,
+    /// For history of the leader.
+    history: Brake,
+}
+
+/// Holds up those who bring more than can be taken.
+#[derive(Default)]
+struct Brake {
+    held: AtomicBool,
+    released: Notify,
+}
+
+impl Brake {
+    fn set(&self, held: bool) {
+        if self.held.swap(held, Ordering::AcqRel) && !held {
+            self.released.notify_waiters();
+        }
+    }
+
+    async fn pass(&self) {
+        while self.held.load(Ordering::Acquire) {
+            let released = self.released.notified();
+            if self.held.load(Ordering::Acquire) {
+                released.await;
+            }
+        }
+    }
 }
 
 impl Engine {
@@ -85,8 +112,8 @@ impl Engine {
             failure: Mutex::new(None),
             status: Mutex::new(RoleStatus::Looking),
             abandoned: AtomicBool::new(false),
-            relieved: Notify::new(),
-            crowded: AtomicBool::new(false),
+            requests: Brake::default(),
+            history: Brake::default(),
         }
     }
 
@@ -153,19 +180,12 @@ impl Engine {
 
     /// Waits until requests of learners are taken again.
     pub(crate) async fn relief(&self) {
-        while self.crowded.load(Ordering::Acquire) {
-            let relieved = self.relieved.notified();
-            if self.crowded.load(Ordering::Acquire) {
-                relieved.await;
-            }
-        }
+        self.requests.pass().await;
     }
 
-    /// Waits until the disk has caught up.
+    /// Waits until the disk has caught up, and the state with it.
     pub(crate) async fn disk_relief(&self) {
-        while self.disk.waiting_bytes() > UNDURABLE_MAX {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        self.history.pass().await;
     }
 
     /// Does what came in, and what comes in meanwhile, in place of the engine's thread.
@@ -227,10 +247,11 @@ impl Engine {
         if std::mem::replace(&mut *self.status.lock(), status) != status {
             self.queue.interrupt();
         }
-        let crowded = core.member().backlog() > BACKLOG_MAX;
-        if self.crowded.swap(crowded, Ordering::AcqRel) && !crowded {
-            self.relieved.notify_waiters();
-        }
+        let member = core.member();
+        let crowded = member.backlog() > BACKLOG_MAX;
+        self.requests.set(crowded);
+        self.history
+            .set(crowded || member.peer().undurable_bytes() > UNDURABLE_MAX);
     }
 
     /// The log's thread has done something.
@@ -248,6 +269,9 @@ impl Engine {
         let begin = snapshot_may_begin.map(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
         let arrivals = arrivals.into_iter().chain(begin).chain(due);
-        self.queue.post(arrivals.chain([Arrival::DiskDone]));
+        if self.queue.offer(arrivals.chain([Arrival::DiskDone]), true) {
+            // What is durable is acknowledged, or committed, without another thread waking up for it.
+            self.help();
+        }
     }
 }

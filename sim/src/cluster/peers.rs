@@ -181,7 +181,7 @@ impl Cluster {
             let Some((packet, len)) = first else {
                 return Ok(());
             };
-            let packet = LearnerPacket::from_packet(packet, Limits::default());
+            let packet = LearnerPacket::from_packet(packet, Limits::default(), &mut None);
             let packet = packet.map_err(unreadable)?;
             wire.at_leader.drain(..len);
             self.hear_learner(leader, &packet);

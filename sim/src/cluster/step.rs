@@ -16,16 +16,22 @@ impl Cluster {
     pub(super) fn input(&mut self, at: usize, input: Input) -> Checked {
         let now = self.now(at);
         let life = self.machines[at].life;
+        let (chance, rest_us) = (self.world.rng.percent(25), self.world.rng.between(1..1_000));
         let Some(process) = self.process(at) else {
             return Ok(());
         };
         let mut out = Outcome::default();
+        let in_run = matches!(input, Input::Peer(_)) && chance;
         // Unless another state takes its place, what is applied is delivered.
         let known = match input {
             Input::Loaded(_) => None,
             _ => Some(process.replica.read().last_zxid()),
         };
-        process.member.handle(now, input, &mut out);
+        match input {
+            // Part of a run of inputs: what follows from it waits for the end of the run.
+            Input::Peer(input) if in_run => process.member.take(now, input, &mut out),
+            input => process.member.handle(now, input, &mut out),
+        }
         for effect in out.take_effects() {
             self.effect(at, effect)?;
             if self.machines[at].life != life {
@@ -37,8 +43,22 @@ impl Cluster {
             connection.send_now();
         }
         self.serve_woken(at);
+        if in_run {
+            self.end_run(at, rest_us);
+        }
         self.schedule(at);
         Ok(())
+    }
+
+    /// What a run of inputs has left to do is done within this time.
+    fn end_run(&mut self, at: usize, after_us: u64) {
+        let due_us = self.world.now_us + after_us;
+        if let Some(process) = &mut self.machines[at].process
+            && process.timer_us.is_none_or(|timer_us| timer_us > due_us)
+        {
+            process.timer_us = Some(due_us);
+            self.own(at, after_us, Own::Timer);
+        }
     }
 
     pub(super) fn timer(&mut self, at: usize) -> Checked {

@@ -116,7 +116,9 @@ impl Leader {
         }
         let committed = cx.core.history.committed();
         cx.core.history.append(entry.clone(), committed);
-        for link in self.learners.fed(Progress::History) {
+        let mut last = None;
+        while let Some(link) = self.learners.next_fed(last, Progress::History) {
+            last = Some(link);
             self.pump(cx, link);
         }
         cx.store(Store::Append(entry));
@@ -166,18 +168,24 @@ impl Leader {
             let Phase::Broadcast(phase) = &mut self.phase else {
                 return Ok(());
             };
-            let history = &cx.core.history;
-            let next = history.window().behind(history.committed()).next();
-            let Some(entry) = next.cloned() else { break };
-            let zxid = entry.zxid;
-            let has = |server| phase.acks.has(server, zxid);
-            if !cx.core.configs.is_quorum_for(zxid, has) {
-                break;
+            let (history, configs, acks) = (&cx.core.history, &cx.core.configs, &phase.acks);
+            let has_quorum = |zxid| configs.is_quorum_for(zxid, |server| acks.has(server, zxid));
+            let window = history.window();
+            self.due.clear();
+            for entry in window.due(history.committed(), has_quorum) {
+                phase.outstanding_bytes -= entry.bytes.len();
+                self.due.push(entry.zxid);
             }
-            phase.outstanding_bytes -= entry.bytes.len();
-            cx.core.history.commit(zxid);
-            self.activate(cx, &entry);
-            self.tell_commit(cx, &entry);
+            let Some(&through) = self.due.last() else {
+                break;
+            };
+            let last = window.at(through).filter(|last| last.config.is_some());
+            let activated = last.cloned();
+            cx.core.history.commit(through);
+            if let Some(entry) = &activated {
+                self.activate(cx, entry);
+            }
+            self.tell_commits(cx, activated.is_some());
             if self.designated != cx.core.me {
                 cx.deliver();
                 return self.give_way(cx);
@@ -187,9 +195,14 @@ impl Leader {
         Ok(())
     }
 
-    fn tell_commit(&mut self, cx: &mut Context<'_>, entry: &Entry) {
-        let zxid = entry.zxid;
-        for link in self.learners.fed(Progress::History) {
+    /// Tells of what is due, each by itself as Apache's servers expect it. The last one may put a
+    /// configuration in force.
+    fn tell_commits(&mut self, cx: &mut Context<'_>, activates: bool) {
+        let leader = self.designated;
+        let last = self.due.last().copied().filter(|_| activates);
+        let mut told = None;
+        while let Some(link) = self.learners.next_fed(told, Progress::History) {
+            told = Some(link);
             let Some(handler) = self.learners.get_mut(link) else {
                 continue;
             };
@@ -197,16 +210,15 @@ impl Leader {
             let Stage::Fed(fed) = &mut handler.stage else {
                 continue;
             };
-            if role == Role::Participant && fed.feed.sent() >= zxid {
-                let leader = self.designated;
-                fed.commit(
-                    cx,
-                    link,
-                    match entry.config {
-                        Some(_) => LeaderPacket::CommitAndActivate { zxid, leader },
-                        None => LeaderPacket::Commit { zxid },
-                    },
-                );
+            if role == Role::Participant {
+                let sent = fed.feed.sent();
+                for &zxid in self.due.iter().take_while(|zxid| **zxid <= sent) {
+                    let packet = match Some(zxid) == last {
+                        true => LeaderPacket::CommitAndActivate { zxid, leader },
+                        false => LeaderPacket::Commit { zxid },
+                    };
+                    fed.commit(cx, link, packet);
+                }
             }
             self.pump(cx, link);
         }

@@ -1,6 +1,7 @@
 //! All learners of a leader.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use jute::quorum::config::Role;
 
@@ -61,6 +62,10 @@ impl Learners {
         self.by_link.get(self.by_server.get(&server)?)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_link.len()
+    }
+
     /// In a fixed order.
     pub(super) fn links(&self) -> Vec<LearnerLink> {
         self.by_link.keys().copied().collect()
@@ -73,6 +78,18 @@ impl Learners {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (LearnerLink, &mut LearnerHandler)> {
         let handlers = self.by_link.iter_mut();
         handlers.map(|(link, handler)| (*link, handler))
+    }
+
+    /// The first one behind `after` that has come so far: to go through them while each is changed.
+    pub(super) fn next_fed(
+        &self,
+        after: Option<LearnerLink>,
+        at_least: Progress,
+    ) -> Option<LearnerLink> {
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.by_link.range((behind, Bound::Unbounded));
+        rest.find(|(_, handler)| handler.is_fed(at_least))
+            .map(|(link, _)| *link)
     }
 
     /// Those that have come so far.

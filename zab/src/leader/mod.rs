@@ -51,6 +51,8 @@ pub(crate) struct Leader {
     designated: ServerId,
     learners: Learners,
     pinging: Pinging,
+    /// What is being committed; between two calls, memory for the next.
+    due: Vec<Zxid>,
     phase: Phase,
 }
 
@@ -80,6 +82,7 @@ impl Leader {
             designated: cx.core.me,
             learners: Learners::default(),
             pinging: Pinging::new(cx),
+            due: Vec::new(),
             phase: Phase::Discovery(Discovery::new(cx)),
         };
         leader.discover(cx)?;
@@ -160,13 +163,25 @@ impl Leader {
 
     pub(crate) fn on_input(&mut self, cx: &mut Context<'_>, input: Input) -> Result<(), Exit> {
         match input {
-            Input::Propose(entry) => self.propose(cx, entry),
+            Input::Propose(entry) => {
+                // Nothing can be concluded from it before someone has logged it.
+                self.propose(cx, entry);
+                return Ok(());
+            }
             Input::Sync(id) => self.sync_own(cx, id),
             Input::Revalidated {
                 link,
                 session,
                 valid,
             } => self.revalidated(cx, link, session, valid),
+            Input::FromLearner(link, LearnerPacket::Request(request)) if !request.is_sync() => {
+                // As little as from a proposal, unless the learner is let go for it.
+                let learners = self.learners.len();
+                self.on_packet(cx, link, LearnerPacket::Request(request));
+                if self.learners.len() == learners {
+                    return Ok(());
+                }
+            }
             input => self.on_learner(cx, input),
         }
         self.settle(cx)

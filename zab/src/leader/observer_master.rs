@@ -96,6 +96,7 @@ impl ObserverMaster {
             designated: leader,
             learners: Learners::default(),
             pinging: Pinging::new(cx),
+            due: Vec::new(),
             phase: Phase::ObserverMaster(Relay {
                 epoch: cx.core.writes.current_epoch(),
                 uplink,

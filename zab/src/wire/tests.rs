@@ -137,7 +137,10 @@ fn every_learner_packet_goes_there_and_back() {
             }],
         },
         request(None),
-        request(Some(vec![("ip".to_owned(), "::1".to_owned())])),
+        request(Some(Arc::from([Id {
+            scheme: Some("ip".into()),
+            id: Some("::1".into()),
+        }]))),
         LearnerPacket::Revalidate {
             session: 3,
             timeout_ms: 4,
@@ -148,7 +151,10 @@ fn every_learner_packet_goes_there_and_back() {
         let first = packet::first(&out, LIMITS()).expect("a packet");
         let (decoded, len) = first.expect("a whole one");
         assert_eq!(len, out.len(), "{packet:?}");
-        assert_eq!(LearnerPacket::from_packet(decoded, LIMITS()), Ok(packet));
+        assert_eq!(
+            LearnerPacket::from_packet(decoded, LIMITS(), &mut None),
+            Ok(packet)
+        );
     }
 }
 

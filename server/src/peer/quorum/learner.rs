@@ -75,9 +75,10 @@ async fn receive(
     incoming: &mut Incoming,
     (link, socket): (LearnerLink, &PeerSocket),
 ) -> ReadError {
+    let mut identities = None;
     loop {
         let packets = incoming.packets(
-            |packet, _, limits| LearnerPacket::from_packet(packet, limits),
+            |packet, _, limits| LearnerPacket::from_packet(packet, limits, &mut identities),
             |_| false,
         );
         let packets = match packets {
@@ -89,7 +90,14 @@ async fn receive(
                 socket.set_server(*server);
             }
         }
-        let inputs = packets
+        let mut told: Vec<LearnerPacket> = Vec::with_capacity(packets.len());
+        for packet in packets {
+            match told.last_mut() {
+                Some(last) if packet.supersedes(last) => *last = packet,
+                _ => told.push(packet),
+            }
+        }
+        let inputs = told
             .into_iter()
             .map(|packet| Arrival::Peer(Input::FromLearner(link, packet)));
         engine.push_all(inputs);

@@ -14,6 +14,9 @@ use zab::WireError;
 /// Bytes taken from a socket at once.
 const READ_BYTES: usize = 64 << 10;
 
+/// With less room than this the next read gets a new buffer.
+const READ_BYTES_MIN: usize = 4 << 10;
+
 /// Why nothing more comes from the other side.
 #[derive(Debug, Error)]
 pub(super) enum ReadError {
@@ -53,7 +56,7 @@ impl Incoming {
     /// Bytes that are no packet.
     pub(super) fn packets<P>(
         &mut self,
-        decode: impl Fn(QuorumPacket<'_>, &Bytes, Limits) -> Result<P, WireError>,
+        mut decode: impl FnMut(QuorumPacket<'_>, &Bytes, Limits) -> Result<P, WireError>,
         ends: impl Fn(&P) -> bool,
     ) -> Result<Vec<P>, WireError> {
         let mut packets = Vec::new();
@@ -92,7 +95,11 @@ impl Incoming {
     /// # Errors
     /// When nothing more will come.
     pub(super) async fn more(&mut self) -> Result<(), ReadError> {
-        self.buffer.reserve(READ_BYTES);
+        // Packets share the buffer: a new one for each small read would be held by few of them, and
+        // what is kept for learners would cost many times its length.
+        if self.buffer.capacity() - self.buffer.len() < READ_BYTES_MIN {
+            self.buffer.reserve(READ_BYTES);
+        }
         match self.half.read_buf(&mut self.buffer).await? {
             0 => Err(ReadError::Closed),
             _ => Ok(()),
