@@ -197,7 +197,8 @@ impl EmbeddedEnsemble {
     pub fn stop(&mut self) -> Result<()> {
         let mut ended = Ok(());
         for member in &mut self.members {
-            ended = ended.and(member.instance.stop());
+            let stopped = member.instance.stop();
+            ended = ended.and(stopped);
         }
         ended
     }
