@@ -1,27 +1,20 @@
-//! The core of a client's session with ZooKeeper: encoding, matching, reconnecting; no IO.
+//! A client for ZooKeeper 3.4 to 3.9, and for zabkeeper.
 //!
-//! The shell owns the socket and the clock. It tells [`Session::handle`] what happened (an
-//! [`Input`]) and does what comes back (the [`Effect`]s); when nothing happens before
-//! [`Session::next_deadline`] it hands in [`Input::Tick`].
-//!
-//! ```text
-//! Tick ──► Connect ──► (shell connects) ──► Connected ──► Send ──► (bytes) ──► Received ──► Answer, Event
-//! ```
-//!
-//! * [`Request`], [`Reply`]: what may be asked and what comes back, owned
-//! * [`Options`]: timeouts and bounds
-//! * [`Watches`]: what the session watches, and registers again after a reconnect
+//! * `Client` (feature `tokio`, on by default): sessions over tokio, with typed operations,
+//!   watches and errors
+//! * [`session`]: the core that decides, without IO; the simulator drives it alone
 
-mod event;
-mod options;
-mod reply;
-mod request;
-mod session;
-mod watches;
+pub mod session;
+#[cfg(feature = "tokio")]
+mod shell;
 
-pub use event::{Effect, Failure, Input, Token, WatchEvent};
-pub use options::Options;
-pub use reply::{Reply, WriteResult};
-pub use request::{NodeKind, ReadPart, Request, WritePart};
-pub use session::Session;
-pub use watches::Watches;
+pub use jute::ErrorCode;
+pub use jute::data::{Acl, Id, Stat, perms};
+pub use jute::path::PathError;
+pub use jute::proto::{AddWatchMode, EventType, WatcherType};
+#[cfg(feature = "tokio")]
+pub use shell::{
+    Builder, Call, Client, ClientInfo, ConnectStringError, CreateOptions, Created, Error, Expected,
+    Multi, MultiRead, NodeData, Notice, OneshotWatcher, Payload, ReadResult, Reconfig, State,
+    States, Status, WatchEnd, WatchEvent, Watcher, WriteResult, acl,
+};

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use client::{NodeKind, Request};
+use client::session::{NodeKind, Request};
 use jute::ErrorCode;
 use jute::txn::{LogEntry, Txn, TxnHeader};
 use jute::wire::{Decode, Limits, Reader};

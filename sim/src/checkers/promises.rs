@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use client::{Request, WatchEvent};
+use client::session::{Request, WatchEvent};
 use jute::ErrorCode;
 use jute::data::perms;
 use jute::proto::EventType;

@@ -3,7 +3,7 @@
 //!
 //! Source: DESIGN.md, invariants 5 and 7; section 3.8 of the client protocol.
 
-use client::{ReadPart, Reply, Request};
+use client::session::{ReadPart, Reply, Request};
 use jute::ErrorCode;
 use jute::data::perms;
 

@@ -3,7 +3,7 @@
 //!
 //! Source: sections 2.5 and 3.2 to 3.7 of the client protocol; DESIGN.md, invariant 2.
 
-use client::{Reply, Request, WritePart, WriteResult};
+use client::session::{Reply, Request, WritePart, WriteResult};
 use jute::data::{Acl, perms};
 use jute::txn::Txn;
 use jute::wire::Limits;

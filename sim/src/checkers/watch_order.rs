@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jute::data::perms;
 use jute::proto::{AddWatchMode, EventType, SetWatches2, WatcherType};
 
-use client::Request;
+use client::session::Request;
 
 use crate::model::{Change, Model, parent, permits};
 use crate::violation::{Checked, ensure};

@@ -7,14 +7,14 @@ pub(crate) mod workload;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use client::{Effect, Failure, Input, Options, Request, Session, Token};
+use client::session::{Effect, End, Failure, Input, Options, Request, Session, Token};
 use state::acl::{DigestAlgorithm, digest_id};
 
 use renumber::Renumber;
 pub(crate) use tap::{SessionChecks, Shared, Tap};
 
 use crate::rng::Rng;
-use crate::violation::{Checked, ensure};
+use crate::violation::{Checked, Violation, ensure};
 
 const NAME: &str = "client";
 
@@ -193,8 +193,11 @@ impl SimClient {
                 self.checks.promises.event(&event);
             }
             Effect::Suspended => {}
-            Effect::Expired => self.expired = true,
-            Effect::Closed => self.closed = true,
+            Effect::Ended(End::Expired) => self.expired = true,
+            Effect::Ended(End::Closed) => self.closed = true,
+            Effect::Ended(End::AuthFailed) => {
+                return Err(Violation::new(NAME, "an identity is no longer accepted"));
+            }
         }
         Ok(())
     }
@@ -203,7 +206,7 @@ impl SimClient {
         &mut self,
         token: Token,
         zxid: i64,
-        outcome: &Result<client::Reply, Failure>,
+        outcome: &Result<client::session::Reply, Failure>,
         shared: &mut Shared<'_>,
     ) -> Checked {
         let oldest = self.open.first_key_value().map(|(token, _)| *token);
@@ -221,7 +224,12 @@ impl SimClient {
             Ok(_) => 0,
             Err(Failure::Refused(code)) => code.as_i32(),
             Err(Failure::RefusedUnknown(code)) => *code,
-            Err(Failure::ConnectionLoss | Failure::SessionEnded | Failure::TooManyOutstanding) => {
+            Err(
+                Failure::ConnectionLoss
+                | Failure::NotSent
+                | Failure::SessionEnded(_)
+                | Failure::TooManyWaiting,
+            ) => {
                 // Not sent, or its fate is unknown; what was not sent never will be.
                 self.unsent.clear();
                 return Ok(());

@@ -3,12 +3,13 @@
 
 use std::collections::VecDeque;
 
-use client::{Reply, Request};
+use client::session::{Reply, Request};
+use jute::OpCode;
 use jute::frame::{self, PREFIX_LEN};
 use jute::proto::{
-    ConnectResponse, EventType, ReplyHeader, RequestHeader, SetWatches2, WatcherEvent,
+    ConnectResponse, EventType, ReplyHeader, RequestHeader, SetWatches, SetWatches2, WatcherEvent,
 };
-use jute::wire::{Decode, Limits, Reader};
+use jute::wire::{Decode, Encode, Limits, Reader};
 
 use crate::checkers::acknowledged::Acknowledged;
 use crate::checkers::history::History;
@@ -61,6 +62,7 @@ pub(crate) struct Tap {
     opened_by_client: bool,
     opened_by_server: bool,
     asked: VecDeque<Asked>,
+    /// Each as the newer packet.
     set_watches: VecDeque<Vec<u8>>,
     input: Vec<u8>,
     pub(crate) watching: Watching,
@@ -89,7 +91,9 @@ impl Tap {
                     next.pop_front();
                 }
             }
-            ReplyHeader::SET_WATCHES_XID => self.set_watches.push_back(reader.rest().to_vec()),
+            ReplyHeader::SET_WATCHES_XID => {
+                self.set_watches.push_back(set_watches(&header, reader)?)
+            }
             xid => {
                 let request = next.pop_front();
                 let request =
@@ -271,6 +275,25 @@ impl Tap {
         self.watching.answered(&request, header.err);
         Ok(())
     }
+}
+
+/// The older packet says the same as the newer one without persistent watches.
+fn set_watches(header: &RequestHeader, mut reader: Reader<'_>) -> Checked<Vec<u8>> {
+    if header.op == OpCode::SetWatches2.as_i32() {
+        return Ok(reader.rest().to_vec());
+    }
+    let packet = SetWatches::decode(&mut reader).map_err(unreadable)?;
+    let mut newer = Vec::new();
+    SetWatches2 {
+        relative_zxid: packet.relative_zxid,
+        data_watches: packet.data_watches,
+        exist_watches: packet.exist_watches,
+        child_watches: packet.child_watches,
+        persistent_watches: Some(Vec::new()),
+        persistent_recursive_watches: Some(Vec::new()),
+    }
+    .encode(&mut newer);
+    Ok(newer)
 }
 
 fn unreadable(error: jute::wire::DecodeError) -> Violation {

@@ -1,6 +1,6 @@
 //! What clients ask for: everything, over few keys, so that they get in each other's way.
 
-use client::{NodeKind, ReadPart, Request, WritePart};
+use client::session::{NodeKind, ReadPart, Request, WritePart};
 use jute::CreateMode;
 use jute::data::{Acl, perms};
 use jute::proto::{AddWatchMode, WatcherType};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use client::Request;
+use client::session::Request;
 use jute::quorum::config::Role;
 use storage::sim_disk::Op;
 use zab::RoleStatus;

@@ -1,6 +1,6 @@
 //! The end of a run: the faults stop, and everything must come to rest.
 
-use client::Request;
+use client::session::Request;
 use zab::RoleStatus;
 
 use super::Cluster;

@@ -1,6 +1,6 @@
 //! What happens at the clients.
 
-use client::{Input, Request};
+use client::session::{Input, Request};
 
 use super::network::Link;
 use super::{Event, Phase, World, tell};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use client::Request;
+use client::session::Request;
 
 use super::{Event, World, tell};
 use crate::checkers::liveness;

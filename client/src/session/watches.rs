@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jute::ErrorCode;
-use jute::proto::{AddWatchMode, EventType, SetWatches2, WatcherType};
+use jute::OpCode;
+use jute::proto::{AddWatchMode, EventType, SetWatches, SetWatches2, WatcherType};
+use jute::wire::Encode;
 
-use crate::request::Request;
+use crate::session::request::Request;
 
 /// Most bytes of paths in one setWatches packet.
 const SET_WATCHES_BYTES_MAX: usize = 128 * 1024;
@@ -56,12 +58,36 @@ impl Watches {
                     AddWatchMode::PersistentRecursive => self.recursive.insert(path.clone()),
                 };
             }
-            (Request::RemoveWatches { path, kind }, None) => self.remove(path, *kind),
+            (Request::RemoveWatches { path, kind }, None | Some(ErrorCode::NoWatcher)) => {
+                self.remove(path, *kind);
+            }
             _ => {}
         }
     }
 
-    fn remove(&mut self, path: &str, kind: WatcherType) {
+    /// Requests to remove watches were cut off. The server has dropped all watches of the
+    /// connection, so what they wanted is done if these are not registered again.
+    pub(crate) fn gone_with_connection(&mut self, requests: &[Request]) {
+        for request in requests {
+            if let Request::RemoveWatches { path, kind } = request {
+                self.remove(path, *kind);
+            }
+        }
+    }
+
+    /// Is there a watch of this kind at this path? `Any` asks for all kinds.
+    pub fn contains(&self, path: &str, kind: WatcherType) -> bool {
+        let data = || self.data.contains(path) || self.exist.contains(path);
+        match kind {
+            WatcherType::Data => data(),
+            WatcherType::Children => self.child.contains(path),
+            WatcherType::Persistent => self.persistent.contains(path),
+            WatcherType::PersistentRecursive => self.recursive.contains(path),
+            WatcherType::Any => data() || self.lists()[2..].iter().any(|list| list.contains(path)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, path: &str, kind: WatcherType) {
         let any = kind == WatcherType::Any;
         if any || kind == WatcherType::Data {
             self.data.remove(path);
@@ -93,7 +119,11 @@ impl Watches {
     }
 
     /// The packets that register everything again, given the last zxid seen.
-    pub(crate) fn again(&self, relative_zxid: i64) -> Vec<SetWatches2<'_>> {
+    pub(crate) fn again(&self, relative_zxid: i64) -> Vec<Again<'_>> {
+        self.packets(relative_zxid).into_iter().map(Again).collect()
+    }
+
+    fn packets(&self, relative_zxid: i64) -> Vec<SetWatches2<'_>> {
         let mut packets = Vec::new();
         let mut room = 0;
         for (at, list) in self.lists().into_iter().enumerate() {
@@ -119,6 +149,38 @@ impl Watches {
             &self.persistent,
             &self.recursive,
         ]
+    }
+}
+
+/// A packet that registers watches again.
+#[derive(Debug)]
+pub(crate) struct Again<'a>(SetWatches2<'a>);
+
+impl Again<'_> {
+    /// Servers before 3.6 know no persistent watches and only the older packet.
+    pub(crate) fn op(&self) -> OpCode {
+        let none = |list: &Option<Vec<_>>| list.as_ref().is_none_or(Vec::is_empty);
+        let packet = &self.0;
+        match none(&packet.persistent_watches) && none(&packet.persistent_recursive_watches) {
+            true => OpCode::SetWatches,
+            false => OpCode::SetWatches2,
+        }
+    }
+}
+
+impl Encode for Again<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let packet = &self.0;
+        match self.op() {
+            OpCode::SetWatches => SetWatches {
+                relative_zxid: packet.relative_zxid,
+                data_watches: packet.data_watches.clone(),
+                exist_watches: packet.exist_watches.clone(),
+                child_watches: packet.child_watches.clone(),
+            }
+            .encode(out),
+            _ => packet.encode(out),
+        }
     }
 }
 
@@ -226,11 +288,11 @@ mod tests {
         for at in 0..300 {
             watches.child.insert(format!("/{at:01000}"));
         }
-        let packets = watches.again(7);
+        let packets = watches.packets(7);
         assert_eq!(packets.len(), 3);
         let count = |packet: &SetWatches2<'_>| packet.child_watches.as_ref().map_or(0, Vec::len);
         assert_eq!(packets.iter().map(count).sum::<usize>(), 300);
         assert!(packets.iter().all(|packet| packet.relative_zxid == 7));
-        assert!(Watches::default().again(7).is_empty());
+        assert!(Watches::default().packets(7).is_empty());
     }
 }

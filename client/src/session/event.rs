@@ -4,7 +4,7 @@ use jute::ErrorCode;
 use jute::proto::EventType;
 use thiserror::Error;
 
-use crate::{Reply, Request};
+use crate::session::{Reply, Request};
 
 /// Chosen by the caller to recognise the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,14 @@ pub enum Input<'a> {
     Received(&'a [u8]),
     /// The connection is gone, or could not be had.
     Disconnected,
-    /// The application asks for something. Answered by one [`Effect::Answer`], always.
+    /// The application asks for something. Answered by one [`Effect::Answer`], unless it is
+    /// withdrawn with [`Session::withdraw`](crate::session::Session::withdraw). Tokens grow from request to request.
     Submit(Token, Request),
+    /// A server that takes writes was found: leave the read-only one for it.
+    WritableFound,
+    /// The application stops without waiting for the server: everything unanswered fails. The
+    /// session itself lives on at the server until its timeout.
+    Abandon,
     /// Time has passed.
     Tick,
 }
@@ -42,6 +48,8 @@ pub enum Effect {
         timeout_ms: i32,
         /// False for the first connection.
         renewed: bool,
+        /// The server has no quorum and takes no writes.
+        read_only: bool,
     },
     /// The answer to a request.
     Answer {
@@ -56,10 +64,19 @@ pub enum Effect {
     Event(WatchEvent),
     /// The connection is lost; the session may live on.
     Suspended,
-    /// The session is over: the server no longer knows it.
+    /// The session is over. Nothing follows.
+    Ended(End),
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server no longer knows it.
     Expired,
-    /// The session is over: it was closed as asked.
+    /// It was closed as asked, or abandoned.
     Closed,
+    /// The server no longer accepts an identity that it accepted before, or refuses SASL.
+    AuthFailed,
 }
 
 /// A watch event.
@@ -85,12 +102,15 @@ pub enum Failure {
     /// The connection went before the answer came: it may have happened or not.
     #[error("the connection was lost before the answer")]
     ConnectionLoss,
-    /// The session is over.
-    #[error("the session has ended")]
-    SessionEnded,
-    /// Too many requests are unanswered; it was not sent.
-    #[error("too many unanswered requests")]
-    TooManyOutstanding,
+    /// The connection went, or could not be had in time, before it was sent: it did not happen.
+    #[error("there was no connection to send it on")]
+    NotSent,
+    /// The session is over, and it was not sent before: it did not happen.
+    #[error("the session has ended: {0:?}")]
+    SessionEnded(End),
+    /// Too many requests wait to be sent: it did not happen.
+    #[error("too many requests wait to be sent")]
+    TooManyWaiting,
 }
 
 pub(crate) fn event_type(kind: i32) -> Option<EventType> {

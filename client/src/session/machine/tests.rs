@@ -1,12 +1,12 @@
 use jute::data::Stat;
 use jute::proto::{
-    ConnectRequest, ConnectResponse, EventType, GetDataResponse, SetWatches2, WatcherEvent,
+    ConnectRequest, ConnectResponse, EventType, GetDataResponse, SetWatches, WatcherEvent,
 };
 use jute::wire::{Decode, Limits, Reader};
 
 use super::*;
-use crate::event::WatchEvent;
-use crate::reply::Reply;
+use crate::session::event::WatchEvent;
+use crate::session::reply::Reply;
 
 const MS: u64 = 1000;
 
@@ -16,6 +16,9 @@ fn options() -> Options {
         connect_timeout_us: 2000 * MS,
         reconnect_delay_us: 100 * MS,
         outstanding_max: 3,
+        waiting_max: 2,
+        unsent_timeout_us: Some(5000 * MS),
+        reconnect_delay_max_us: 100 * MS,
         ..Options::default()
     }
 }
@@ -84,6 +87,7 @@ fn established() -> Session {
         session: 5,
         timeout_ms: 6000,
         renewed: false,
+        read_only: false,
     };
     assert_eq!(effects, [granted]);
     session
@@ -184,8 +188,8 @@ fn watches_are_set_again_with_the_last_zxid_seen() {
     let effects = step(&mut session, 200 * MS, Input::Received(&welcome(5, 6000)));
     let (header, body) = sent_body(&effects[1]);
     assert_eq!(header.xid, ReplyHeader::SET_WATCHES_XID);
-    let packet = SetWatches2::decode(&mut Reader::new(body, Limits::default()));
-    let packet = packet.expect("a SetWatches2");
+    let packet = SetWatches::decode(&mut Reader::new(body, Limits::default()));
+    let packet = packet.expect("a SetWatches");
     assert_eq!(packet.relative_zxid, 21);
     assert_eq!(packet.data_watches, Some(vec![Some("/a".into())]));
     // What waited comes behind the watches.
@@ -247,11 +251,17 @@ fn an_expired_session_ends() {
     step(&mut session, 200 * MS, Input::Tick);
     step(&mut session, 200 * MS, Input::Connected);
     let effects = step(&mut session, 200 * MS, Input::Received(&welcome(0, 0)));
-    let answer = failed(Token(1), Failure::SessionEnded);
-    assert_eq!(effects, [Effect::Disconnect, answer, Effect::Expired]);
+    let answer = failed(Token(1), Failure::SessionEnded(End::Expired));
+    assert_eq!(
+        effects,
+        [Effect::Disconnect, answer, Effect::Ended(End::Expired)]
+    );
     assert_eq!(session.next_deadline(), None);
     let effects = step(&mut session, 201 * MS, Input::Submit(Token(2), get(false)));
-    assert_eq!(effects, [failed(Token(2), Failure::SessionEnded)]);
+    assert_eq!(
+        effects,
+        [failed(Token(2), Failure::SessionEnded(End::Expired))]
+    );
 }
 
 #[test]
@@ -268,18 +278,175 @@ fn closing_ends_the_session_with_its_answer() {
         zxid: 3,
         outcome: Ok(Reply::Done),
     };
-    assert_eq!(effects, [answer, Effect::Disconnect, Effect::Closed]);
+    assert_eq!(
+        effects,
+        [answer, Effect::Disconnect, Effect::Ended(End::Closed)]
+    );
     assert!(session.has_ended());
 }
 
 #[test]
-fn outstanding_requests_are_bounded() {
+fn what_is_sent_and_what_waits_is_bounded() {
     let mut session = established();
-    for token in 1..=3 {
+    for token in 1..=5 {
+        let effects = step(&mut session, 1, Input::Submit(Token(token), get(false)));
+        assert_eq!(effects.len(), usize::from(token <= 3), "{token}");
+    }
+    let effects = step(&mut session, 1, Input::Submit(Token(6), get(false)));
+    assert_eq!(effects, [failed(Token(6), Failure::TooManyWaiting)]);
+    // An answer makes room for one, in order, and the others stay behind it.
+    let effects = step(&mut session, 2, Input::Received(&data_reply(1, 7)));
+    assert_eq!(sent_body(&effects[1]).0.xid, 4);
+    assert_eq!(effects.len(), 2);
+    let effects = step(&mut session, 3, Input::Submit(Token(7), get(false)));
+    assert!(effects.is_empty());
+}
+
+#[test]
+fn what_is_withdrawn_before_it_is_sent_is_never_sent() {
+    let mut session = established();
+    for token in 1..=5 {
         step(&mut session, 1, Input::Submit(Token(token), get(false)));
     }
-    let effects = step(&mut session, 1, Input::Submit(Token(4), get(false)));
-    assert_eq!(effects, [failed(Token(4), Failure::TooManyOutstanding)]);
+    // 1 was sent: too late.
+    for (token, taken_back) in [(1, false), (4, true), (4, false)] {
+        assert_eq!(session.withdraw(Token(token)), taken_back, "{token}");
+    }
+    let mut bytes = data_reply(1, 7);
+    bytes.extend(data_reply(2, 7));
+    let effects = step(&mut session, 2, Input::Received(&bytes));
+    let answered = |effect: &Effect| match effect {
+        Effect::Answer { token, .. } => Some(token.0),
+        _ => None,
+    };
+    let answers: Vec<_> = effects.iter().filter_map(answered).collect();
+    assert_eq!((answers, effects.len()), (vec![1, 2], 3));
+    let effects = step(&mut session, 3, Input::Received(&data_reply(3, 7)));
+    assert_eq!(effects.len(), 1);
+    let effects = step(&mut session, 3, Input::Received(&data_reply(4, 7)));
+    assert_eq!(effects.iter().find_map(answered), Some(5));
+}
+
+#[test]
+fn a_loss_tells_what_may_have_happened_from_what_did_not() {
+    let mut session = established();
+    for token in 1..=5 {
+        step(&mut session, 1, Input::Submit(Token(token), get(false)));
+    }
+    let effects = step(&mut session, 2, Input::Disconnected);
+    let mut expected = vec![Effect::Suspended];
+    expected.extend((1..=3).map(|token| failed(Token(token), Failure::ConnectionLoss)));
+    expected.extend((4..=5).map(|token| failed(Token(token), Failure::NotSent)));
+    assert_eq!(effects, expected);
+    // What comes later waits through attempts that fail, up to its limit.
+    let asked_us = 100 * MS;
+    step(&mut session, asked_us, Input::Submit(Token(6), get(false)));
+    let mut now_us = asked_us;
+    let mut failures = Vec::new();
+    while failures.is_empty() {
+        now_us = session.next_deadline().expect("it tries on");
+        for effect in step(&mut session, now_us, Input::Tick) {
+            match effect {
+                Effect::Connect => {
+                    assert!(step(&mut session, now_us, Input::Disconnected).is_empty())
+                }
+                answer => failures.push(answer),
+            }
+        }
+    }
+    assert_eq!(failures, [failed(Token(6), Failure::NotSent)]);
+    assert_eq!(now_us, asked_us + 5000 * MS);
+}
+
+#[test]
+fn a_watch_whose_removal_was_cut_off_is_not_registered_again() {
+    let mut session = established();
+    step(&mut session, 1, Input::Submit(Token(1), get(true)));
+    step(&mut session, 2, Input::Received(&data_reply(1, 21)));
+    let (path, kind) = ("/a".to_owned(), WatcherType::Data);
+    assert!(session.watches().contains("/a", kind));
+    let removal = Request::RemoveWatches { path, kind };
+    step(&mut session, 3, Input::Submit(Token(2), removal));
+    step(&mut session, 4, Input::Disconnected);
+    assert!(session.watches().is_empty());
+}
+
+#[test]
+fn a_session_of_a_read_only_server_is_left_behind() {
+    let mut session = Session::new(Options {
+        read_only: true,
+        ..options()
+    });
+    let welcome = |id, read_only| {
+        framed(|out| {
+            ConnectResponse {
+                protocol_version: 0,
+                timeout_ms: 6000,
+                session_id: id,
+                passwd: Some(&[7; 16]),
+                read_only: Some(read_only),
+            }
+            .encode(out);
+        })
+    };
+    let asked = |effects: &[Effect]| {
+        let Effect::Send(bytes) = &effects[0] else {
+            panic!("{effects:?}");
+        };
+        let request = ConnectRequest::decode(&mut Reader::new(&bytes[4..], Limits::default()));
+        let request = request.expect("a ConnectRequest");
+        (request.session_id, request.read_only)
+    };
+    step(&mut session, 0, Input::Tick);
+    let effects = step(&mut session, 0, Input::Connected);
+    assert_eq!(asked(&effects), (0, Some(true)));
+    step(&mut session, 0, Input::Received(&welcome(5, true)));
+    assert!(session.is_read_only());
+    let effects = step(&mut session, 1, Input::WritableFound);
+    assert_eq!(effects, [Effect::Disconnect, Effect::Suspended]);
+    assert_eq!(step(&mut session, 1, Input::Tick), [Effect::Connect]);
+    let effects = step(&mut session, 2, Input::Connected);
+    assert_eq!(asked(&effects), (0, Some(true)));
+    step(&mut session, 2, Input::Received(&welcome(6, false)));
+    assert!(!session.is_read_only());
+    assert!(step(&mut session, 3, Input::WritableFound).is_empty());
+    // Now it has one that is worth keeping.
+    step(&mut session, 3, Input::Disconnected);
+    step(&mut session, 200 * MS, Input::Tick);
+    let effects = step(&mut session, 200 * MS, Input::Connected);
+    assert_eq!(asked(&effects).0, 6);
+}
+
+#[test]
+fn an_identity_that_is_no_longer_accepted_ends_the_session() {
+    let mut session = established();
+    let auth = Request::Auth {
+        scheme: "digest".to_owned(),
+        auth: b"a:b".to_vec(),
+    };
+    step(&mut session, 1, Input::Submit(Token(1), auth));
+    step(&mut session, 2, Input::Received(&reply(-4, 0, 0, b"")));
+    step(&mut session, 3, Input::Disconnected);
+    step(&mut session, 200 * MS, Input::Tick);
+    step(&mut session, 200 * MS, Input::Connected);
+    step(&mut session, 200 * MS, Input::Received(&welcome(5, 6000)));
+    step(&mut session, 200 * MS, Input::Submit(Token(2), get(false)));
+    let refused = reply(-4, 0, ErrorCode::AuthFailed.as_i32(), b"");
+    let effects = step(&mut session, 201 * MS, Input::Received(&refused));
+    let lost = failed(Token(2), Failure::ConnectionLoss);
+    let ended = Effect::Ended(End::AuthFailed);
+    assert_eq!(effects, [Effect::Disconnect, lost, ended]);
+}
+
+#[test]
+fn who_stops_at_once_leaves_the_session_to_its_timeout() {
+    let mut session = established();
+    step(&mut session, 1, Input::Submit(Token(1), get(false)));
+    let effects = step(&mut session, 2, Input::Abandon);
+    let lost = failed(Token(1), Failure::ConnectionLoss);
+    let ended = Effect::Ended(End::Closed);
+    assert_eq!(effects, [Effect::Disconnect, lost, ended]);
+    assert!(step(&mut session, 3, Input::Abandon).is_empty());
 }
 
 #[test]

@@ -5,9 +5,9 @@ use jute::proto::{ReplyHeader, WatcherEvent};
 use jute::wire::{Decode, Reader};
 
 use super::{Phase, Sent, Session, refusal};
-use crate::event::{Effect, Failure, WatchEvent, event_type};
-use crate::reply::Reply;
-use crate::request::Request;
+use crate::session::event::{Effect, End, Failure, WatchEvent, event_type};
+use crate::session::reply::Reply;
+use crate::session::request::Request;
 
 /// What the server sent makes no sense: the connection ends.
 struct Nonsense;
@@ -19,24 +19,46 @@ impl Session {
         }
         self.heard_us = now_us;
         let mut input = std::mem::take(&mut self.input);
-        input.extend_from_slice(bytes);
+        // Mostly there is no rest of the last piece, and nothing needs to be copied.
+        if input.is_empty() {
+            if let Some(done) = self.packets(now_us, bytes, effects) {
+                input.extend_from_slice(&bytes[done..]);
+            }
+        } else {
+            input.extend_from_slice(bytes);
+            if let Some(done) = self.packets(now_us, &input, effects) {
+                input.drain(..done);
+            } else {
+                input.clear();
+            }
+        }
+        self.input = input;
+        // Answers made room. Once for each piece, so that what is sent makes one piece too.
+        self.send_waiting(now_us, effects);
+    }
+
+    /// Takes the whole packets at the front; returns their length, `None` if the connection
+    /// has ended.
+    fn packets(&mut self, now_us: u64, input: &[u8], effects: &mut Vec<Effect>) -> Option<usize> {
         let mut done = 0;
         loop {
             let body = match frame::first(&input[done..], self.options.max_frame) {
                 Ok(Some(body)) => body,
-                Ok(None) => break,
-                Err(_) => return self.give_up(now_us, effects),
+                Ok(None) => return Some(done),
+                Err(_) => {
+                    self.give_up(now_us, effects);
+                    return None;
+                }
             };
             done += PREFIX_LEN + body.len();
             if self.packet(now_us, body, effects).is_err() {
-                return self.give_up(now_us, effects);
+                self.give_up(now_us, effects);
+                return None;
             }
             if self.phase != Phase::Established {
-                return;
+                return None;
             }
         }
-        input.drain(..done);
-        self.input = input;
     }
 
     fn packet(
@@ -88,7 +110,10 @@ impl Session {
             self.credentials
                 .retain(|known| known.number != sent.credential);
         }
-        if let Some(token) = sent.token {
+        if header.err != 0 && sent.token.is_none() {
+            // Accepted before and refused now: going on as somebody else would be worse.
+            self.end(End::AuthFailed, effects);
+        } else if let Some(token) = sent.token {
             let outcome = match header.err {
                 0 => Ok(Reply::Done),
                 err => Err(refusal(err)),
@@ -134,7 +159,7 @@ impl Session {
             outcome,
         });
         if ended {
-            self.end(Effect::Closed, effects);
+            self.end(End::Closed, effects);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use jute::wire::{Decode, DecodeError, Encode, Reader};
 
 use super::outstanding::SentAuth;
 use super::{Phase, Session, header};
-use crate::event::{Effect, Token};
+use crate::session::event::{Effect, End, Token};
 
 /// An identity that is given on every connection.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub(super) struct Credential {
     pub(super) number: u64,
     scheme: String,
     auth: Vec<u8>,
-    /// Whose answer the first reply is; none once it was sent.
-    pub(super) asked_by: Option<Token>,
+    /// Whose answer the first reply is, and since when it waits; none once it was sent.
+    pub(super) asked_by: Option<(Token, u64)>,
 }
 
 impl Session {
@@ -25,13 +25,18 @@ impl Session {
             return;
         }
         self.phase = Phase::Opening { since_us: now_us };
+        // A session of a read-only server is known to that server alone.
+        let (session_id, passwd) = match self.is_global {
+            true => (self.session, &self.passwd[..]),
+            false => (0, &[0; 16][..]),
+        };
         let request = ConnectRequest {
             protocol_version: 0,
             last_zxid_seen: self.last_zxid,
             timeout_ms: self.options.timeout_ms,
-            session_id: self.session,
-            passwd: Some(&self.passwd),
-            read_only: Some(false),
+            session_id,
+            passwd: Some(passwd),
+            read_only: Some(self.options.read_only),
         };
         let mut bytes = Vec::new();
         frame::append(&mut bytes, |out| request.encode(out));
@@ -49,10 +54,13 @@ impl Session {
         let mut reader = Reader::new(body, self.options.limits);
         let response = ConnectResponse::decode(&mut reader)?;
         if response.timeout_ms <= 0 {
-            self.end(Effect::Expired, effects);
+            self.end(End::Expired, effects);
             return Ok(());
         }
         let renewed = self.session != 0;
+        self.read_only = response.read_only == Some(true);
+        self.is_global |= !self.read_only;
+        self.pause.reset();
         self.session = response.session_id;
         self.passwd = response.passwd.unwrap_or_default().to_vec();
         self.timeout_ms = response.timeout_ms;
@@ -61,6 +69,7 @@ impl Session {
             session: self.session,
             timeout_ms: self.timeout_ms,
             renewed,
+            read_only: self.read_only,
         });
         // Who we are comes first: watches and requests may depend on it. Then the watches,
         // so that what was missed is known before any reply that shows it.
@@ -68,9 +77,7 @@ impl Session {
             self.authenticate(now_us, at, effects);
         }
         self.watch_again(now_us, effects);
-        for (token, request) in std::mem::take(&mut self.outstanding.waiting) {
-            self.send_request(now_us, token, request, effects);
-        }
+        self.send_waiting(now_us, effects);
         Ok(())
     }
 
@@ -88,7 +95,7 @@ impl Session {
             number: self.next_credential,
             scheme,
             auth,
-            asked_by: Some(token),
+            asked_by: Some((token, now_us)),
         });
         if self.phase == Phase::Established {
             self.authenticate(now_us, self.credentials.len() - 1, effects);
@@ -105,7 +112,7 @@ impl Session {
         }
         .encode(&mut packet);
         self.outstanding.auth.push_back(SentAuth {
-            token: known.asked_by.take(),
+            token: known.asked_by.take().map(|(token, _)| token),
             credential: known.number,
         });
         self.send(now_us, effects, |out| {
@@ -118,7 +125,8 @@ impl Session {
         let watches = std::mem::take(&mut self.watches);
         for packet in watches.again(self.last_zxid) {
             self.send(now_us, effects, |out| {
-                header(ReplyHeader::SET_WATCHES_XID, OpCode::SetWatches2).encode(out);
+                let op = packet.op();
+                header(ReplyHeader::SET_WATCHES_XID, op).encode(out);
                 packet.encode(out);
             });
         }

@@ -1,0 +1,529 @@
+//! What calls, watchers and the driver share: the session under one lock.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use jute::ErrorCode;
+use jute::proto::WatcherType;
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::slots::Slots;
+use super::state::{State, Status};
+use super::watch::{Class, Registry, Subscription};
+use crate::session::{Effect, End, Failure, Input, Options, Reply, Request, Session, Token};
+
+/// What came back for a call.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) outcome: Result<Reply, Error>,
+    pub(crate) zxid: i64,
+    /// The watch that it set.
+    pub(crate) watch: Option<Subscription>,
+}
+
+/// A watch that a request will set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Registering {
+    pub(crate) class: Class,
+    /// In full.
+    pub(crate) path: String,
+}
+
+/// What an unanswered request is for.
+#[derive(Debug)]
+enum Slot {
+    Call(oneshot::Sender<Answer>, Option<Registering>),
+    /// The application removes watches at a full path.
+    Removal(oneshot::Sender<Answer>, String, WatcherType),
+    /// Nobody is interested in a watch any more.
+    Tidying(String, WatcherType),
+    Close,
+}
+
+/// What the driver is to do with the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Connect,
+    Disconnect,
+}
+
+/// The session is being closed.
+#[derive(Debug)]
+struct Closing {
+    waiters: Vec<oneshot::Sender<Answer>>,
+    /// The servers expire the session at about this time if they cannot be told.
+    deadline_us: u64,
+    /// It was given up.
+    unconfirmed: bool,
+}
+
+/// What a look at the work says.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) wish: Option<Wish>,
+    /// When there is more to do.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) has_ended: bool,
+}
+
+/// What all parts of a client share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    inner: Mutex<Inner>,
+    start: Instant,
+}
+
+struct Inner {
+    session: Session,
+    slots: Slots<Slot>,
+    registry: Registry,
+    effects: Vec<Effect>,
+    /// To be sent on the present connection.
+    out: Vec<u8>,
+    wish: Option<Wish>,
+    /// Of the driver, when it sleeps.
+    driver: Option<Waker>,
+    state: State,
+    states: watch::Sender<State>,
+    closing: Option<Closing>,
+    last_error: Option<String>,
+    /// Answers to be handed out once the lock is given up.
+    done: Vec<(oneshot::Sender<Answer>, Answer)>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: Options,
+        watch_buffer: usize,
+    ) -> (Arc<Self>, watch::Receiver<State>) {
+        let state = State {
+            status: Status::Connecting,
+            session_id: 0,
+            session_timeout: Duration::from_millis(options.timeout_ms.unsigned_abs().into()),
+            connection: 0,
+        };
+        let (states, receiver) = watch::channel(state);
+        let inner = Inner {
+            session: Session::new(options),
+            slots: Slots::default(),
+            registry: Registry::new(watch_buffer),
+            effects: Vec::new(),
+            out: Vec::new(),
+            wish: None,
+            driver: None,
+            state,
+            states,
+            closing: None,
+            last_error: None,
+            done: Vec::new(),
+        };
+        let shared = Self {
+            inner: Mutex::new(inner),
+            start: Instant::now(),
+        };
+        (Arc::new(shared), receiver)
+    }
+
+    /// Submits a request; its place in the order is taken when this returns.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        request: Request,
+        registering: Option<Registering>,
+    ) -> Result<(Token, oneshot::Receiver<Answer>), Error> {
+        let (sender, receiver) = oneshot::channel();
+        let token = self.change(|inner, now_us| {
+            if inner.closing.is_some() {
+                return Err(Error::Closed);
+            }
+            if let Some(watch) = &registering {
+                inner.registry.begin(watch.class, &watch.path);
+            }
+            let slot = match request {
+                Request::RemoveWatches { ref path, kind } => {
+                    Slot::Removal(sender, path.clone(), kind)
+                }
+                _ => Slot::Call(sender, registering),
+            };
+            Ok(inner.submit(now_us, request, slot))
+        })?;
+        Ok((token, receiver))
+    }
+
+    /// Takes a call back if it was not sent.
+    pub(crate) fn withdraw(self: &Arc<Self>, token: Token) {
+        self.change(|inner, now_us| {
+            if !inner.session.withdraw(token) {
+                return;
+            }
+            if let Some(Slot::Call(_, Some(watch))) = inner.slots.take(token) {
+                inner.registry.finish(watch.class, &watch.path, false);
+                inner.tidy(now_us, watch.class, &watch.path);
+            }
+        });
+    }
+
+    /// A watcher is no longer interested.
+    pub(crate) fn unsubscribe(self: &Arc<Self>, class: Class, path: &str, id: u64) {
+        self.change(|inner, now_us| {
+            inner.registry.leave(class, path, id);
+            inner.tidy(now_us, class, path);
+        });
+    }
+
+    /// Closes the session behind all calls that were made; the answer comes when it is over.
+    pub(crate) fn close(self: &Arc<Self>, waiter: Option<oneshot::Sender<Answer>>) {
+        self.change(|inner, now_us| inner.close(now_us, waiter));
+    }
+
+    /// The highest zxid seen.
+    pub(crate) fn last_zxid(&self) -> i64 {
+        self.inner.lock().session.last_zxid()
+    }
+
+    /// Why the last attempt to connect failed.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.inner.lock().last_error.clone()
+    }
+
+    /// For the driver: something happened at the connection.
+    pub(crate) fn input(self: &Arc<Self>, input: Input<'_>) {
+        self.drive(|inner, now_us| {
+            inner.session.handle(now_us, input, &mut inner.effects);
+        });
+    }
+
+    /// For the driver: the connection failed, or could not be had.
+    pub(crate) fn disconnected(self: &Arc<Self>, error: &std::io::Error) {
+        self.drive(|inner, now_us| {
+            inner.last_error = Some(error.to_string());
+            let input = Input::Disconnected;
+            inner.session.handle(now_us, input, &mut inner.effects);
+        });
+    }
+
+    /// For the driver: looks what there is to do, and will be woken for more. If `bytes` is
+    /// empty, it is filled with what is to be sent.
+    pub(crate) fn work(self: &Arc<Self>, waker: &Waker, bytes: &mut Vec<u8>) -> Work {
+        self.drive(|inner, now_us| {
+            inner.tick(now_us);
+            // What the tick wants done is to be seen here.
+            inner.absorb(now_us, self);
+            if bytes.is_empty() {
+                std::mem::swap(bytes, &mut inner.out);
+            }
+            let wish = inner.wish.take();
+            let has_ended = inner.session.has_ended();
+            let deadline = inner.deadline_us();
+            let deadline = deadline.map(|us| self.start + Duration::from_micros(us));
+            inner.driver = Some(waker.clone());
+            Work {
+                wish,
+                deadline,
+                has_ended,
+            }
+        })
+    }
+
+    /// For everybody but the driver: as [`drive`](Self::drive), and wakes the driver.
+    fn change<R>(self: &Arc<Self>, act: impl FnOnce(&mut Inner, u64) -> R) -> R {
+        let (result, driver) = self.drive(|inner, now_us| {
+            let result = act(inner, now_us);
+            (result, inner.driver.take())
+        });
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        result
+    }
+
+    /// Runs `act` under the lock, does what follows from it, and hands the answers out.
+    fn drive<R>(self: &Arc<Self>, act: impl FnOnce(&mut Inner, u64) -> R) -> R {
+        let now_us = self.start.elapsed().as_micros() as u64;
+        let mut inner = self.inner.lock();
+        let result = act(&mut inner, now_us);
+        inner.absorb(now_us, self);
+        let done = std::mem::take(&mut inner.done);
+        drop(inner);
+        for (waiter, answer) in done {
+            // Who has gone drops the answer, and the watch in it.
+            drop(waiter.send(answer));
+        }
+        result
+    }
+}
+
+impl Inner {
+    fn submit(&mut self, now_us: u64, request: Request, slot: Slot) -> Token {
+        let token = self.slots.insert(slot);
+        let input = Input::Submit(token, request);
+        self.session.handle(now_us, input, &mut self.effects);
+        token
+    }
+
+    fn deadline_us(&self) -> Option<u64> {
+        let closing = self.closing.as_ref().map(|closing| closing.deadline_us);
+        let session = self.session.next_deadline()?;
+        Some(session.min(closing.unwrap_or(u64::MAX)))
+    }
+
+    fn tick(&mut self, now_us: u64) {
+        let closing = self.closing.as_mut();
+        if let Some(closing) = closing.filter(|closing| closing.deadline_us <= now_us) {
+            closing.unconfirmed = true;
+            let input = Input::Abandon;
+            self.session.handle(now_us, input, &mut self.effects);
+        }
+        self.session.handle(now_us, Input::Tick, &mut self.effects);
+    }
+
+    /// Removes the server's watch if nobody is interested in it.
+    fn tidy(&mut self, now_us: u64, class: Class, path: &str) {
+        let kind = class.kind();
+        if !self.registry.is_idle(class, path) || !self.session.watches().contains(path, kind) {
+            return;
+        }
+        self.remove_watch(now_us, path.to_owned(), kind);
+    }
+
+    fn remove_watch(&mut self, now_us: u64, path: String, kind: WatcherType) {
+        if self.session.is_established() {
+            let slot = Slot::Tidying(path.clone(), kind);
+            self.submit(now_us, Request::RemoveWatches { path, kind }, slot);
+        } else {
+            // The server's went with the connection.
+            self.session.forget_watch(&path, kind);
+        }
+    }
+
+    fn close(&mut self, now_us: u64, waiter: Option<oneshot::Sender<Answer>>) {
+        if self.session.has_ended() {
+            self.done.extend(waiter.map(|waiter| (waiter, done())));
+            return;
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.waiters.extend(waiter);
+            return;
+        }
+        let timeout_us = self.state.session_timeout.as_micros() as u64;
+        self.closing = Some(Closing {
+            waiters: waiter.into_iter().collect(),
+            deadline_us: now_us + timeout_us,
+            unconfirmed: false,
+        });
+        if self.session.id() == 0 && !self.session.is_opening() {
+            // No server knows of it.
+            let input = Input::Abandon;
+            self.session.handle(now_us, input, &mut self.effects);
+        } else {
+            self.submit(now_us, Request::CloseSession, Slot::Close);
+        }
+    }
+
+    /// Does what the session wants done.
+    fn absorb(&mut self, now_us: u64, shared: &Arc<Shared>) {
+        while !self.effects.is_empty() {
+            // What follows from an effect comes behind those that are there.
+            for effect in std::mem::take(&mut self.effects) {
+                self.effect(now_us, effect, shared);
+            }
+        }
+    }
+
+    fn effect(&mut self, now_us: u64, effect: Effect, shared: &Arc<Shared>) {
+        match effect {
+            Effect::Connect => {
+                self.out.clear();
+                self.wish = Some(Wish::Connect);
+            }
+            Effect::Send(bytes) if self.out.is_empty() => self.out = bytes,
+            Effect::Send(bytes) => self.out.extend_from_slice(&bytes),
+            Effect::Disconnect => {
+                self.out.clear();
+                self.wish = Some(Wish::Disconnect);
+            }
+            Effect::Established {
+                session,
+                timeout_ms,
+                renewed,
+                read_only,
+            } => {
+                self.state.session_id = session;
+                self.state.session_timeout =
+                    Duration::from_millis(timeout_ms.unsigned_abs().into());
+                self.state.connection += 1;
+                self.stands(match read_only {
+                    true => Status::ConnectedReadOnly,
+                    false => Status::Connected,
+                });
+                if renewed {
+                    self.registry.reconnected();
+                }
+            }
+            Effect::Answer {
+                token,
+                zxid,
+                outcome,
+            } => self.answer(now_us, token, zxid, outcome, shared),
+            Effect::Event(event) => self.registry.fire(&event),
+            Effect::Suspended => {
+                self.out.clear();
+                self.stands(Status::Disconnected);
+                self.registry.disconnected();
+            }
+            Effect::Ended(end) => self.ended(end),
+        }
+    }
+
+    fn stands(&mut self, status: Status) {
+        self.state.status = status;
+        self.states.send_replace(self.state);
+    }
+
+    fn ended(&mut self, end: End) {
+        self.registry.end(end.into());
+        self.stands(match end {
+            End::Expired => Status::Expired,
+            End::Closed => Status::Closed,
+            End::AuthFailed => Status::AuthFailed,
+        });
+        if let Some(closing) = &mut self.closing {
+            let unconfirmed = closing.unconfirmed;
+            let waiters = closing.waiters.drain(..);
+            self.done.extend(waiters.map(|waiter| match unconfirmed {
+                true => (waiter, failed(Error::NotSent)),
+                false => (waiter, done()),
+            }));
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now_us: u64,
+        token: Token,
+        zxid: i64,
+        outcome: Result<Reply, Failure>,
+        shared: &Arc<Shared>,
+    ) {
+        match self.slots.take(token) {
+            None => {}
+            Some(Slot::Call(waiter, None)) => {
+                let answer = Answer {
+                    outcome: outcome.map_err(Error::from),
+                    zxid,
+                    watch: None,
+                };
+                self.done.push((waiter, answer));
+            }
+            Some(Slot::Call(waiter, Some(Registering { class, path }))) => {
+                // What the session keeps says whether the request set a watch: an exists does
+                // so also when there is no node.
+                let refused = Err(Failure::Refused(ErrorCode::NoNode));
+                let is_set = outcome.is_ok()
+                    || outcome == refused && self.session.watches().contains(&path, class.kind());
+                let subscriber = self.registry.finish(class, &path, is_set);
+                if subscriber.is_none() {
+                    self.tidy(now_us, class, &path);
+                }
+                let watch = subscriber.map(|(id, mailbox)| Subscription {
+                    shared: Arc::clone(shared),
+                    class,
+                    path,
+                    id,
+                    mailbox,
+                });
+                let answer = Answer {
+                    outcome: outcome.map_err(Error::from),
+                    zxid,
+                    watch,
+                };
+                self.done.push((waiter, answer));
+            }
+            Some(Slot::Removal(waiter, path, kind)) => {
+                // Cut off, it is done all the same: the server's watches went with the
+                // connection, and the session does not set these again.
+                if !matches!(outcome, Err(Failure::Refused(_))) {
+                    self.registry.removed(&path, kind);
+                }
+                let answer = Answer {
+                    outcome: outcome.map_err(Error::from),
+                    zxid,
+                    watch: None,
+                };
+                self.done.push((waiter, answer));
+            }
+            Some(Slot::Tidying(path, kind)) => self.tidied(now_us, path, kind, outcome),
+            Some(Slot::Close) => self.close_answered(now_us, outcome),
+        }
+    }
+
+    /// Servers before 3.9 cannot remove a persistent watch alone, only all at its path: they are
+    /// asked to if nothing else is watched there. Else they go on sending events that nobody
+    /// reads, until the connection ends.
+    fn tidied(
+        &mut self,
+        now_us: u64,
+        path: String,
+        kind: WatcherType,
+        outcome: Result<Reply, Failure>,
+    ) {
+        let Err(Failure::Refused(code)) = outcome else {
+            return;
+        };
+        if code == ErrorCode::NoWatcher || kind == WatcherType::Any {
+            return;
+        }
+        self.session.forget_watch(&path, kind);
+        if Class::ALL
+            .iter()
+            .all(|class| self.registry.is_idle(*class, &path))
+        {
+            self.remove_watch(now_us, path, WatcherType::Any);
+        }
+    }
+
+    fn close_answered(&mut self, now_us: u64, outcome: Result<Reply, Failure>) {
+        match outcome {
+            // The session's end follows, or went before.
+            Ok(_) | Err(Failure::SessionEnded(_)) => {}
+            // To close twice is to close: it is asked again on the next connection.
+            Err(Failure::ConnectionLoss | Failure::NotSent) => {
+                self.submit(now_us, Request::CloseSession, Slot::Close);
+            }
+            Err(_) => {
+                if let Some(closing) = &mut self.closing {
+                    closing.unconfirmed = true;
+                }
+                let input = Input::Abandon;
+                self.session.handle(now_us, input, &mut self.effects);
+            }
+        }
+    }
+}
+
+fn done() -> Answer {
+    Answer {
+        outcome: Ok(Reply::Done),
+        zxid: 0,
+        watch: None,
+    }
+}
+
+fn failed(error: Error) -> Answer {
+    Answer {
+        outcome: Err(error),
+        zxid: 0,
+        watch: None,
+    }
+}

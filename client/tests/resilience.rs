@@ -1,0 +1,332 @@
+//! Lost connections, expired sessions, and what is promised about order and bounds.
+
+mod common;
+
+use std::time::Duration;
+
+use client::{
+    AddWatchMode, Client, CreateOptions, Error, ErrorCode, EventType, Expected, Notice, Status,
+    WatchEnd,
+};
+use common::{Proxy, Server, soon, until};
+
+/// A server, a proxy before it, and a client behind that.
+async fn behind_proxy(timeout: Duration) -> (Server, Proxy, Client) {
+    let server = Server::start();
+    let proxy = Proxy::start(server.address).await;
+    let client = Client::builder(proxy.address.to_string())
+        .session_timeout(timeout)
+        .connect()
+        .await;
+    (server, proxy, client.expect("a session"))
+}
+
+const LONG: Duration = Duration::from_secs(4);
+
+async fn wait_for(client: &Client, status: Status) {
+    let mut states = client.states();
+    let found = soon(states.wait_for(|state| state.status == status)).await;
+    assert!(found.is_some(), "{status:?} never comes");
+}
+
+#[tokio::test]
+async fn session_and_watches_survive_a_lost_connection() {
+    let (server, proxy, client) = behind_proxy(LONG).await;
+    let other = server.client().await;
+    let persistent = CreateOptions::persistent();
+    client.create("/w", "", &persistent).await.expect("new");
+    client
+        .create("/e", "", &CreateOptions::ephemeral())
+        .await
+        .expect("new");
+    let session = client.session_id();
+    let (_, changed) = client.get_data_and_watch("/w").await.expect("data");
+    let (_, created) = client.exists_and_watch("/later").await.expect("no node");
+    let (_, _, child) = client.get_children_and_watch("/w").await.expect("names");
+    let mut tree = client
+        .add_watch("/", AddWatchMode::PersistentRecursive)
+        .await
+        .expect("set");
+
+    proxy.close();
+    wait_for(&client, Status::Disconnected).await;
+    other
+        .set_data("/w", "x", Expected::Any)
+        .await
+        .expect("written");
+    other.create("/later", "", &persistent).await.expect("new");
+    proxy.open();
+    wait_for(&client, Status::Connected).await;
+    assert_eq!(
+        (client.session_id(), client.state().connection),
+        (session, 2)
+    );
+    // What was missed is told by the standard watches, and marked by the persistent one.
+    assert_eq!(
+        soon(changed).await.expect("an event").kind,
+        EventType::NodeDataChanged
+    );
+    let event = soon(created).await.expect("an event");
+    assert_eq!((event.kind, event.zxid), (EventType::NodeCreated, None));
+    assert_eq!(soon(tree.next()).await, Ok(Notice::Disconnected));
+    assert_eq!(soon(tree.next()).await, Ok(Notice::Reconnected));
+    // Both are set again.
+    other.create("/w/c", "", &persistent).await.expect("new");
+    let event = soon(child).await.expect("an event");
+    assert_eq!(event.kind, EventType::NodeChildrenChanged);
+    // What the standard watches were told at their return comes here too.
+    loop {
+        match soon(tree.next()).await {
+            Ok(Notice::Event(event)) if event.path == "/w/c" => break,
+            Ok(Notice::Event(event)) => assert_eq!(event.zxid, None),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(other.exists("/e").await.expect("an answer").is_some());
+}
+
+#[tokio::test]
+async fn a_loss_tells_what_may_have_happened() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.address).await;
+    let client = Client::builder(proxy.address.to_string())
+        .outstanding_max(1)
+        .connect()
+        .await
+        .expect("a session");
+    let other = server.client().await;
+    let persistent = CreateOptions::persistent();
+    proxy.hold_answers(true);
+    let first = client.create("/first", "", &persistent);
+    let second = client.create("/second", "", &persistent);
+    until("the first is created", async || {
+        other.exists("/first").await.expect("an answer").is_some()
+    })
+    .await;
+    proxy.cut();
+    let first = soon(first).await.expect_err("no answer");
+    let second = soon(second).await.expect_err("not sent");
+    assert_eq!((&first, &second), (&Error::ConnectionLoss, &Error::NotSent));
+    assert!(first.may_have_happened());
+    assert!(!second.may_have_happened());
+    proxy.hold_answers(false);
+    // The session goes on, and nothing of the old connection comes late.
+    let third = soon(client.create("/second", "", &persistent)).await;
+    assert!(third.is_ok(), "{third:?}");
+}
+
+#[tokio::test]
+async fn calls_wait_for_a_connection_up_to_their_limit() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.address).await;
+    let client = Client::builder(proxy.address.to_string())
+        .unsent_timeout(Duration::from_millis(300))
+        .connect()
+        .await
+        .expect("a session");
+    proxy.close();
+    wait_for(&client, Status::Disconnected).await;
+    let late = soon(client.exists("/")).await;
+    assert_eq!(late, Err(Error::NotSent));
+    proxy.open();
+    // The rest before the next attempt may be longer than what this client bears.
+    until("a call is sent", async || client.exists("/").await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn an_expired_session_ends_everything_and_can_be_followed_by_another() {
+    let (server, proxy, client) = behind_proxy(Duration::from_millis(600)).await;
+    client
+        .create("/e", "", &CreateOptions::ephemeral())
+        .await
+        .expect("new");
+    let (_, data) = client.get_data_and_watch("/e").await.expect("data");
+    let mut tree = client
+        .add_watch("/", AddWatchMode::Persistent)
+        .await
+        .expect("set");
+    proxy.close();
+    wait_for(&client, Status::Disconnected).await;
+    let other = server.client().await;
+    until("the ephemeral goes", async || {
+        other.exists("/e").await.expect("an answer").is_none()
+    })
+    .await;
+    let waiting = client.exists("/");
+    proxy.open();
+    wait_for(&client, Status::Expired).await;
+    let failed = soon(waiting).await.expect_err("expired");
+    assert_eq!(failed, Error::SessionExpired);
+    assert!(failed.is_session_end() && !failed.may_have_happened());
+    assert_eq!(client.exists("/").await, Err(Error::SessionExpired));
+    assert_eq!(soon(data).await, Err(WatchEnd::SessionExpired));
+    assert_eq!(soon(tree.next()).await, Ok(Notice::Disconnected));
+    assert_eq!(soon(tree.next()).await, Err(WatchEnd::SessionExpired));
+    let old = client.session_id();
+    assert!(client.close().await.is_ok(), "it is over already");
+    let client = client.renew().await.expect("a session");
+    assert_ne!(client.session_id(), old);
+    assert!(client.exists("/").await.is_ok());
+}
+
+#[tokio::test]
+async fn calls_happen_in_the_order_in_which_they_were_made() {
+    let server = Server::start();
+    let client = server
+        .builder()
+        .outstanding_max(3)
+        .connect()
+        .await
+        .expect("a session");
+    let numbered = CreateOptions::persistent().sequential();
+    let calls: Vec<_> = (0..60)
+        .map(|_| client.create("/n-", "", &numbered))
+        .collect();
+    // Polled the other way round, and far more than are sent at once.
+    let mut numbers = Vec::new();
+    for call in calls.into_iter().rev() {
+        numbers.push(soon(call).await.expect("new").path);
+    }
+    numbers.reverse();
+    let expected: Vec<_> = (0..60).map(|number| format!("/n-{number:010}")).collect();
+    assert_eq!(numbers, expected);
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.address).await;
+    let client = Client::builder(proxy.address.to_string())
+        .outstanding_max(2)
+        .waiting_max(3)
+        .connect()
+        .await
+        .expect("a session");
+    proxy.hold_requests(true);
+    let calls: Vec<_> = (0..5).map(|_| client.exists("/")).collect();
+    assert_eq!(client.exists("/").await, Err(Error::TooManyWaiting));
+    // One that is dropped makes room.
+    let mut calls = calls.into_iter();
+    let sent: Vec<_> = calls.by_ref().take(2).collect();
+    drop(calls.next());
+    let another = client.exists("/");
+    assert_eq!(client.exists("/").await, Err(Error::TooManyWaiting));
+    proxy.hold_requests(false);
+    for call in sent.into_iter().chain(calls).chain([another]) {
+        assert!(soon(call).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn calls_made_together_make_one_write() {
+    let (_server, proxy, client) = behind_proxy(LONG).await;
+    let before = proxy.pieces();
+    let calls: Vec<_> = (0..200).map(|_| client.exists("/")).collect();
+    for call in calls {
+        assert!(soon(call).await.is_ok());
+    }
+    // One, unless a ping falls in between.
+    let pieces = proxy.pieces() - before;
+    assert!(pieces <= 2, "{pieces} writes");
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
+    let server = Server::start();
+    let client = server
+        .builder()
+        .outstanding_max(1)
+        .connect()
+        .await
+        .expect("a session");
+    let persistent = CreateOptions::persistent();
+    let first = client.create("/sent", "", &persistent);
+    let second = client.create("/waits", "", &persistent);
+    drop((first, second));
+    client.sync("/").await.expect("an answer");
+    assert!(client.exists("/sent").await.expect("an answer").is_some());
+    assert!(client.exists("/waits").await.expect("an answer").is_none());
+}
+
+#[tokio::test]
+async fn the_last_clone_closes_the_session() {
+    let server = Server::start();
+    let (client, other) = (server.client().await, server.client().await);
+    let clone = client.chroot("/x").expect("a path");
+    let (_, created) = other.exists_and_watch("/e").await.expect("an answer");
+    // Made, and not awaited: the close goes behind it.
+    drop(client.create("/e", "", &CreateOptions::ephemeral()));
+    drop(client);
+    soon(created).await.expect("an event");
+    let (_, gone) = other
+        .get_data_and_watch("/e")
+        .await
+        .expect("it lives in the clone");
+    drop(clone);
+    let event = soon(gone).await.expect("an event");
+    assert_eq!(event.kind, EventType::NodeDeleted);
+}
+
+#[tokio::test]
+async fn closing_goes_on_without_a_connection() {
+    let (server, proxy, client) = behind_proxy(LONG).await;
+    client
+        .create("/e", "", &CreateOptions::ephemeral())
+        .await
+        .expect("new");
+    proxy.close();
+    wait_for(&client, Status::Disconnected).await;
+    let closing = tokio::spawn({
+        let client = client.clone();
+        async move { client.close().await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(client.exists("/").await, Err(Error::Closed));
+    proxy.open();
+    assert_eq!(soon(closing).await.expect("no panic"), Ok(()));
+    assert_eq!(client.state().status, Status::Closed);
+    let other = server.client().await;
+    assert_eq!(other.exists("/e").await, Ok(None));
+
+    // With nobody there to be told it gives up in the end.
+    let (_server, proxy, client) = behind_proxy(Duration::from_millis(500)).await;
+    proxy.close();
+    wait_for(&client, Status::Disconnected).await;
+    assert_eq!(soon(client.close()).await, Err(Error::NotSent));
+}
+
+#[tokio::test]
+async fn identities_are_given_again() {
+    let (_server, proxy, client) = behind_proxy(LONG).await;
+    client.add_auth("digest", "bob:pw").await.expect("accepted");
+    let mine = CreateOptions::persistent().acl(client::acl::creator_all());
+    client.create("/mine", "", &mine).await.expect("new");
+    for connection in 2..5 {
+        proxy.cut();
+        let mut states = client.states();
+        soon(states.wait_for(|state| state.connection == connection)).await;
+        assert!(soon(client.get_data("/mine")).await.is_ok());
+    }
+}
+
+#[test]
+fn a_runtime_that_goes_takes_nobody_along() {
+    let server = Server::start();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (client, mut watcher) = runtime.block_on(async {
+        let client = server.client().await;
+        let watcher = client.add_watch("/", AddWatchMode::Persistent).await;
+        (client, watcher.expect("set"))
+    });
+    drop(runtime);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        assert_eq!(client.exists("/").await, Err(Error::Closed));
+        assert_eq!(watcher.next().await, Err(WatchEnd::Closed));
+        assert_eq!(client.close().await, Ok(()));
+        let refused = client
+            .create("nonsense", "", &CreateOptions::persistent())
+            .await;
+        assert_eq!(refused.expect_err("no path").code(), None::<ErrorCode>);
+    });
+}
