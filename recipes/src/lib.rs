@@ -55,7 +55,8 @@
 //! else may be in a directory that it uses. kazoo takes those of its own column, and with
 //! `extra_lock_patterns` others. So with contenders of one foreign kind take its [`Naming`]. For
 //! all three at once kazoo has to speak Curator's names: a subclass of `Lock` with `_NODE_NAME`
-//! and `_EXCLUDE_NAMES` set to `-lock-`, and for the others likewise.
+//! and `_EXCLUDE_NAMES` set to `-lock-`, and for the others likewise, as in
+//! `compat-tests/recipes/contend.py`, which contends with its counterparts in Java and Rust.
 //!
 //! *Who comes first.* The lower number. It is that of the directory, 32 bits with a sign, and goes
 //! on from 2147483647 to -2147483648. Here the order goes on too: of two numbers that one is
