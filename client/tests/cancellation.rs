@@ -1,43 +1,67 @@
 //! Futures dropped at each of their await points.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell have clocks and sockets"
+)]
+
 mod common;
 
+use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::Mutex;
+use std::task::Poll;
 
-use client::{Client, CreateOptions, Error, ErrorCode, Expected, WatcherType};
+use client::{CreateOptions, Error, ErrorCode, Expected, WatcherType};
 use common::{Server, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// More polls than any of these futures takes.
-const POLLS_MAX: usize = 1000;
+const POLLS_MAX: usize = 64;
 
-/// Polls a future so many times, with time between for others, and drops it; true if it was
-/// done before.
-async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> bool {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(_) = future.as_mut().poll(&mut context) {
-            return true;
-        }
-        // So that the next poll finds something new, now and then.
-        tokio::time::sleep(Duration::from_micros(200)).await;
-    }
-    false
+/// When a future is dropped that has been polled often enough.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// At once: what it waits for is on its way.
+    Early,
+    /// When it is woken: what it waited for is there, and it never learns.
+    Late,
 }
 
-/// Numbers of polls at which to drop, until the future is done before it is dropped.
-async fn at_each_await<F: Future>(mut future: impl FnMut(usize) -> F) {
-    for polls in 0..POLLS_MAX {
-        if dropped_after(polls, future(polls)).await {
-            assert!(polls > 0);
-            return;
+/// Polls a future so many times, each time when it is woken, and drops it; true if it was done
+/// before.
+async fn dropped_after<T>(polls: usize, moment: Moment, future: impl Future<Output = T>) -> bool {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
         }
+        left -= 1;
+        match (future.as_mut().poll(context), moment) {
+            (Poll::Ready(_), _) => Poll::Ready(true),
+            (Poll::Pending, Moment::Early) if left == 0 => Poll::Ready(false),
+            (Poll::Pending, _) => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Drops a future at each of its await points, until it is done before.
+async fn at_each_await<F: Future>(mut future: impl FnMut(String) -> F) {
+    for moment in [Moment::Early, Moment::Late] {
+        let mut done = false;
+        for polls in 0..POLLS_MAX {
+            done = dropped_after(polls, moment, future(format!("{moment:?}{polls}"))).await;
+            if done {
+                assert!(polls > 0);
+                break;
+            }
+        }
+        assert!(done, "it is never done");
     }
-    panic!("it is never done");
 }
 
 /// A number that the server tells in `mntr`.
@@ -55,7 +79,7 @@ async fn told(server: &Server, name: &str) -> u64 {
 
 #[tokio::test]
 async fn a_connect_that_is_dropped_leaves_no_session() {
-    let server = Server::with("4lw.commands.whitelist=*");
+    let server = Server::start().await;
     let before = told(&server, "zk_global_sessions").await;
     at_each_await(|_| async { server.builder().auth("digest", "a:b").connect().await }).await;
     until("all sessions are closed", async || {
@@ -66,7 +90,7 @@ async fn a_connect_that_is_dropped_leaves_no_session() {
 
 #[tokio::test]
 async fn a_get_that_is_dropped_disturbs_nobody() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server.client().await;
     client
         .create("/g", "kept", &CreateOptions::persistent())
@@ -86,7 +110,7 @@ async fn a_get_that_is_dropped_disturbs_nobody() {
 
 #[tokio::test]
 async fn a_create_that_is_dropped_happened_or_not() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(1)
@@ -94,12 +118,12 @@ async fn a_create_that_is_dropped_happened_or_not() {
         .await
         .expect("a session");
     let persistent = CreateOptions::persistent();
-    at_each_await(|polls| {
+    at_each_await(|name| {
         let (client, persistent) = (client.clone(), persistent.clone());
         async move {
             // One is sent, and one waits behind it.
-            let sent = client.create(&format!("/sent{polls}"), "", &persistent);
-            let waits = client.create(&format!("/waits{polls}"), "", &persistent);
+            let sent = client.create(&format!("/sent{name}"), "", &persistent);
+            let waits = client.create(&format!("/waits{name}"), "", &persistent);
             sent.await.expect("new");
             waits.await.expect("new");
         }
@@ -118,27 +142,22 @@ async fn a_create_that_is_dropped_happened_or_not() {
 
 #[tokio::test]
 async fn a_multi_that_is_dropped_happened_as_a_whole_or_not() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server.client().await;
-    let both = async |client: &Client, polls: usize| {
-        let names = [format!("/a{polls}"), format!("/b{polls}")];
-        let names = names.each_ref().map(|name| client.exists(name));
-        let [a, b] = names;
-        let a = a.await.expect("an answer").is_some();
-        assert_eq!(b.await.expect("an answer").is_some(), a);
-    };
-    at_each_await(|polls| {
+    let names = Mutex::new(Vec::new());
+    at_each_await(|name| {
         let persistent = CreateOptions::persistent();
-        let multi = client
-            .multi()
-            .create(&format!("/a{polls}"), "", &persistent);
+        let multi = client.multi().create(&format!("/a{name}"), "", &persistent);
+        let multi = multi.create(&format!("/b{name}"), "", &persistent).commit();
+        names.lock().expect("no panic").push(name);
         multi
-            .create(&format!("/b{polls}"), "", &persistent)
-            .commit()
     })
     .await;
-    for polls in 0..POLLS_MAX {
-        both(&client, polls).await;
+    for name in names.into_inner().expect("no panic") {
+        let a = client.exists(&format!("/a{name}"));
+        let b = client.exists(&format!("/b{name}"));
+        let a = a.await.expect("an answer").is_some();
+        assert_eq!(b.await.expect("an answer").is_some(), a, "{name}");
     }
     client
         .set_data("/", "", Expected::Any)

@@ -1,5 +1,11 @@
 //! Lost connections, expired sessions, and what is promised about order and bounds.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests of the shell have clocks and sockets"
+)]
+
 mod common;
 
 use std::time::Duration;
@@ -12,9 +18,9 @@ use common::{Proxy, Server, soon, until};
 
 /// A server, a proxy before it, and a client behind that.
 async fn behind_proxy(timeout: Duration) -> (Server, Proxy, Client) {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .session_timeout(timeout)
         .connect()
         .await;
@@ -87,9 +93,9 @@ async fn session_and_watches_survive_a_lost_connection() {
 
 #[tokio::test]
 async fn a_loss_tells_what_may_have_happened() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .outstanding_max(1)
         .connect()
         .await
@@ -116,10 +122,64 @@ async fn a_loss_tells_what_may_have_happened() {
 }
 
 #[tokio::test]
+async fn a_watch_that_fires_with_its_own_answer_is_told() {
+    let (server, proxy, client) = behind_proxy(LONG).await;
+    let other = server.client().await;
+    let persistent = CreateOptions::persistent();
+    client.create("/there", "", &persistent).await.expect("new");
+    proxy.hold_answers(true);
+    let absent = client.exists_and_watch("/absent");
+    let there = client.get_data_and_watch("/there");
+    // Behind the reads, whose answers are held: so they were served before what follows.
+    let marker = client.create("/marker", "", &persistent);
+    until("the marker is there", async || {
+        other.exists("/marker").await.expect("an answer").is_some()
+    })
+    .await;
+    other.create("/absent", "", &persistent).await.expect("new");
+    other
+        .set_data("/there", "x", Expected::Any)
+        .await
+        .expect("written");
+    proxy.hold_answers(false);
+    let (none, created) = soon(absent).await.expect("an answer");
+    let (node, changed) = soon(there).await.expect("an answer");
+    assert_eq!((none, node.stat.version), (None, 0));
+    assert_eq!(
+        soon(created).await.expect("an event").kind,
+        EventType::NodeCreated
+    );
+    assert_eq!(
+        soon(changed).await.expect("an event").kind,
+        EventType::NodeDataChanged
+    );
+    soon(marker).await.expect("new");
+}
+
+#[tokio::test]
+async fn states_end_with_the_session() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let mut states = client.states();
+    let mut never = client.states();
+    client.close().await.expect("closed");
+    assert_eq!(
+        soon(states.changed()).await.map(|state| state.status),
+        Some(Status::Closed)
+    );
+    assert_eq!(soon(states.changed()).await, None);
+    assert_eq!(
+        soon(never.wait_for(|state| state.connection == 9)).await,
+        None
+    );
+    assert_eq!(client.state().status, Status::Closed);
+}
+
+#[tokio::test]
 async fn calls_wait_for_a_connection_up_to_their_limit() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .unsent_timeout(Duration::from_millis(300))
         .connect()
         .await
@@ -171,7 +231,7 @@ async fn an_expired_session_ends_everything_and_can_be_followed_by_another() {
 
 #[tokio::test]
 async fn calls_happen_in_the_order_in_which_they_were_made() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(3)
@@ -194,9 +254,9 @@ async fn calls_happen_in_the_order_in_which_they_were_made() {
 
 #[tokio::test]
 async fn what_waits_is_bounded() {
-    let server = Server::start();
+    let server = Server::start().await;
     let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(proxy.address.to_string())
+    let client = Client::builder(server.at(proxy.address))
         .outstanding_max(2)
         .waiting_max(3)
         .connect()
@@ -232,7 +292,7 @@ async fn calls_made_together_make_one_write() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
-    let server = Server::start();
+    let server = Server::start().await;
     let client = server
         .builder()
         .outstanding_max(1)
@@ -250,7 +310,7 @@ async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
 
 #[tokio::test]
 async fn the_last_clone_closes_the_session() {
-    let server = Server::start();
+    let server = Server::start().await;
     let (client, other) = (server.client().await, server.client().await);
     let clone = client.chroot("/x").expect("a path");
     let (_, created) = other.exists_and_watch("/e").await.expect("an answer");
@@ -311,12 +371,12 @@ async fn identities_are_given_again() {
 
 #[test]
 fn a_runtime_that_goes_takes_nobody_along() {
-    let server = Server::start();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let (client, mut watcher) = runtime.block_on(async {
+    let (_server, client, mut watcher) = runtime.block_on(async {
+        let server = Server::start().await;
         let client = server.client().await;
         let watcher = client.add_watch("/", AddWatchMode::Persistent).await;
-        (client, watcher.expect("set"))
+        (server, client, watcher.expect("set"))
     });
     drop(runtime);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -329,4 +389,65 @@ fn a_runtime_that_goes_takes_nobody_along() {
             .await;
         assert_eq!(refused.expect_err("no path").code(), None::<ErrorCode>);
     });
+}
+
+/// A server without a quorum, as far as a client can tell: it grants sessions of its own and
+/// says `ro`, or `rw` when `serves` says so.
+async fn read_only_server(
+    writable: std::sync::Arc<std::sync::atomic::AtomicBool>,
+) -> std::net::SocketAddr {
+    use jute::proto::ConnectResponse;
+    use jute::wire::Encode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let is_writable = writable.load(std::sync::atomic::Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut first = [0; 4];
+                stream.read_exact(&mut first).await?;
+                if first == *b"isro" {
+                    let answer: &[u8] = if is_writable { b"rw" } else { b"ro" };
+                    return stream.write_all(answer).await;
+                }
+                let mut rest = vec![0; u32::from_be_bytes(first) as usize];
+                stream.read_exact(&mut rest).await?;
+                let mut answer = Vec::new();
+                jute::frame::append(&mut answer, |out| {
+                    ConnectResponse {
+                        protocol_version: 0,
+                        timeout_ms: 4000,
+                        session_id: if is_writable { 2 } else { 1 },
+                        passwd: Some(&[1; 16]),
+                        read_only: Some(!is_writable),
+                    }
+                    .encode(out);
+                });
+                stream.write_all(&answer).await?;
+                // Serves nothing more, but stays.
+                while stream.read(&mut [0; 512]).await? > 0 {}
+                Ok::<_, std::io::Error>(())
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_read_only_server_is_left_for_one_that_takes_writes() {
+    let writable = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let address = read_only_server(std::sync::Arc::clone(&writable)).await;
+    let client = Client::builder(address.to_string())
+        .read_only(true)
+        .connect()
+        .await;
+    let client = client.expect("a session");
+    assert_eq!(client.state().status, Status::ConnectedReadOnly);
+    writable.store(true, std::sync::atomic::Ordering::SeqCst);
+    wait_for(&client, Status::Connected).await;
+    assert_eq!(client.session_id(), 2);
 }

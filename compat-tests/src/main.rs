@@ -44,6 +44,8 @@ enum Suite {
     Diff(diff::Options),
     /// Apache's Java client and Curator's recipes.
     Java(Target),
+    /// The tests of this project's own client.
+    Client(Target),
     /// kazoo, its recipes included.
     Kazoo(Target),
     /// Apache's shell.
@@ -95,6 +97,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Install => launcher.installed().all().map(|()| true),
         Suite::Diff(options) => diff::run(&launcher, options),
         Suite::Java(target) => suites::clients::java(&launcher, target.server),
+        Suite::Client(target) => suites::client::run(&launcher, target.server),
         Suite::Kazoo(target) => suites::clients::kazoo(&launcher, target.server),
         Suite::Zkcli(target) => suites::zkcli::run(&launcher, target.server),
         Suite::Data(options) => suites::data::run(&launcher, options),

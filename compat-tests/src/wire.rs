@@ -481,6 +481,16 @@ pub(crate) fn create_body(path: &str, data: &[u8], flags: i32) -> Vec<u8> {
     writer.int(flags).0
 }
 
+/// Body of a multi: a type and a body for each operation.
+pub(crate) fn multi_body(ops: &[(i32, Vec<u8>)]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    for (code, body) in ops {
+        writer = writer.int(*code).bool(false).int(-1);
+        writer.0.extend(body);
+    }
+    writer.int(-1).bool(true).int(-1).0
+}
+
 /// Body of an auth packet.
 pub(crate) fn auth_body(scheme: &str, auth: &[u8]) -> Vec<u8> {
     Writer::default()

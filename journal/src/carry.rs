@@ -16,7 +16,7 @@ use crate::log_end::LogEnd;
 use crate::sink::StateSink;
 use crate::tree::Inflow;
 
-/// A member's disk: carries out [`zab::Effect::Store`]s. One owner drives it, a thread in the
+/// A member's disk: carries out [`zab::Io::Store`]s. One owner drives it, a thread in the
 /// server.
 pub struct Journal {
     pub(crate) files: Files,
@@ -32,7 +32,7 @@ pub struct Journal {
     pub(crate) random: ChaCha8Rng,
 }
 
-/// A [`zab::Effect::Store`].
+/// A [`zab::Io::Store`].
 pub struct Write {
     /// Its ticket.
     pub ticket: Ticket,
@@ -166,8 +166,7 @@ impl Journal {
     }
 
     /// The state up to `upto`, built again from the own snapshots and log ([`zab::Effect::Reload`],
-    /// or after a digest mismatch). Behind a truncation that missed there is nothing to load: what
-    /// the state holds is going to be replaced.
+    /// or after a digest mismatch).
     ///
     /// # Errors
     /// Damage; or no snapshot ends at or before it. The member can only get the tree from a leader
@@ -178,12 +177,6 @@ impl Journal {
         let disk = self.files.disk().as_ref();
         storage::recovery::reload(disk, &settings.layout, &settings.recovery, upto, &mut sink)?;
         Ok(sink.finish())
-    }
-
-    /// Whether a truncation has missed and nothing is carried out before the next barrier. A reload that was asked for with it has
-    /// nothing to load.
-    pub fn is_void(&self) -> bool {
-        self.void
     }
 
     /// The files, for those who use them beside this.

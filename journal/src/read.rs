@@ -14,7 +14,7 @@ use crate::files::Files;
 /// file. More learners than this catch up more slowly.
 const PLACES_MAX: usize = 16;
 
-/// Reads the log for [`zab::Effect::ReadLog`].
+/// Reads the log for [`zab::Io::ReadLog`].
 ///
 /// What a learner may still want is not purged while a place is kept for it; so places that nobody
 /// uses are given up: the least recently used one for another, those not used between two calls of

@@ -12,7 +12,9 @@ use jute::txn::LogEntry;
 use state::State;
 use storage::SimDisk;
 use storage::sim_disk::Rng;
-use zab::{Effect, Effects, Entry, Input, Options, Peer, RoleStatus, ServerId, Time, parse_config};
+use zab::{
+    Effect, Effects, Entry, Input, Io, Options, Peer, RoleStatus, ServerId, Time, parse_config,
+};
 
 fn lone() -> Settings {
     let mut settings = settings();
@@ -54,7 +56,7 @@ impl Life {
             let mut writes = Vec::new();
             for effect in effects.drain() {
                 match effect {
-                    Effect::Store(ticket, store) => {
+                    Effect::Io(Io::Store(ticket, store)) => {
                         if let zab::Store::Append(entry) = &store {
                             self.logged.push_back(entry.clone());
                         }

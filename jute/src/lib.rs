@@ -9,6 +9,7 @@
 //! * [`proto`]: requests, replies and events of the client port
 //! * [`txn`]: transactions, as logged and as proposed
 //! * [`quorum`]: what servers of an ensemble say to each other
+//! * [`quota`]: the text of quotas
 //! * [`properties`]: the text format of configurations
 //! * [`frame`]: the length prefix around every packet
 
@@ -20,6 +21,7 @@ pub mod path;
 pub mod properties;
 pub mod proto;
 pub mod quorum;
+pub mod quota;
 pub mod txn;
 pub mod wire;
 mod zxid;

@@ -75,6 +75,23 @@ pub(crate) fn reply_error(
     replica.answered(connection, 1);
 }
 
+/// Answers the end of a session.
+pub(crate) fn reply_closed(
+    replica: &Replica,
+    connection: &Arc<Connection>,
+    asked: Asked,
+    zxid: i64,
+    now: Now,
+) {
+    let us = now.monotonic_us.saturating_sub(asked.received_us);
+    let mut outbox = connection.outbox();
+    let _ = outbox.push_reply(asked.xid, zxid, |_, _| Ok(()));
+    outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
+    outbox.end(Ending::SessionClosed);
+    drop(outbox);
+    replica.answered(connection, 1);
+}
+
 /// The error in the reply's header.
 pub(crate) fn error_of(applied: &Applied<'_>) -> Result<(), ErrorCode> {
     match applied.err() {

@@ -4,6 +4,8 @@
 use storage::StorageError;
 
 use crate::config::ConfigError;
+use crate::data_dir::DataDirError;
+use crate::peer::listen::ListenError;
 
 /// An end for this error: the exit code and the last line on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,15 @@ pub(crate) const BROKEN: Exit = Exit {
     closing_line: "Unexpected exception, exiting abnormally",
 };
 
+/// Apache takes mixed up directories for an error of the configuration.
+const MISPLACED: Exit = Exit {
+    code: 2,
+    closing_line: "Invalid config, exiting abnormally",
+};
+
+/// A port between servers cannot be had. For the client port it is [`BROKEN`].
+const NO_PEER_PORT: u8 = 14;
+
 /// How the process ends for this error.
 pub fn exit(error: &anyhow::Error) -> Exit {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
@@ -28,16 +39,21 @@ pub fn exit(error: &anyhow::Error) -> Exit {
             closing_line: config.closing_line(),
         };
     }
+    if error.downcast_ref::<ListenError>().is_some() {
+        return Exit {
+            code: NO_PEER_PORT,
+            ..BROKEN
+        };
+    }
+    if let Some(DataDirError::Foreign { .. }) = error.downcast_ref::<DataDirError>() {
+        return MISPLACED;
+    }
     match error.downcast_ref::<StorageError>() {
         Some(StorageError::MissingDirectory { .. }) => Exit {
             code: 3,
             closing_line: "Unable to access datadir, exiting abnormally",
         },
-        // Apache takes mixed up directories for an error of the configuration.
-        Some(StorageError::Misplaced { .. }) => Exit {
-            code: 2,
-            closing_line: "Invalid config, exiting abnormally",
-        },
+        Some(StorageError::Misplaced { .. }) => MISPLACED,
         _ => BROKEN,
     }
 }

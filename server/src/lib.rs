@@ -6,6 +6,7 @@
 pub mod admin;
 mod clock;
 pub mod config;
+mod data_dir;
 mod disk;
 pub mod embedded;
 mod ensemble;
@@ -16,6 +17,7 @@ mod net;
 mod options;
 pub mod peer;
 mod pipeline;
+mod queue;
 mod quota_log;
 mod serve;
 mod standalone;

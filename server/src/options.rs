@@ -200,6 +200,7 @@ pub(crate) fn member(config: &Config, ensemble: &EnsembleSettings) -> MemberOpti
         prep: prep(config),
         local_sessions: ensemble.local_sessions,
         local_sessions_upgrading: ensemble.local_sessions_upgrading,
+        leader_serves: ensemble.leader.serves,
         read_only_mode: config.features.read_only_mode,
         standalone_enabled: ensemble.standalone_enabled,
     }

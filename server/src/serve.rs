@@ -1,7 +1,7 @@
 //! Brings a server up, keeps it running, and takes it down.
 
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -15,8 +15,10 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::ensemble::OwnPorts;
 use crate::metrics::Metrics;
-use crate::net::{ConnectionLimits, Listener, Stop};
+use crate::net::{ClientPort, Stop};
 use crate::write_path::WritePath;
 use crate::{ensemble, standalone};
 
@@ -32,6 +34,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) sessionless_timeout_ms: u64,
+    /// Where clients are served at the moment; -1 is nowhere.
+    pub(crate) client_port: AtomicI32,
 }
 
 /// How a server is told to end.
@@ -110,7 +114,11 @@ where
         warn!("forceSync=no: a power failure loses writes that were acknowledged");
     }
     // Bound first: a port that is taken must not cost a load of the database.
-    let listener = listener(&config)?;
+    let port = ClientPort::open(&config).await?;
+    if port.is_none() {
+        warn!("clientPort is not set: no client can connect");
+    }
+    let data_dir = DataDir::claim(&config)?;
     let (clock, seed) = (Clock::start(), seed());
     let stop = Stop::default();
     let tasks = TaskTracker::new();
@@ -118,8 +126,10 @@ where
         None => standalone::assemble(config, clock, seed)?,
         Some(_) => ensemble::assemble(config, clock, seed)?,
     };
+    data_dir.mark()?;
+    let mut ports = None;
     if let WritePath::Ensemble(engine) = &server.pipeline {
-        let shell = ensemble::open_ports(engine, &server, &tasks, &stop.connected).await?;
+        let (shell, own) = ensemble::open_ports(engine, &server, &tasks, &stop.connected).await?;
         if let Some(gather) = gather {
             tokio::select! {
                 _ = gather.wait() => {}
@@ -127,58 +137,39 @@ where
             }
         }
         engine.begin(shell);
+        ports = Some(own);
     }
     let ran = Arc::clone(&server);
-    let result = serve_clients(server, listener, (tasks, stop), up, end).await;
+    let result = serve_clients(server, port, ports, (tasks, stop), up, end).await;
     if let WritePath::Ensemble(engine) = &ran.pipeline {
         engine.retire();
     }
     drop(purge);
+    drop(data_dir);
     result
-}
-
-fn listener(config: &Config) -> Result<Option<Listener>> {
-    let Some(port) = config.client_port else {
-        warn!("clientPort is not set: no client can connect");
-        return Ok(None);
-    };
-    let limits = ConnectionLimits::new(
-        config.limits.max_cnxns.unwrap_or(0) as usize,
-        config.max_client_cnxns as usize,
-    );
-    let backlog = config
-        .listen_backlog
-        .and_then(|backlog| i32::try_from(backlog).ok());
-    let backlog = backlog.unwrap_or(0);
-    let keep_alive = config.limits.client_tcp_keep_alive;
-    let Some(host) = config.client_port_address.as_deref() else {
-        return Ok(Some(Listener::bind_all(port, backlog, keep_alive, limits)?));
-    };
-    let found = (host.trim_matches(['[', ']']), port).to_socket_addrs();
-    let found = found.ok().and_then(|mut addresses| addresses.next());
-    let address = found.with_context(|| format!("clientPortAddress={host} does not resolve"))?;
-    Ok(Some(Listener::bind(address, backlog, keep_alive, limits)?))
 }
 
 async fn serve_clients(
     server: Arc<Server>,
-    listener: Option<Listener>,
+    port: Option<ClientPort>,
+    ports: Option<OwnPorts>,
     (tasks, stop): (TaskTracker, Stop),
     up: impl FnOnce(&Arc<Server>),
     end: impl Future<Output = std::io::Result<End>>,
 ) -> Result<()> {
-    if let Some(listener) = listener {
+    let (line, moving) = ports.map(|own| (own.line, own.moving)).unzip();
+    if let Some(port) = port {
         let what = match &server.config.ensemble {
             None => "a standalone ZooKeeper".to_owned(),
             Some(ensemble) => format!("member {} of an ensemble", ensemble.me),
         };
         info!(
             "serving {what} on {}, data in {}",
-            listener.local_addr()?,
+            port.local_addr()?,
             server.config.data_dir.display()
         );
         let server = Arc::clone(&server);
-        tokio::spawn(listener.run(server, tasks.clone(), stop.clone()));
+        tokio::spawn(port.run(server, tasks.clone(), stop.clone(), line));
     }
     let write_side = Arc::clone(&server);
     let mut writing = tokio::task::spawn_blocking(move || write_side.pipeline.run());
@@ -189,6 +180,7 @@ async fn serve_clients(
             // It never ends by itself but for an error.
             return written.context("the write thread panicked")?;
         }
+        moved = ended(moving) => return moved.context("the ports cannot be moved"),
     };
     stop.accepting.cancel();
     match end {
@@ -211,6 +203,14 @@ async fn serve_clients(
     }
     info!("stopped");
     Ok(())
+}
+
+/// Waits for the end of those who move the ports between servers. There is none without an error.
+async fn ended(ports: Option<JoinHandle<Result<()>>>) -> Result<()> {
+    match ports {
+        Some(ports) => ports.await.context("the task of the ports panicked")?,
+        None => std::future::pending().await,
+    }
 }
 
 /// Time for clients to take what is queued for them.

@@ -1,6 +1,7 @@
 //! Puts a standalone server together.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 
 use anyhow::Result;
 use replica::{Replica, Sequencer};
@@ -74,6 +75,7 @@ pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<S
         clock,
         metrics,
         sessionless_timeout_ms: sessionless_timeout.as_millis() as u64,
+        client_port: AtomicI32::new(config.client_port.map_or(-1, i32::from)),
         config,
     };
     Ok((Arc::new(server), purge))

@@ -21,6 +21,7 @@ mod cluster;
 mod coverage;
 mod model;
 mod rng;
+mod rot;
 mod scenario;
 mod settings;
 mod shrink;

@@ -69,7 +69,7 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 }
 
 fn kind(text: &str) -> Result<Fault, String> {
-    let names: Vec<_> = Fault::ALL.into_iter().map(Fault::name).collect();
+    let names: Vec<_> = Fault::all().map(Fault::name).collect();
     Fault::of_name(text).ok_or_else(|| format!("known are {}", names.join(", ")))
 }
 

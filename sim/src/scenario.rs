@@ -57,115 +57,51 @@ pub enum Fault {
     Reconfigure,
 }
 
+/// Each kind: its name on the command line, and how often it is drawn on a server alone and in an
+/// ensemble, in relation to the others.
+const FAULTS_KNOWN: [(Fault, &str, usize, usize); 25] = [
+    (Fault::PowerLoss, "power-loss", 1, 1),
+    (Fault::Kill, "kill", 1, 1),
+    (Fault::CrashInside, "crash-inside", 1, 1),
+    (Fault::BreakLink, "break-link", 1, 1),
+    (Fault::StallLink, "stall-link", 1, 1),
+    (Fault::WallJump, "wall-jump", 1, 1),
+    (Fault::DiskFull, "disk-full", 1, 1),
+    (Fault::SyncError, "sync-error", 1, 1),
+    (Fault::SlowDisk, "slow-disk", 1, 1),
+    (Fault::Purge, "purge", 1, 1),
+    (Fault::ClientDies, "client-dies", 1, 1),
+    (Fault::Rot, "rot", 1, 1),
+    (Fault::CrashAt, "crash-at", 0, 1),
+    (Fault::Blackout, "blackout", 0, 1),
+    (Fault::Partition, "partition", 0, 1),
+    (Fault::Depose, "depose", 0, 2),
+    (Fault::OneWay, "one-way", 0, 1),
+    (Fault::BreakPeer, "break-peer", 0, 1),
+    (Fault::SlowPeer, "slow-peer", 0, 1),
+    (Fault::LoseNotifications, "lose-notifications", 0, 1),
+    (Fault::Pause, "pause", 0, 1),
+    (Fault::HandOver, "hand-over", 0, 1),
+    (Fault::RollingRestart, "rolling-restart", 0, 1),
+    (Fault::Wipe, "wipe", 0, 1),
+    (Fault::Reconfigure, "reconfigure", 0, 1),
+];
+
 impl Fault {
-    /// What can befall a server alone.
-    pub(crate) const STANDALONE: [Self; 12] = [
-        Self::PowerLoss,
-        Self::Kill,
-        Self::CrashInside,
-        Self::BreakLink,
-        Self::StallLink,
-        Self::WallJump,
-        Self::DiskFull,
-        Self::SyncError,
-        Self::SlowDisk,
-        Self::Purge,
-        Self::ClientDies,
-        Self::Rot,
-    ];
-
-    /// What can befall an ensemble. What comes often matters most there.
-    pub(crate) const ENSEMBLE: [Self; 25] = [
-        Self::PowerLoss,
-        Self::Kill,
-        Self::CrashInside,
-        Self::BreakLink,
-        Self::StallLink,
-        Self::WallJump,
-        Self::DiskFull,
-        Self::SyncError,
-        Self::SlowDisk,
-        Self::Purge,
-        Self::ClientDies,
-        Self::CrashAt,
-        Self::Blackout,
-        Self::Partition,
-        Self::Depose,
-        Self::Depose,
-        Self::OneWay,
-        Self::BreakPeer,
-        Self::SlowPeer,
-        Self::LoseNotifications,
-        Self::Pause,
-        Self::HandOver,
-        Self::RollingRestart,
-        Self::Wipe,
-        Self::Reconfigure,
-    ];
-
     /// All kinds.
-    pub const ALL: [Self; 25] = [
-        Self::PowerLoss,
-        Self::Kill,
-        Self::CrashInside,
-        Self::BreakLink,
-        Self::StallLink,
-        Self::WallJump,
-        Self::DiskFull,
-        Self::SyncError,
-        Self::SlowDisk,
-        Self::Purge,
-        Self::ClientDies,
-        Self::Rot,
-        Self::CrashAt,
-        Self::Blackout,
-        Self::Partition,
-        Self::Depose,
-        Self::OneWay,
-        Self::BreakPeer,
-        Self::SlowPeer,
-        Self::LoseNotifications,
-        Self::Pause,
-        Self::HandOver,
-        Self::RollingRestart,
-        Self::Wipe,
-        Self::Reconfigure,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        FAULTS_KNOWN.into_iter().map(|(fault, ..)| fault)
+    }
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::PowerLoss => "power-loss",
-            Self::Kill => "kill",
-            Self::CrashInside => "crash-inside",
-            Self::BreakLink => "break-link",
-            Self::StallLink => "stall-link",
-            Self::WallJump => "wall-jump",
-            Self::DiskFull => "disk-full",
-            Self::SyncError => "sync-error",
-            Self::SlowDisk => "slow-disk",
-            Self::Purge => "purge",
-            Self::ClientDies => "client-dies",
-            Self::Rot => "rot",
-            Self::CrashAt => "crash-at",
-            Self::Blackout => "blackout",
-            Self::Partition => "partition",
-            Self::Depose => "depose",
-            Self::OneWay => "one-way",
-            Self::BreakPeer => "break-peer",
-            Self::SlowPeer => "slow-peer",
-            Self::LoseNotifications => "lose-notifications",
-            Self::Pause => "pause",
-            Self::HandOver => "hand-over",
-            Self::RollingRestart => "rolling-restart",
-            Self::Wipe => "wipe",
-            Self::Reconfigure => "reconfigure",
-        }
+        let known = FAULTS_KNOWN.iter().find(|(fault, ..)| *fault == self);
+        known.expect("every kind is in the table").1
     }
 
     /// The kind of this name.
     pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|fault| fault.name() == name)
+        Self::all().find(|fault| fault.name() == name)
     }
 }
 
@@ -250,7 +186,7 @@ impl Scenario {
             clients: CLIENTS,
             requests: REQUESTS,
             faults: FAULTS,
-            kinds: Fault::ALL.to_vec(),
+            kinds: Fault::all().collect(),
         }
     }
 
@@ -258,15 +194,18 @@ impl Scenario {
         self.servers != Servers::Standalone
     }
 
-    /// The kinds of faults that happen in it.
+    /// The kinds of faults that happen in it, each as often as its weight.
     pub(crate) fn possible(&self) -> Vec<Fault> {
-        let known: &[Fault] = match self.servers {
-            Servers::Standalone => &Fault::STANDALONE,
-            Servers::Members(_) => &Fault::ENSEMBLE,
-        };
-        let mut kinds = known.to_vec();
-        kinds.retain(|kind| self.kinds.contains(kind));
-        kinds
+        let rows = FAULTS_KNOWN.iter();
+        let allowed = rows.filter(|(kind, ..)| self.kinds.contains(kind));
+        let weighed = allowed.flat_map(|(kind, _, alone, together)| {
+            let weight = match self.servers {
+                Servers::Standalone => *alone,
+                Servers::Members(_) => *together,
+            };
+            std::iter::repeat_n(*kind, weight)
+        });
+        weighed.collect()
     }
 
     /// The arguments that make this run again.
@@ -285,9 +224,7 @@ impl Scenario {
         if self.servers != usual.servers {
             text.push_str(&format!(" --servers {}", self.servers));
         }
-        let off = Fault::ALL
-            .into_iter()
-            .filter(|kind| !self.kinds.contains(kind));
+        let off = Fault::all().filter(|kind| !self.kinds.contains(kind));
         let off: Vec<_> = off.map(Fault::name).collect();
         if !off.is_empty() {
             text.push_str(&format!(" --without {}", off.join(",")));

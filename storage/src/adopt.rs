@@ -53,9 +53,6 @@ pub fn adopt(
 }
 
 /// As [`adopt`], with a tree that was put together here: a received one with the transactions behind it.
-///
-/// # Panics
-/// If the writer was not made by [`SnapshotWriter::begin_base`].
 pub fn adopt_written(
     base: SnapshotWriter,
     trailer: Trailer,
@@ -63,7 +60,7 @@ pub fn adopt_written(
     log: LogWriter,
 ) -> Result<LogWriter, StorageError> {
     let (disk, zxid) = (Arc::clone(&base.disk), base.zxid);
-    replace(disk, zxid, layout, log, || base.finish(trailer))
+    replace(disk, zxid, layout, log, || base.finish_base(trailer))
 }
 
 fn replace(

@@ -7,9 +7,9 @@ use crate::election::{Ballot, Strangers};
 use crate::history::History;
 use crate::input::{LeaderLink, ReadId};
 use crate::quorum::{Config, Configs};
-use crate::standing::Reputation;
+use crate::standing::{Reputation, Standing};
 use crate::writes::{Ticket, Writes};
-use crate::{Options, ServerId, Time};
+use crate::{Epoch, Options, ServerId, Time};
 use jute::quorum::config::Role;
 
 /// Everything that outlives a role.
@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) electors: Vec<ServerId>,
     pub(crate) strangers: Strangers,
     pub(crate) reputation: Reputation,
+    /// The state has part of what a truncation that is under way removes.
+    pub(crate) reload_due: bool,
     pub(crate) leader_links: u64,
     pub(crate) reads: u64,
     /// This server is to be stopped: no role begins any more.
@@ -41,6 +43,23 @@ impl Core {
     pub(crate) fn may_lead(&self) -> bool {
         let config = self.configs.committed();
         config.is_voter(self.me) && config.weight(self.me) > 0 && self.reputation.may_lead()
+    }
+
+    /// Whether this server's promise of an epoch may be one of a quorum.
+    ///
+    /// A server that started with an empty disk may be new, or wiped. For the very first epoch that
+    /// makes no difference that anyone could tell. But a later one says that some server has promised
+    /// before, so there may be a history: on a quorum, this server among it, of which the others are
+    /// down, while those that are here have promised and never got any further. So it takes part only
+    /// if every quorum that it may have been one of has a member that says it has no history. A
+    /// history that was acknowledged would be on that member's disk too; that two disks are wiped at
+    /// a time is beyond what can be seen.
+    pub(crate) fn may_promise(&self, epoch: Epoch) -> bool {
+        if self.reputation.standing() != Standing::Empty || epoch <= Epoch::ZERO.next() {
+            return true;
+        }
+        let may_have_it = |server| server == self.me || !self.reputation.is_without_history(server);
+        !self.configs.committed().is_quorum(may_have_it)
     }
 
     /// Participant or observer. Who is in no configuration follows as participants do, as in
@@ -65,6 +84,10 @@ impl Context<'_> {
 
     /// Tells the state of everything that is committed by now.
     pub(crate) fn deliver(&mut self) {
+        assert!(
+            !self.core.reload_due,
+            "nothing is delivered to a state that is ahead of the history"
+        );
         if let Some(through) = self.core.history.deliver() {
             self.out.push(Effect::Deliver { through });
         }
@@ -72,11 +95,7 @@ impl Context<'_> {
 
     /// Takes note of a configuration that is on its way.
     pub(crate) fn see_config(&mut self, config: Config) {
-        if !self.core.options.reconfig_enabled {
-            return;
-        }
-        if config.version() > self.core.configs.last_seen().version() {
-            self.core.configs.see(config.clone());
+        if self.core.configs.see(config.clone()) {
             self.store(Store::LastSeenConfig(config));
         }
     }
@@ -103,13 +122,13 @@ impl Context<'_> {
         self.store(Store::LastSeenConfig(committed));
     }
 
-    /// Establishes a configuration.
-    pub(crate) fn commit_config(&mut self, config: Config) {
-        if !self.core.options.reconfig_enabled {
-            return;
+    /// Establishes a configuration; false if it cannot be replaced.
+    pub(crate) fn commit_config(&mut self, config: Config) -> bool {
+        let committed = self.core.configs.commit(config.clone());
+        if committed {
+            self.store(Store::CommittedConfig(config));
         }
-        self.core.configs.commit(config.clone());
-        self.store(Store::CommittedConfig(config));
+        committed
     }
 
     pub(crate) fn change_status(&mut self, status: RoleStatus) {
@@ -129,13 +148,11 @@ impl Context<'_> {
         ReadId(self.core.reads)
     }
 
-    /// Removes everything behind `zxid` from the history, and from the state if it has any of it.
+    /// Removes everything behind `zxid` from the history, and, once that is durable, from the state
+    /// if it has any of it.
     pub(crate) fn truncate(&mut self, zxid: Zxid) {
-        let reload = self.core.history.truncate(zxid);
+        self.core.reload_due |= self.core.history.truncate(zxid);
         self.forget_config(zxid);
         self.store(Store::Truncate(zxid));
-        if reload {
-            self.out.push(Effect::Reload(zxid));
-        }
     }
 }

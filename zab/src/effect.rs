@@ -16,78 +16,13 @@ use jute::quorum::config::Member;
 /// A message may leave as soon as it is handed out: whatever must be durable before it has
 /// been reported durable. Nothing here waits for anything else here, but:
 ///
-/// * [`Effect::Store`]s are one queue: carried out and completed in order;
+/// * [`Io::Store`]s are one queue: carried out and completed in order;
 /// * what is sent over one link leaves in order;
 /// * [`Effect::Deliver`]s are in the order of the history.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Changes the disk; answered by [`Input::Stored`](crate::Input::Stored).
-    Store(Ticket, Store),
-
-    /// Sends a message of the election port, connecting on demand. A newer one replaces one that
-    /// could not be sent yet.
-    Notify {
-        /// To whom.
-        to: ServerId,
-        /// The message.
-        notification: Notification,
-    },
-    /// Connects to the quorum port of a leader, all its addresses at once.
-    Connect {
-        /// The connection's name from here on.
-        link: LeaderLink,
-        /// Whom.
-        to: ServerId,
-        /// Its line, if the configuration has one.
-        member: Option<Member>,
-    },
-    /// Connects to the `observerMasterPort` of a follower instead, on its first address: it stands in
-    /// for the leader.
-    ConnectToObserverMaster {
-        /// The connection's name from here on.
-        link: LeaderLink,
-        /// Whom.
-        to: ServerId,
-        /// Its line, if the configuration has one.
-        member: Option<Member>,
-    },
-    /// Closes it (or stops connecting).
-    LeaveLeader(LeaderLink, Leave),
-    /// Sends to the leader.
-    ToLeader(LeaderLink, LearnerPacket),
-    /// Answers a ping: the caller adds the sessions that it heard of.
-    Pong(LeaderLink, Zxid),
-    /// Takes the tree that follows on the link, aside from the one in use. Answered by
-    /// [`Input::SnapshotReceived`](crate::Input::SnapshotReceived). If the link is left before
-    /// [`Store::InstallSnapshot`], it is thrown away.
-    ReceiveSnapshot(LeaderLink, Zxid),
-    /// Applies a committed entry to the received tree, which may have some of its effects already.
-    StageEntry(Entry),
-
-    /// Closes a learner's connection, behind what was sent on it: the last packet may say who leads
-    /// next.
-    DropLearner(LearnerLink, Leave),
-    /// Sends to a learner.
-    ToLearner(LearnerLink, LeaderPacket),
-    /// Sends the tree, with everything delivered by now at the least, behind the SNAP packet.
-    /// Answered by [`Input::SnapshotSent`](crate::Input::SnapshotSent). However long it takes: a
-    /// learner that takes no more of it is for the caller to give up
-    /// ([`Input::LearnerLost`](crate::Input::LearnerLost)).
-    SendSnapshot(LearnerLink),
-    /// Reads the log for a learner. Answered by [`Input::LogRead`](crate::Input::LogRead).
-    ReadLog {
-        /// The read's name.
-        read: ReadId,
-        /// The position: entries behind it are wanted.
-        after: Zxid,
-        /// The last entry wanted.
-        through: Zxid,
-        /// Enough, once there are so many bytes; at least one entry.
-        bytes_max: usize,
-        /// Refuse if a snapshot is cheaper (`snapshotSizeFactor`), or on-disk synchronisation is
-        /// off.
-        opening: bool,
-    },
+    /// For disk and network alone.
+    Io(Io),
 
     /// Everything up to here is committed: apply it. The caller has the entries, from
     /// [`Store::Append`] or [`Input::Propose`](crate::Input::Propose), or finds them in its log.
@@ -95,9 +30,18 @@ pub enum Effect {
         /// The last one.
         through: Zxid,
     },
-    /// The state in memory is ahead of, or different from, the history: it is to be loaded again
-    /// when the [`Store`] before this is done, up to this zxid.
+    /// The state in memory had part of what a truncation has removed: it is to be loaded again, as
+    /// the history was up to this zxid. The truncation is durable by now; entries behind it may be
+    /// on their way to the disk. Nothing is delivered before.
     Reload(Zxid),
+    /// Sends the tree, with everything delivered by now at the least, behind the SNAP packet.
+    /// Answered by [`Input::SnapshotSent`](crate::Input::SnapshotSent). However long it takes: a
+    /// learner that takes no more of it is for the caller to give up
+    /// ([`Input::LearnerLost`](crate::Input::LearnerLost)).
+    SendSnapshot(LearnerLink),
+
+    /// Answers a ping: the caller adds the sessions that it heard of.
+    Pong(LeaderLink, Zxid),
     /// A request that a learner forwarded.
     Forwarded(LearnerLink, Request),
     /// A learner asks whether a session is alive; the answer is
@@ -129,6 +73,79 @@ pub enum Effect {
     RoleChanged(RoleStatus),
     /// A digest mismatch that resynchronisation did not cure.
     Alarm(Zxid),
+}
+
+/// What disk and network are to do. It needs neither the state nor what is known of clients, so
+/// whoever stands between a peer and its sockets hands it on as it is.
+#[derive(Clone, Debug)]
+pub enum Io {
+    /// Changes the disk; answered by [`Input::Stored`](crate::Input::Stored).
+    Store(Ticket, Store),
+
+    /// Sends a message of the election port, connecting on demand. A newer one replaces one that
+    /// could not be sent yet.
+    Notify {
+        /// To whom.
+        to: ServerId,
+        /// The message.
+        notification: Notification,
+    },
+    /// Connects to the quorum port of a leader, all its addresses at once.
+    Connect {
+        /// The connection's name from here on.
+        link: LeaderLink,
+        /// Whom.
+        to: ServerId,
+        /// Its line, if the configuration has one.
+        member: Option<Member>,
+    },
+    /// Connects to the `observerMasterPort` of a follower instead, on its first address: it stands in
+    /// for the leader.
+    ConnectToObserverMaster {
+        /// The connection's name from here on.
+        link: LeaderLink,
+        /// Whom.
+        to: ServerId,
+        /// Its line, if the configuration has one.
+        member: Option<Member>,
+    },
+    /// Closes it (or stops connecting). A tree that came on it and is not installed is thrown
+    /// away.
+    LeaveLeader(LeaderLink, Leave),
+    /// Sends to the leader.
+    ToLeader(LeaderLink, LearnerPacket),
+    /// Takes the tree that follows on the link, aside from the one in use. Answered by
+    /// [`Input::SnapshotReceived`](crate::Input::SnapshotReceived). If the link is left before
+    /// [`Store::InstallSnapshot`], it is thrown away.
+    ReceiveSnapshot(LeaderLink, Zxid),
+    /// Applies a committed entry to the received tree, which may have some of its effects already.
+    StageEntry(Entry),
+
+    /// Closes a learner's connection: behind what was sent on it if the end is an orderly one
+    /// ([`Leave::is_orderly`]), at once if not.
+    DropLearner(LearnerLink, Leave),
+    /// Sends to a learner.
+    ToLearner(LearnerLink, LeaderPacket),
+    /// Reads the log for a learner. Answered by [`Input::LogRead`](crate::Input::LogRead).
+    ReadLog {
+        /// The read's name.
+        read: ReadId,
+        /// The position: entries behind it are wanted.
+        after: Zxid,
+        /// The last entry wanted.
+        through: Zxid,
+        /// Enough, once there are so many bytes; at least one entry.
+        bytes_max: usize,
+        /// Refuse if a snapshot is cheaper (`snapshotSizeFactor`), or on-disk synchronisation is
+        /// off.
+        opening: bool,
+    },
+}
+
+impl From<Io> for Effect {
+    fn from(io: Io) -> Self {
+        Self::Io(io)
+    }
 }
 
 /// A change of the disk. They are carried out in the order given, and a completion stands for
@@ -201,8 +218,8 @@ pub struct Effects(Vec<Effect>);
 
 impl Effects {
     /// Asks for something more.
-    pub(crate) fn push(&mut self, effect: Effect) {
-        self.0.push(effect);
+    pub(crate) fn push(&mut self, effect: impl Into<Effect>) {
+        self.0.push(effect.into());
     }
 
     /// Hands out everything collected so far, in order.

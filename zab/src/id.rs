@@ -1,7 +1,5 @@
 //! Newtypes for the numbers of the protocol, so that no two bare integers stand side by side.
 
-use std::fmt;
-
 use jute::Zxid;
 
 use crate::leave::Leave;
@@ -38,28 +36,6 @@ impl Epoch {
     pub fn next(self) -> Self {
         assert!(self < Self::MAX, "epochs exhausted at {self}");
         Self(self.0 + 1)
-    }
-}
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::NONE => f.write_str("none"),
-            Self(epoch) => write!(f, "{epoch}"),
-        }
-    }
-}
-
-/// `epoch:counter`, as people write zxids.
-pub(crate) struct Pretty(pub(crate) Zxid);
-
-impl fmt::Display for Pretty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Zxid(i64::MIN) => f.write_str("none"),
-            Zxid(-1) => f.write_str("-1"),
-            zxid => write!(f, "{}:{}", zxid.epoch(), zxid.counter()),
-        }
     }
 }
 

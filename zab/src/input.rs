@@ -42,12 +42,14 @@ pub enum Input {
         peer: ServerId,
     },
 
-    /// The connection asked for by [`Effect::Connect`](crate::Effect::Connect) is there.
+    /// The connection asked for by [`Io::Connect`](crate::Io::Connect) is there.
     LeaderConnected(LeaderLink),
     /// The connection to the leader could not be made, or is gone.
     LeaderLost(LeaderLink),
     /// A packet from the leader, in the order sent.
     FromLeader(LeaderLink, LeaderPacket),
+    /// A proposal of the leader's that no one could read back: it must not get into the log.
+    Unreadable(LeaderLink, Zxid),
     /// The tree behind SNAP has been received whole; packets follow.
     SnapshotReceived(LeaderLink),
 
@@ -64,7 +66,7 @@ pub enum Input {
     /// The tree asked for by [`Effect::SendSnapshot`](crate::Effect::SendSnapshot) has been
     /// written.
     SnapshotSent(LearnerLink),
-    /// The answer to [`Effect::ReadLog`](crate::Effect::ReadLog).
+    /// The answer to [`Io::ReadLog`](crate::Io::ReadLog).
     LogRead(ReadId, LogRead),
 
     /// Every [`Store`](crate::Store) up to this one is done and durable.

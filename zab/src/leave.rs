@@ -53,6 +53,12 @@ pub enum Leave {
         /// The phase.
         phase: &'static str,
     },
+    /// This server's disk was empty, and those who may have a history are not here.
+    #[error(
+        "epoch {0} is not the first, and the disk was empty: it may have been wiped, and too few others \
+         say that they have no history either"
+    )]
+    PerhapsWiped(Epoch),
     /// The leader's epoch is older than one that was accepted.
     #[error("epoch {offered} was offered, {accepted} is accepted already")]
     OldEpoch {
@@ -85,6 +91,9 @@ pub enum Leave {
         /// The leader's epoch.
         epoch: Epoch,
     },
+    /// A proposal that no one could read back.
+    #[error("proposal {0} cannot be read")]
+    Unreadable(Zxid),
     /// A commit of anything but the oldest open proposal.
     #[error("commit of {found} instead of {expected:?}")]
     CommitOrder {
@@ -182,6 +191,17 @@ pub enum Leave {
     /// A write failed.
     #[error("the disk failed")]
     DiskFailed,
+}
+
+impl Leave {
+    /// Whether it is told for good manners' sake: nothing is wrong with the other side, and what was
+    /// sent to it last is worth its while. It may say who leads next.
+    pub fn is_orderly(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopping | Self::Reconfigured | Self::Rollover(_) | Self::PassedBy { .. }
+        )
+    }
 }
 
 /// The end of a role: why, and what comes next.

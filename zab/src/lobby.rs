@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::Context;
-use crate::effect::Effect;
+use crate::effect::Io;
 use crate::input::{Input, LearnerLink};
 use crate::leave::Leave;
 use crate::message::LearnerPacket;
@@ -26,7 +26,7 @@ impl Lobby {
             Input::LearnerConnected(link) => {
                 let (what, max) = ("learners", WAITING_MAX);
                 let why = Leave::TooMany { what, max };
-                cx.out.push(Effect::DropLearner(link, why));
+                cx.out.push(Io::DropLearner(link, why));
             }
             Input::LearnerLost(link) => {
                 self.0.remove(&link);
@@ -38,7 +38,7 @@ impl Lobby {
                     self.0.remove(&link);
                     let (packet, phase) = (packet.name(), "waiting for LEADERINFO");
                     let why = Leave::Unexpected { packet, phase };
-                    cx.out.push(Effect::DropLearner(link, why));
+                    cx.out.push(Io::DropLearner(link, why));
                 }
                 None => {}
             },
@@ -59,7 +59,7 @@ impl Lobby {
     /// Someone else leads.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
         for link in std::mem::take(&mut self.0).into_keys() {
-            cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+            cx.out.push(Io::DropLearner(link, Leave::NotLeading));
         }
     }
 }

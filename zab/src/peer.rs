@@ -9,7 +9,7 @@ use jute::quorum::election::ServerState;
 use thiserror::Error;
 
 use crate::core::{Context, Core};
-use crate::effect::{Effect, Effects, RoleStatus, Store};
+use crate::effect::{Effect, Effects, Io, RoleStatus, Store};
 use crate::election::{Ballot, Looking, Notification, Outcome, Strangers, answer};
 use crate::history::History;
 use crate::input::{Input, LearnerLink};
@@ -71,7 +71,7 @@ pub enum ReconfigRefusal {
 /// use bytes::Bytes;
 /// use jute::Zxid;
 /// use zab::{
-///     Effect, Effects, Entry, Epoch, Input, Options, Peer, Recovered, RoleStatus, ServerId,
+///     Effect, Effects, Entry, Epoch, Input, Io, Options, Peer, Recovered, RoleStatus, ServerId,
 ///     Standing, Time, parse_config,
 /// };
 ///
@@ -94,7 +94,7 @@ pub enum ReconfigRefusal {
 ///         peer.handle(Time(0), input, &mut effects);
 ///         for effect in effects.drain() {
 ///             match effect {
-///                 Effect::Store(ticket, _write) => inputs.insert(0, Input::Stored(ticket)),
+///                 Effect::Io(Io::Store(ticket, _write)) => inputs.insert(0, Input::Stored(ticket)),
 ///                 Effect::Deliver { through } => delivered.push(through),
 ///                 _ => {}
 ///             }
@@ -150,7 +150,11 @@ impl Peer {
         let last = recovered.last_zxid;
         let writes = Writes::new(last, recovered.accepted_epoch, recovered.current_epoch);
         let history = History::new(last, recovered.recent, options.commit_log_count);
-        let configs = Configs::new(recovered.committed_config, recovered.last_seen_config);
+        let configs = Configs::new(
+            recovered.committed_config,
+            recovered.last_seen_config,
+            options.reconfig_enabled,
+        );
         let core = Core {
             me,
             options,
@@ -163,6 +167,7 @@ impl Peer {
             electors: Vec::new(),
             strangers: Strangers::default(),
             reputation: Reputation::new(recovered.standing),
+            reload_due: false,
             leader_links: 0,
             reads: 0,
             stopping: false,
@@ -411,7 +416,7 @@ impl PeerRole {
             Input::ObserverConnected(link)
                 if !matches!(self, Self::Learner(_) | Self::Leader(_)) =>
             {
-                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+                cx.out.push(Io::DropLearner(link, Leave::NotLeading));
                 Ok(())
             }
             Input::HandOver => {
@@ -435,7 +440,7 @@ impl PeerRole {
         from: ServerId,
         notification: Notification,
     ) -> Result<(), Exit> {
-        cx.core.reputation.heard(&notification.vote);
+        cx.core.reputation.heard(from, &notification.vote);
         if let Self::Halted = self {
             return Ok(());
         }
@@ -520,11 +525,17 @@ impl PeerRole {
                 cx.core.reputation.broken();
                 cx.core.writes.void_pending();
                 cx.core.history.truncate(zxid);
+                // Nothing was cut, so there is nothing to load: a leader's tree has to come.
+                cx.core.reload_due = false;
                 self.leave(cx, Leave::TruncateMissed(zxid).into());
                 continue;
             }
-            if let Stored::AcceptedEpoch(_) = stored {
-                cx.core.reputation.promised();
+            match stored {
+                Stored::AcceptedEpoch(_) => cx.core.reputation.promised(),
+                Stored::Truncate(zxid) if std::mem::take(&mut cx.core.reload_due) => {
+                    cx.out.push(Effect::Reload(zxid));
+                }
+                _ => {}
             }
             match self {
                 Self::Settling(settling) if stored == Stored::Barrier(settling.barrier) => {

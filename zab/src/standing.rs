@@ -1,9 +1,12 @@
 //! Whether this server's own history may be relied upon: by others, when it votes, and by
 //! itself, when it would lead.
 
+use std::collections::BTreeSet;
+
 use jute::Zxid;
 
 use crate::election::Vote;
+use crate::{Epoch, ServerId};
 
 /// A mismatch so many transactions behind a resynchronisation is a new one, not the old one again.
 pub const RESYNC_RANGE: i64 = 1 << 20;
@@ -31,9 +34,11 @@ pub enum Standing {
 }
 
 /// The standing and what it depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reputation {
     standing: Standing,
+    /// Who has voted, since this server started, and had no history to vote for.
+    without_history: BTreeSet<ServerId>,
     /// Up to here the tree has been replaced once because of a mismatch.
     resynced: Option<Zxid>,
 }
@@ -51,6 +56,7 @@ impl Reputation {
     pub(crate) fn new(standing: Standing) -> Self {
         Self {
             standing,
+            without_history: BTreeSet::new(),
             resynced: None,
         }
     }
@@ -78,12 +84,21 @@ impl Reputation {
         self.may_vote()
     }
 
-    /// Someone's vote: an empty server learns from it that there is a history.
-    pub(crate) fn heard(&mut self, vote: &Vote) {
+    /// Someone's vote: an empty server learns from it that there is a history. Whoever has one votes
+    /// for it, or for a longer one; who has no voice says nothing about any.
+    pub(crate) fn heard(&mut self, from: ServerId, vote: &Vote) {
         let has_history = vote.peer_epoch.0 > 0 || vote.zxid.0 > 0;
+        if (vote.peer_epoch, vote.zxid) == (Epoch::ZERO, Zxid::ZERO) {
+            self.without_history.insert(from);
+        }
         if self.standing == Standing::Empty && has_history {
             self.standing = Standing::Wiped;
         }
+    }
+
+    /// Whether this server has said that it has no history.
+    pub(crate) fn is_without_history(&self, server: ServerId) -> bool {
+        self.without_history.contains(&server)
     }
 
     /// An epoch is accepted, durably. No one had a history so far, or an empty server would be known as
@@ -129,7 +144,6 @@ impl Reputation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Epoch, ServerId};
 
     fn vote(epoch: i64, zxid: i64) -> Vote {
         Vote {
@@ -148,12 +162,12 @@ mod tests {
             (0, 1, Standing::Wiped),
         ] {
             let mut reputation = Reputation::new(Standing::Empty);
-            reputation.heard(&vote(epoch, zxid));
+            reputation.heard(ServerId(2), &vote(epoch, zxid));
             assert_eq!(reputation.standing(), expected, "{epoch} {zxid}");
             assert_eq!(reputation.may_vote(), expected == Standing::Empty);
             reputation.synchronised(Zxid(5));
             assert_eq!(reputation.standing(), Standing::Sound);
-            reputation.heard(&vote(9, 9));
+            reputation.heard(ServerId(2), &vote(9, 9));
             assert!(reputation.may_vote() && reputation.may_lead());
         }
     }
@@ -162,10 +176,10 @@ mod tests {
     fn an_empty_server_that_takes_part_from_the_beginning() {
         let mut reputation = Reputation::new(Standing::Empty);
         reputation.promised();
-        reputation.heard(&vote(1, 0));
+        reputation.heard(ServerId(2), &vote(1, 0));
         assert!(reputation.may_vote() && reputation.may_lead());
         let mut wiped = Reputation::new(Standing::Empty);
-        wiped.heard(&vote(1, 0));
+        wiped.heard(ServerId(2), &vote(1, 0));
         wiped.promised();
         assert_eq!(wiped.standing(), Standing::Wiped);
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jute::Zxid;
 
 use crate::Epoch;
-use crate::effect::{Effect, Effects, Store};
+use crate::effect::{Effects, Io, Store};
 
 /// Stands for one [`Store`] until it is durable. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,7 @@ impl Writes {
         };
         self.pending.push_back((ticket, stored, bytes));
         self.pending_bytes += bytes;
-        out.push(Effect::Store(ticket, store));
+        out.push(Io::Store(ticket, store));
         ticket
     }
 

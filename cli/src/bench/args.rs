@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 /// What to measure and how.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Server to load, host:port.
+    /// Servers to load, host:port, comma separated. Connections are dealt out to them in turn;
+    /// what is prepared is prepared through the first.
     #[arg(long, default_value = "127.0.0.1:2181")]
     pub server: String,
     /// Connections, each with a session of its own.
@@ -25,6 +26,10 @@ pub struct Args {
     /// Znodes that get, set and mix choose from, or that fill creates.
     #[arg(long, default_value_t = 10_000)]
     pub keys: u64,
+    /// Requests per second of all connections together, at most; only with a pipeline that
+    /// leaves room for them. 0 is without limit.
+    #[arg(long, default_value_t = 0)]
+    pub rate: u64,
     /// Seconds to measure; for idle, seconds to hold the sessions.
     #[arg(long, default_value_t = 10.0)]
     pub duration: f64,
@@ -90,6 +95,12 @@ impl Args {
             .map_err(|error| anyhow::anyhow!("--prefix {}: {error}", self.prefix))?;
         ensure!(self.prefix != "/", "--prefix: a znode below the root");
         Ok(())
+    }
+
+    /// Time between two requests of one connection, if they are paced.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        let each = self.rate as f64 / self.clients as f64;
+        (self.rate > 0).then(|| Duration::from_secs_f64(1.0 / each))
     }
 
     pub(super) fn duration(&self) -> Duration {

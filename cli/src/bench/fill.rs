@@ -14,9 +14,9 @@ use super::{Args, setup};
 /// A fill that takes longer than this is cut off and shows in the count.
 const FILL_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
+pub(super) fn measure(args: &Args, servers: &[SocketAddr]) -> Result<Report> {
     let data = requests::data(args.size, args.seed);
-    let mut session = Session::open(server, args.session_timeout_ms)?;
+    let mut session = Session::open(servers[0], args.session_timeout_ms)?;
     setup::ensure_prefix(&mut session, &args.prefix)?;
     let parents = Template::create(&Fill::parent_stem(&args.prefix), b"");
     setup::ensure_numbered(&mut session, &parents, args.keys.div_ceil(FILL_CHILDREN))?;
@@ -31,7 +31,7 @@ pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
         measure_from: start,
         until: start + FILL_LIMIT,
     };
-    let tally = run_threads(args, server, streams, schedule)?;
+    let tally = run_threads(args, servers, streams, schedule)?;
     let seconds = start.elapsed().as_secs_f64();
     let count = tally.latency.len();
     Ok(Report::new(args, "znodes", count, seconds, tally))

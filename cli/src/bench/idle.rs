@@ -19,9 +19,9 @@ use super::tally::Tally;
 const OPEN_BATCH: usize = 50;
 
 /// Opens all sessions, says so on standard output, and pings until the time is over.
-pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
+pub(super) fn measure(args: &Args, servers: &[SocketAddr]) -> Result<Report> {
     let start = Instant::now();
-    let mut sessions = open_all(server, args.clients, args.session_timeout_ms)?;
+    let mut sessions = open_all(servers, args.clients, args.session_timeout_ms)?;
     let opened_in = start.elapsed().as_secs_f64();
     println!("{} sessions are up after {opened_in:.2} s", sessions.len());
     std::io::stdout().flush()?;
@@ -53,11 +53,16 @@ pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
 }
 
 /// Opens sessions, [`OPEN_BATCH`] at a time.
-pub(super) fn open_all(server: SocketAddr, count: usize, timeout_ms: i32) -> Result<Vec<Session>> {
+pub(super) fn open_all(
+    servers: &[SocketAddr],
+    count: usize,
+    timeout_ms: i32,
+) -> Result<Vec<Session>> {
     let mut sessions = Vec::with_capacity(count);
     while sessions.len() < count {
         let first = sessions.len();
         for _ in first..count.min(first + OPEN_BATCH) {
+            let server = servers[sessions.len() % servers.len()];
             sessions.push(Session::begin(server, timeout_ms)?);
         }
         for session in &mut sessions[first..] {

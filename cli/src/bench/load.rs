@@ -20,6 +20,8 @@ use super::{Args, Op, lean, setup};
 
 /// How often a thread looks at the clock when nothing arrives.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How often paced connections are looked at.
+const PACE: Duration = Duration::from_millis(1);
 /// How long replies may take after the last request was sent.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// First size of a connection's receive buffer, bytes; it doubles for larger replies.
@@ -34,13 +36,22 @@ pub(super) struct Schedule {
     pub(super) until: Instant,
 }
 
+/// What a connection may send.
+#[derive(Clone, Copy)]
+struct Window {
+    /// Requests outstanding.
+    pipeline: usize,
+    /// Time between two of them, if they are paced.
+    interval: Option<Duration>,
+}
+
 /// Measures get, set, mix and create.
-pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
+pub(super) fn measure(args: &Args, servers: &[SocketAddr]) -> Result<Report> {
     let data = requests::data(args.size, args.seed);
     let streams = match args.op {
-        Op::Create => create_streams(args, server, &data)?,
+        Op::Create => create_streams(args, servers[0], &data)?,
         _ => {
-            let stem = setup::ensure_keys(args, server, &data)?;
+            let stem = setup::ensure_keys(args, servers[0], &data)?;
             (0..args.clients as u64)
                 .map(|n| {
                     let seed = args.seed.wrapping_add(n << 32);
@@ -56,7 +67,7 @@ pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
         measure_from,
         until,
     };
-    let tally = run_threads(args, server, streams, schedule)?;
+    let tally = run_threads(args, servers, streams, schedule)?;
     let count = tally.latency.len();
     Ok(Report::new(args, "requests", count, args.duration, tally))
 }
@@ -82,19 +93,23 @@ fn create_streams(args: &Args, server: SocketAddr, data: &[u8]) -> Result<Vec<Re
 /// Deals the streams out to the threads, one connection each, and adds up what they saw.
 pub(super) fn run_threads(
     args: &Args,
-    server: SocketAddr,
+    servers: &[SocketAddr],
     streams: Vec<Requests>,
     schedule: Schedule,
 ) -> Result<Tally> {
     let mut shares: Vec<Vec<_>> = (0..args.threads).map(|_| Vec::new()).collect();
     for (n, stream) in streams.into_iter().enumerate() {
+        let server = servers[n % servers.len()];
         let session = Session::open(server, args.session_timeout_ms)?;
         shares[n % args.threads].push((session, stream));
     }
-    let pipeline = args.pipeline;
+    let window = Window {
+        pipeline: args.pipeline,
+        interval: args.interval(),
+    };
     let threads: Vec<_> = shares
         .into_iter()
-        .map(|share| thread::spawn(move || run_share(share, pipeline, schedule)))
+        .map(|share| thread::spawn(move || run_share(share, window, schedule)))
         .collect();
     let mut total = Tally::new();
     for thread in threads {
@@ -108,18 +123,19 @@ pub(super) fn run_threads(
 
 fn run_share(
     mut share: Vec<(Session, Requests)>,
-    pipeline: usize,
+    window: Window,
     schedule: Schedule,
 ) -> Result<Tally> {
-    if pipeline == 1 && share.len() == 1 {
+    let paced = window.interval.is_some();
+    if window.pipeline == 1 && share.len() == 1 && !paced {
         let (session, stream) = share.remove(0);
         return Ok(lean::run(session, stream, schedule));
     }
     let connections = share
         .into_iter()
-        .map(|(session, stream)| Connection::new(&session, stream, pipeline))
+        .map(|(session, stream)| Connection::new(&session, stream, window))
         .collect::<Result<Vec<_>>>()?;
-    Driver::new(connections, schedule)?.run()
+    Driver::new(connections, schedule, paced)?.run()
 }
 
 /// One thread's event loop.
@@ -127,11 +143,12 @@ struct Driver {
     poll: Poll,
     connections: Vec<Option<Connection>>,
     schedule: Schedule,
+    paced: bool,
     tally: Tally,
 }
 
 impl Driver {
-    fn new(connections: Vec<Connection>, schedule: Schedule) -> Result<Self> {
+    fn new(connections: Vec<Connection>, schedule: Schedule, paced: bool) -> Result<Self> {
         let poll = Poll::new()?;
         let mut slots = Vec::new();
         for (n, mut connection) in connections.into_iter().enumerate() {
@@ -144,6 +161,7 @@ impl Driver {
             poll,
             connections: slots,
             schedule,
+            paced,
             tally: Tally::new(),
         })
     }
@@ -154,12 +172,16 @@ impl Driver {
             self.turn(n);
         }
         while self.connections.iter().any(Option::is_some) {
-            match self.poll.poll(&mut events, Some(POLL_INTERVAL)) {
+            let interval = if self.paced { PACE } else { POLL_INTERVAL };
+            match self.poll.poll(&mut events, Some(interval)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
             for event in &events {
                 self.turn(event.token().0);
+            }
+            if self.paced {
+                (0..self.connections.len()).for_each(|n| self.turn(n));
             }
             if events.is_empty() {
                 self.look_at_the_clock();
@@ -201,7 +223,9 @@ impl Driver {
 struct Connection {
     stream: TcpStream,
     requests: Requests,
-    pipeline: usize,
+    window: Window,
+    /// When the next request of a paced connection is due.
+    due: Instant,
     /// When each outstanding request was handed to the socket, oldest first.
     sent_at: VecDeque<Instant>,
     xid_sent: i32,
@@ -214,14 +238,15 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(session: &Session, requests: Requests, pipeline: usize) -> Result<Self> {
+    fn new(session: &Session, requests: Requests, window: Window) -> Result<Self> {
         let stream = session.stream().try_clone()?;
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream: TcpStream::from_std(stream),
             requests,
-            pipeline,
-            sent_at: VecDeque::with_capacity(pipeline),
+            window,
+            due: Instant::now(),
+            sent_at: VecDeque::with_capacity(window.pipeline),
             xid_sent: 0,
             xid_replied: 0,
             exhausted: false,
@@ -303,7 +328,13 @@ impl Connection {
     }
 
     fn refill(&mut self, now: Instant) {
-        while !self.exhausted && self.sent_at.len() < self.pipeline {
+        while !self.exhausted && self.sent_at.len() < self.window.pipeline {
+            if let Some(interval) = self.window.interval {
+                if self.due > now {
+                    break;
+                }
+                self.due += interval;
+            }
             let xid = next_xid(self.xid_sent);
             if self.requests.append_next(xid, &mut self.out) {
                 self.xid_sent = xid;

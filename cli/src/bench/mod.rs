@@ -35,12 +35,12 @@ use report::Report;
 pub fn run(args: Args) -> Result<()> {
     args.validate()?;
     raise_file_limit();
-    let server = if args.null_responder {
-        null_responder::start()?
+    let servers = if args.null_responder {
+        vec![null_responder::start()?]
     } else {
-        resolve(&args.server)?
+        args.server.split(',').map(resolve).collect::<Result<_>>()?
     };
-    let report = measure(&args, server)?;
+    let report = measure(&args, &servers)?;
     report.print(args.json);
     ensure!(
         report.tally.unexpected() == 0,
@@ -50,13 +50,13 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
+fn measure(args: &Args, servers: &[SocketAddr]) -> Result<Report> {
     match args.op {
-        Op::Get | Op::Set | Op::Mix { .. } | Op::Create => load::measure(args, server),
-        Op::Fill => fill::measure(args, server),
-        Op::WatchFanout => watch_fanout::measure(args, server),
-        Op::Sessions => sessions::measure(args, server),
-        Op::Idle => idle::measure(args, server),
+        Op::Get | Op::Set | Op::Mix { .. } | Op::Create => load::measure(args, servers),
+        Op::Fill => fill::measure(args, servers),
+        Op::WatchFanout => watch_fanout::measure(args, servers),
+        Op::Sessions => sessions::measure(args, servers),
+        Op::Idle => idle::measure(args, servers),
     }
 }
 

@@ -16,8 +16,8 @@ use super::tally::Tally;
 use super::{Args, setup};
 
 /// Every client is a thread that opens one session after the other.
-pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
-    let mut session = Session::open(server, args.session_timeout_ms)?;
+pub(super) fn measure(args: &Args, servers: &[SocketAddr]) -> Result<Report> {
+    let mut session = Session::open(servers[0], args.session_timeout_ms)?;
     setup::ensure_prefix(&mut session, &args.prefix)?;
     session.close()?;
 
@@ -27,6 +27,7 @@ pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
         .map(|n| {
             let path = numbered(&format!("{}/e", args.prefix), n);
             let timeout_ms = args.session_timeout_ms;
+            let server = servers[n as usize % servers.len()];
             thread::spawn(move || {
                 let mut tally = Tally::new();
                 while Instant::now() < until {

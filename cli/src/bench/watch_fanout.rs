@@ -20,13 +20,13 @@ use super::{Args, idle, requests, setup};
 const ROUND_LIMIT: Duration = Duration::from_secs(30);
 
 /// Repeats the change `rounds` times; each round's latency is that of its last event.
-pub(super) fn measure(args: &Args, server: SocketAddr) -> Result<Report> {
+pub(super) fn measure(args: &Args, servers: &[SocketAddr]) -> Result<Report> {
     let path = format!("{}/watched", args.prefix);
     let data = requests::data(args.size, args.seed);
-    let mut writer = Session::open(server, args.session_timeout_ms)?;
+    let mut writer = Session::open(servers[0], args.session_timeout_ms)?;
     setup::ensure_prefix(&mut writer, &args.prefix)?;
     setup::ensure_node(&mut writer, &path)?;
-    let mut watchers = Watchers::open(server, args)?;
+    let mut watchers = Watchers::open(servers, args)?;
 
     let mut tally = Tally::new();
     let start = Instant::now();
@@ -64,9 +64,9 @@ struct Watchers {
 }
 
 impl Watchers {
-    fn open(server: SocketAddr, args: &Args) -> Result<Self> {
+    fn open(servers: &[SocketAddr], args: &Args) -> Result<Self> {
         let poll = Poll::new()?;
-        let sessions = idle::open_all(server, args.clients, args.session_timeout_ms)?;
+        let sessions = idle::open_all(servers, args.clients, args.session_timeout_ms)?;
         for (n, session) in sessions.iter().enumerate() {
             let fd = session.stream().as_raw_fd();
             poll.registry()

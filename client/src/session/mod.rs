@@ -17,6 +17,7 @@ mod machine;
 mod options;
 mod reply;
 mod request;
+mod sasl;
 mod watches;
 
 pub use event::{Effect, End, Failure, Input, Token, WatchEvent};
@@ -26,4 +27,5 @@ pub(crate) use machine::split_mix;
 pub use options::Options;
 pub use reply::{Reply, WriteResult};
 pub use request::{NodeKind, ReadPart, Request, WritePart};
+pub use sasl::DigestMd5;
 pub use watches::Watches;

@@ -8,9 +8,9 @@ use super::driver::Driver;
 use super::error::Error;
 use super::hosts::{self, Rounds};
 use super::shared::Shared;
-use super::state::States;
+use super::state::{States, Status};
 use super::transport::Connector;
-use crate::session::Options;
+use crate::session::{DigestMd5, Options, Session};
 
 /// Rest after the first attempt to connect that fails, at most.
 const RECONNECT_DELAY: Duration = Duration::from_millis(100);
@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const WATCH_BUFFER: usize = 1024;
 
 /// What a client is configured with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Builder {
     connect_string: String,
@@ -34,11 +34,22 @@ pub struct Builder {
     unsent_timeout: Option<Duration>,
     read_only: bool,
     identities: Vec<(String, Vec<u8>)>,
+    sasl: Option<(String, String)>,
     outstanding_max: usize,
     waiting_max: usize,
     watch_buffer: usize,
     max_frame: usize,
     connector: Connector,
+}
+
+impl std::fmt::Debug for Builder {
+    /// Without secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("connect_string", &self.connect_string)
+            .field("session_timeout", &self.session_timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {
@@ -55,6 +66,7 @@ impl Builder {
             unsent_timeout: None,
             read_only: false,
             identities: Vec::new(),
+            sasl: None,
             outstanding_max: options.outstanding_max,
             waiting_max: options.waiting_max,
             watch_buffer: WATCH_BUFFER,
@@ -94,6 +106,21 @@ impl Builder {
     /// connection before anything else.
     pub fn auth(mut self, scheme: impl Into<String>, auth: impl Into<Vec<u8>>) -> Self {
         self.identities.push((scheme.into(), auth.into()));
+        self
+    }
+
+    /// Speaks TLS with the servers, on their `secureClientPort`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: super::tls::Tls) -> Self {
+        self.connector.tls = Some(tls);
+        self
+    }
+
+    /// Proves with SASL (DIGEST-MD5) on each connection that this user is who connects, and
+    /// that the server knows the password too. A server that refuses it, or knows no SASL,
+    /// ends the session with [`Status::AuthFailed`](crate::Status::AuthFailed).
+    pub fn sasl(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.sasl = Some((user.into(), password.into()));
         self
     }
 
@@ -151,7 +178,10 @@ impl Builder {
                 let status = state.status;
                 status.is_connected() || status.has_ended()
             });
-            found.await;
+            let found = found.await;
+            if found.is_some_and(|state| state.status == Status::AuthFailed) {
+                return Err(Error::AuthFailed);
+            }
             for identity in identities {
                 identity.await?;
             }
@@ -167,7 +197,15 @@ impl Builder {
     fn begin(&self) -> Result<(Client, Vec<Call<()>>), Error> {
         let (hosts, chroot) = hosts::parse(&self.connect_string)?;
         let options = self.options(hosts.len());
-        let (shared, receiver) = Shared::new(options, self.watch_buffer);
+        let session = match &self.sasl {
+            None => Session::new(options),
+            Some((user, password)) => Session::new(options).with_sasl(DigestMd5 {
+                user: user.clone(),
+                password: password.clone(),
+                nonce_seed: nonce_seed(),
+            }),
+        };
+        let (shared, receiver) = Shared::new(session, self.session_timeout, self.watch_buffer);
         let rounds = Rounds::new(hosts, random("servers"));
         let driver = Driver::new(Arc::clone(&shared), self.connector.clone(), rounds);
         let client = Client::new(shared, States { receiver }, chroot, self.clone());
@@ -209,4 +247,13 @@ fn micros(duration: Duration) -> u64 {
 /// A number from the operating system, by way of the keys of a hash map.
 fn random(purpose: &str) -> u64 {
     RandomState::new().hash_one(purpose)
+}
+
+fn nonce_seed() -> [u8; 16] {
+    let halves = [random("first half"), random("second half")];
+    let [first, second] = halves.map(u64::to_be_bytes);
+    let mut seed = [0; 16];
+    seed[..8].copy_from_slice(&first);
+    seed[8..].copy_from_slice(&second);
+    seed
 }

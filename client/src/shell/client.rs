@@ -109,7 +109,7 @@ impl Client {
 
     /// The changes of that.
     pub fn states(&self) -> States {
-        self.handle.states.clone()
+        self.handle.states.fresh()
     }
 
     /// The highest zxid in an answer so far: what this session has seen.

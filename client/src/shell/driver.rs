@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
-use super::hosts::{self, Rounds};
+use super::hosts::{self, Candidate, Rounds};
+use super::probe;
 use super::shared::{Shared, Wish};
 use super::transport::{Connector, Transport};
 use crate::session::Input;
@@ -40,6 +41,8 @@ pub(super) struct Driver {
     unflushed: bool,
     reading: Vec<u8>,
     timer: Pin<Box<Sleep>>,
+    /// Looks for a server that takes writes, while connected to one that does not.
+    probe: Option<Pin<Box<dyn Future<Output = Candidate> + Send>>>,
 }
 
 impl Driver {
@@ -54,6 +57,7 @@ impl Driver {
             unflushed: false,
             reading: vec![0; READ_BYTES],
             timer: Box::pin(tokio::time::sleep_until(Instant::now())),
+            probe: None,
         }
     }
 
@@ -136,6 +140,25 @@ impl Driver {
         Ok(wrote)
     }
 
+    /// Looks for a server that takes writes if one is needed; true if one was found.
+    fn poll_probe(&mut self, context: &mut Context<'_>, needed: bool) -> bool {
+        if !needed {
+            self.probe = None;
+            return false;
+        }
+        let hosts = || self.rounds.lock().hosts().to_vec();
+        let probe = self
+            .probe
+            .get_or_insert_with(|| Box::pin(probe::writable(hosts(), self.connector.clone())));
+        let Poll::Ready(found) = probe.as_mut().poll(context) else {
+            return false;
+        };
+        self.probe = None;
+        self.rounds.lock().put_first(found);
+        self.shared.input(Input::WritableFound);
+        true
+    }
+
     /// Takes one piece; true if something happened.
     fn poll_read(&mut self, context: &mut Context<'_>) -> bool {
         let Link::Connected(transport) = &mut self.link else {
@@ -167,7 +190,7 @@ impl Future for Driver {
             if let Some(wish) = work.wish {
                 this.grant(wish);
             }
-            let moved = this.poll_link(context);
+            let moved = this.poll_link(context) || this.poll_probe(context, work.is_read_only);
             let Some(deadline) = work.deadline else {
                 return Poll::Ready(());
             };

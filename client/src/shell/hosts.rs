@@ -123,6 +123,11 @@ impl Rounds {
         self.next()
     }
 
+    /// Makes this server the next one.
+    pub(super) fn put_first(&mut self, candidate: Candidate) {
+        self.left.push(candidate);
+    }
+
     fn shuffle(&mut self) {
         for at in (1..self.left.len()).rev() {
             self.random = crate::session::split_mix(self.random);

@@ -23,9 +23,12 @@ mod driver;
 mod error;
 mod hosts;
 mod ops;
+mod probe;
 mod shared;
 mod slots;
 mod state;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod watch;
 
@@ -39,4 +42,6 @@ pub use ops::{
     Reconfig, WriteResult,
 };
 pub use state::{State, States, Status};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 pub use watch::{Notice, OneshotWatcher, WatchEnd, WatchEvent, Watcher};

@@ -14,7 +14,10 @@ use super::error::Error;
 use super::slots::Slots;
 use super::state::{State, Status};
 use super::watch::{Class, Registry, Subscription};
-use crate::session::{Effect, End, Failure, Input, Options, Reply, Request, Session, Token};
+use crate::session::{Effect, End, Failure, Input, Reply, Request, Session, Token};
+
+/// Room for so many effects is kept from one time to the next.
+const EFFECTS_KEPT_MAX: usize = 4096;
 
 /// What came back for a call.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct Registering {
     pub(crate) class: Class,
     /// In full.
     pub(crate) path: String,
+    /// Is it also set where there is no node? An exists does that.
+    pub(crate) absent_too: bool,
 }
 
 /// What an unanswered request is for.
@@ -68,6 +73,8 @@ pub(crate) struct Work {
     /// When there is more to do.
     pub(crate) deadline: Option<Instant>,
     pub(crate) has_ended: bool,
+    /// A server that takes writes is to be looked for.
+    pub(crate) is_read_only: bool,
 }
 
 /// What all parts of a client share.
@@ -82,13 +89,16 @@ struct Inner {
     slots: Slots<Slot>,
     registry: Registry,
     effects: Vec<Effect>,
+    /// An empty list that takes its turn.
+    spare: Vec<Effect>,
     /// To be sent on the present connection.
     out: Vec<u8>,
     wish: Option<Wish>,
     /// Of the driver, when it sleeps.
     driver: Option<Waker>,
     state: State,
-    states: watch::Sender<State>,
+    /// None after the last state.
+    states: Option<watch::Sender<State>>,
     closing: Option<Closing>,
     last_error: Option<String>,
     /// Answers to be handed out once the lock is given up.
@@ -105,26 +115,28 @@ impl std::fmt::Debug for Inner {
 
 impl Shared {
     pub(crate) fn new(
-        options: Options,
+        session: Session,
+        session_timeout: Duration,
         watch_buffer: usize,
     ) -> (Arc<Self>, watch::Receiver<State>) {
         let state = State {
             status: Status::Connecting,
             session_id: 0,
-            session_timeout: Duration::from_millis(options.timeout_ms.unsigned_abs().into()),
+            session_timeout,
             connection: 0,
         };
         let (states, receiver) = watch::channel(state);
         let inner = Inner {
-            session: Session::new(options),
+            session,
             slots: Slots::default(),
             registry: Registry::new(watch_buffer),
             effects: Vec::new(),
+            spare: Vec::new(),
             out: Vec::new(),
             wish: None,
             driver: None,
             state,
-            states,
+            states: Some(states),
             closing: None,
             last_error: None,
             done: Vec::new(),
@@ -225,6 +237,7 @@ impl Shared {
             }
             let wish = inner.wish.take();
             let has_ended = inner.session.has_ended();
+            let is_read_only = inner.session.is_read_only();
             let deadline = inner.deadline_us();
             let deadline = deadline.map(|us| self.start + Duration::from_micros(us));
             inner.driver = Some(waker.clone());
@@ -232,6 +245,7 @@ impl Shared {
                 wish,
                 deadline,
                 has_ended,
+                is_read_only,
             }
         })
     }
@@ -335,9 +349,13 @@ impl Inner {
     fn absorb(&mut self, now_us: u64, shared: &Arc<Shared>) {
         while !self.effects.is_empty() {
             // What follows from an effect comes behind those that are there.
-            for effect in std::mem::take(&mut self.effects) {
+            let spare = std::mem::take(&mut self.spare);
+            let mut effects = std::mem::replace(&mut self.effects, spare);
+            for effect in effects.drain(..) {
                 self.effect(now_us, effect, shared);
             }
+            effects.shrink_to(EFFECTS_KEPT_MAX);
+            self.spare = effects;
         }
     }
 
@@ -388,7 +406,9 @@ impl Inner {
 
     fn stands(&mut self, status: Status) {
         self.state.status = status;
-        self.states.send_replace(self.state);
+        if let Some(states) = &self.states {
+            states.send_replace(self.state);
+        }
     }
 
     fn ended(&mut self, end: End) {
@@ -398,6 +418,8 @@ impl Inner {
             End::Closed => Status::Closed,
             End::AuthFailed => Status::AuthFailed,
         });
+        // Its readers learn that nothing follows.
+        self.states = None;
         if let Some(closing) = &mut self.closing {
             let unconfirmed = closing.unconfirmed;
             let waiters = closing.waiters.drain(..);
@@ -426,12 +448,16 @@ impl Inner {
                 };
                 self.done.push((waiter, answer));
             }
-            Some(Slot::Call(waiter, Some(Registering { class, path }))) => {
-                // What the session keeps says whether the request set a watch: an exists does
-                // so also when there is no node.
-                let refused = Err(Failure::Refused(ErrorCode::NoNode));
-                let is_set = outcome.is_ok()
-                    || outcome == refused && self.session.watches().contains(&path, class.kind());
+            Some(Slot::Call(waiter, Some(watch))) => {
+                let Registering {
+                    class,
+                    path,
+                    absent_too,
+                } = watch;
+                // Not what the session keeps: an event that came in the same piece may have
+                // used the watch up already.
+                let absent = Err(Failure::Refused(ErrorCode::NoNode));
+                let is_set = outcome.is_ok() || absent_too && outcome == absent;
                 let subscriber = self.registry.finish(class, &path, is_set);
                 if subscriber.is_none() {
                     self.tidy(now_us, class, &path);

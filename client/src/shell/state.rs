@@ -57,13 +57,20 @@ pub struct States {
 }
 
 impl States {
+    /// A reader that has seen the present state.
+    pub(super) fn fresh(&self) -> Self {
+        let mut receiver = self.receiver.clone();
+        receiver.mark_unchanged();
+        Self { receiver }
+    }
+
     /// The state now.
     pub fn now(&self) -> State {
         *self.receiver.borrow()
     }
 
     /// The next state that this reader has not seen; `None` after the last one, which says how
-    /// the session ended.
+    /// the session ended. A new reader has seen the state of that moment.
     ///
     /// Cancellation: nothing is lost when the future is dropped.
     pub async fn changed(&mut self) -> Option<State> {

@@ -11,17 +11,27 @@ use super::hosts::Candidate;
 #[derive(Debug)]
 pub(super) enum Transport {
     Plain(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
 /// How connections are made.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Connector {}
+pub(super) struct Connector {
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<super::tls::Tls>,
+}
 
 impl Connector {
     pub(super) async fn connect(&self, candidate: &Candidate) -> io::Result<Transport> {
         let stream = TcpStream::connect(candidate.address).await?;
         // What is sent is a batch already.
         stream.set_nodelay(true)?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let stream = tls.handshake(stream, &candidate.name).await?;
+            return Ok(Transport::Tls(Box::new(stream)));
+        }
         Ok(Transport::Plain(stream))
     }
 }
@@ -34,6 +44,8 @@ impl Transport {
     ) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 
@@ -44,12 +56,16 @@ impl Transport {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
     pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 }

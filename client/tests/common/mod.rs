@@ -1,4 +1,9 @@
-//! A server in this process, and a proxy in front of it whose connections can be cut.
+//! A server to test with, and a proxy in front of it whose connections can be cut.
+//!
+//! The server runs in this process. With `ZABKEEPER_TEST_SERVER=host:port` it is one that runs
+//! already, of any kind (`ZABKEEPER_TEST_VERSION=3.8` says that it is as old): then each test
+//! works below a node of its own, and the tests have to run one after the other
+//! (`--test-threads=1`). `compat-tests client` does that.
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 #![allow(
@@ -9,60 +14,70 @@
 
 mod proxy;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use client::{Builder, Client};
-use server::config::{Config, Env};
-use tempfile::TempDir;
-use test_support::ReservedPort;
+use client::{Builder, Client, CreateOptions};
+use server::embedded::{EmbeddedServer, Settings};
 
 pub(crate) use proxy::Proxy;
 
 /// So long a test waits before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A standalone server on a port of its own. It lives as long as the process; its directory
-/// goes with this.
+/// Where a server is that runs already.
+const SERVER: &str = "ZABKEEPER_TEST_SERVER";
+/// Its version, if that matters.
+const VERSION: &str = "ZABKEEPER_TEST_VERSION";
+
+/// A server, and the part of its tree that belongs to a test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    _directory: TempDir,
-    _port: ReservedPort,
+    root: String,
+    _embedded: Option<EmbeddedServer>,
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
-        Self::with("")
+    pub(crate) async fn start() -> Self {
+        let Ok(address) = std::env::var(SERVER) else {
+            let settings = Settings::default()
+                .line("extendedTypesEnabled", "true")
+                .line("maxSessionTimeout", "600000")
+                .line("4lw.commands.whitelist", "*");
+            let embedded = EmbeddedServer::start_with(&settings).expect("a server");
+            return Self {
+                address: embedded.address(),
+                root: String::new(),
+                _embedded: Some(embedded),
+            };
+        };
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::SeqCst);
+        let root = format!("/test-{}-{number}", std::process::id());
+        let whole = Client::connect(&address).await.expect("a session");
+        let created = whole.create(&root, "", &CreateOptions::persistent()).await;
+        created.expect("a node that is new");
+        whole.close().await.expect("closed");
+        Self {
+            address: address.parse().expect("an address and a port"),
+            root,
+            _embedded: None,
+        }
     }
 
-    /// With more lines of `zoo.cfg`.
-    pub(crate) fn with(settings: &str) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        let port = ReservedPort::reserve().expect("a free port");
-        let address = port.address();
-        let text = format!(
-            "dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\ntickTime=200\n\
-             maxClientCnxns=0\nextendedTypesEnabled=true\n{settings}\n",
-            directory.path().display(),
-            address.port(),
-        );
-        let config = Config::from_text("zoo.cfg", &text, &Env::from_process());
-        let config = config.expect("a valid configuration");
-        std::thread::spawn(move || server::run(config));
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(start.elapsed() < PATIENCE, "the server does not listen");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Self {
-            address,
-            _directory: directory,
-            _port: port,
-        }
+    /// A connect string for this server, or for a proxy before it.
+    pub(crate) fn at(&self, address: SocketAddr) -> String {
+        format!("{address}{}", self.root)
+    }
+
+    /// Is it one before 3.9?
+    pub(crate) fn is_old(&self) -> bool {
+        std::env::var(VERSION).is_ok_and(|version| version.starts_with("3.8"))
     }
 
     pub(crate) fn builder(&self) -> Builder {
-        Client::builder(self.address.to_string()).session_timeout(Duration::from_secs(4))
+        Client::builder(self.at(self.address)).session_timeout(Duration::from_secs(10))
     }
 
     pub(crate) async fn client(&self) -> Client {

@@ -2,7 +2,7 @@
 //! request whether it was done, was not done, or may have been.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -126,11 +126,11 @@ impl Client {
     /// # Errors
     /// The last attempt's, after `limit`.
     pub(crate) fn await_connection(&mut self, limit: Duration) -> Result<()> {
-        let deadline = std::time::Instant::now() + limit;
+        let deadline = Instant::now() + limit;
         loop {
             match self.connect() {
                 Ok(()) => return Ok(()),
-                Err(error) if std::time::Instant::now() >= deadline => return Err(error),
+                Err(error) if Instant::now() >= deadline => return Err(error),
                 Err(_) => std::thread::sleep(RETRY),
             }
         }
@@ -211,7 +211,8 @@ impl Client {
         }
     }
 
-    fn answer(&mut self, wanted: i32) -> Result<Reply> {
+    /// The next answer that is no event, with its xid.
+    fn receive(&mut self) -> Result<(i32, Reply)> {
         let link = self.link.as_mut().context("no connection")?;
         loop {
             let frame = link.frame()?.context("closed")?;
@@ -223,9 +224,6 @@ impl Client {
                 self.events.push((kind, path));
                 continue;
             }
-            if xid != wanted {
-                bail!("xid {xid} instead of {wanted}");
-            }
             // Pings say what the server has, in any order with what it has sent.
             if xid > 0 {
                 if zxid < self.seen {
@@ -233,12 +231,42 @@ impl Client {
                 }
                 self.seen = self.seen.max(zxid);
             }
-            return Ok(Reply {
-                zxid,
-                error,
-                body: cursor.rest().to_vec(),
-            });
+            let body = cursor.rest().to_vec();
+            return Ok((xid, Reply { zxid, error, body }));
         }
+    }
+
+    fn answer(&mut self, wanted: i32) -> Result<Reply> {
+        let (xid, reply) = self.receive()?;
+        if xid != wanted {
+            bail!("xid {xid} instead of {wanted}");
+        }
+        Ok(reply)
+    }
+
+    /// Up to `count` answers to what was sent by [`Client::send_only`], in the order in which
+    /// they come; fewer if the connection ends, or nothing comes until `deadline`.
+    pub(crate) fn answers(&mut self, count: usize, deadline: Instant) -> Vec<Reply> {
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(link) = &self.link else { break };
+            if left.is_zero() || link.limit(left).is_err() {
+                break;
+            }
+            match self.receive() {
+                Ok((_, reply)) => heard.push(reply),
+                Err(_) => self.link = None,
+            }
+        }
+        heard
+    }
+
+    /// Ends the session, if there is a connection; nothing is awaited.
+    pub(crate) fn close(&mut self) {
+        let _ = self.send_only(op::CLOSE_SESSION, &[]);
+        self.link = None;
+        self.session = None;
     }
 
     /// A ping; false if the connection is gone, which is not opened again.
@@ -251,12 +279,12 @@ impl Client {
     /// # Errors
     /// When `limit` is over, or the answer is an error.
     pub(crate) fn insist(&mut self, code: i32, body: &[u8], limit: Duration) -> Result<Reply> {
-        let deadline = std::time::Instant::now() + limit;
+        let deadline = Instant::now() + limit;
         loop {
             match self.call(code, body) {
                 Outcome::Answered(reply) if reply.error == 0 => return Ok(reply),
                 Outcome::Answered(reply) => bail!("request {code} failed with {}", reply.error),
-                other if std::time::Instant::now() >= deadline => {
+                other if Instant::now() >= deadline => {
                     bail!("request {code}: {other:?} after {limit:?}")
                 }
                 _ => {}
@@ -296,12 +324,12 @@ impl Client {
     /// # Errors
     /// As [`Client::insist`].
     pub(crate) fn ensure_node(&mut self, path: &str, data: &[u8], limit: Duration) -> Result<()> {
-        let deadline = std::time::Instant::now() + limit;
+        let deadline = Instant::now() + limit;
         loop {
             match self.call(op::CREATE, &create_body(path, data, 0)) {
                 Outcome::Answered(reply) if matches!(reply.error, 0 | NODE_EXISTS) => return Ok(()),
                 Outcome::Answered(reply) => bail!("create {path} failed with {}", reply.error),
-                other if std::time::Instant::now() >= deadline => bail!("create {path}: {other:?}"),
+                other if Instant::now() >= deadline => bail!("create {path}: {other:?}"),
                 _ => {}
             }
         }

@@ -1,5 +1,6 @@
 //! An ensemble: its members, what lies between them, and what all of them must agree on.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,7 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use crate::process::{POLL, tail};
 use crate::server::{Launcher, Settings, Which};
 use crate::tree_dump::{self, Tree};
+use crate::wire::op;
 
+use super::client::{Client, Patience, set_body};
 use super::config::{self, Plan};
 use super::member::{self, Member, Mode};
 use super::network::Network;
@@ -18,6 +21,10 @@ use super::network::Network;
 pub(crate) const SERVING_LIMIT: Duration = Duration::from_secs(90);
 /// What is below it belongs to each server: its times differ, and with proxies its data too.
 const LOCAL_NODES: &str = "/zookeeper/config";
+
+/// Written so that digests are remembered, each of so many transactions.
+const DIGEST_NODE: &str = "/digests";
+const DIGEST_EVERY: usize = 128;
 
 /// Members on one machine; killed when dropped.
 #[derive(Debug)]
@@ -72,6 +79,13 @@ impl Ensemble {
         running.map(|member| member.id).collect()
     }
 
+    /// Ids of the members that run, but this one.
+    pub(crate) fn running_without(&self, id: u64) -> Vec<u64> {
+        let mut others = self.running();
+        others.retain(|other| *other != id);
+        others
+    }
+
     /// A member.
     ///
     /// # Panics
@@ -95,7 +109,7 @@ impl Ensemble {
         self.members.iter().map(|member| member.address).collect()
     }
 
-    /// Client addresses of these members, or of all others.
+    /// Client addresses of all members but this one.
     pub(crate) fn addresses_without(&self, id: u64) -> Vec<SocketAddr> {
         let others = self.members.iter().filter(|member| member.id != id);
         others.map(|member| member.address).collect()
@@ -216,7 +230,41 @@ impl Ensemble {
         }
     }
 
-    fn check_alive(&mut self) -> Result<()> {
+    /// Waits until every other running member has what the leader had when it was asked, and the
+    /// leader, if it counts them at all (`zk_synced_followers`), counts each as synchronised: what
+    /// an operator looks at before the next step.
+    ///
+    /// # Errors
+    /// When they are not in time, or a word is not answered.
+    pub(crate) fn await_synced(&mut self) -> Result<()> {
+        let leader = self.await_leader()?;
+        let wanted = self.member(leader).zxid()?;
+        let deadline = Instant::now() + SERVING_LIMIT;
+        loop {
+            self.check_alive()?;
+            let synced = self.member(leader).metric("zk_synced_followers")?;
+            let running = self.members.iter().filter(|member| member.runs());
+            let followers: Vec<&Member> = running.filter(|member| member.id != leader).collect();
+            let behind = followers
+                .iter()
+                .find(|member| member.zxid().is_ok_and(|zxid| zxid < wanted));
+            let all = followers.len() as f64;
+            if synced.is_none_or(|synced| synced >= all) && behind.is_none() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let behind = behind.map(|member| member.id);
+                bail!("{synced:?} followers are synchronised, {behind:?} is behind {wanted:#x}");
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Fails when a member has ended by itself.
+    ///
+    /// # Errors
+    /// Its exit status and the end of its log.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
         self.members.iter_mut().try_for_each(Member::check_alive)
     }
 
@@ -246,6 +294,47 @@ impl Ensemble {
             }
         }
         Ok(first.context("no member runs")?.1)
+    }
+
+    /// Insists that the running members had the same tree at the last transaction for which all of
+    /// them remember its digest, and returns that transaction. They do for each 128th since they
+    /// were started: so there are some more first.
+    ///
+    /// # Errors
+    /// Two digests that differ, or no transaction of which all remember one.
+    pub(crate) fn equal_digests(&self) -> Result<u64> {
+        let running = self.members.iter().filter(|member| member.runs());
+        let addresses: Vec<SocketAddr> = running.map(|member| member.address).collect();
+        let mut client = Client::new(&addresses, Patience::USUAL);
+        client.ensure_node(DIGEST_NODE, b"", SERVING_LIMIT)?;
+        for _ in 0..2 * DIGEST_EVERY {
+            client.insist(op::SET_DATA, &set_body(DIGEST_NODE, b"", -1), SERVING_LIMIT)?;
+        }
+        for address in addresses {
+            client.move_to(&[address]);
+            client.sync(SERVING_LIMIT)?;
+        }
+        client.close();
+        let mut common: Option<BTreeMap<u64, String>> = None;
+        for member in self.members.iter().filter(|member| member.runs()) {
+            let digests = member.digests()?;
+            let Some(known) = &mut common else {
+                common = Some(digests);
+                continue;
+            };
+            for (zxid, digest) in &digests {
+                if let Some(other) = known.get(zxid) {
+                    let id = member.id;
+                    anyhow::ensure!(
+                        other == digest,
+                        "after {zxid:#x} the tree of server {id} has digest {digest}, that of others {other}"
+                    );
+                }
+            }
+            known.retain(|zxid, _| digests.contains_key(zxid));
+        }
+        let last = common.and_then(|common| common.into_keys().next_back());
+        last.context("there is no transaction of which all members remember the digest")
     }
 
     /// The running members' digest mismatches. Apache's always count them.

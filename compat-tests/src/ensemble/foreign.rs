@@ -13,10 +13,10 @@ use crate::process::Kept;
 use crate::report::Report;
 use crate::server::{Launcher, Which};
 
-use super::client::{Client, Patience};
 use super::cluster::{self, Ensemble};
 use super::config::Plan;
-use super::{kinds_of, row};
+use super::idle::Idle;
+use super::{Members, row};
 
 /// A program must be through with its checks of one kill in this time.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -24,27 +24,14 @@ const LIMIT: Duration = Duration::from_secs(120);
 const CONNECTIONS: usize = 20;
 /// What a program prints when it waits for the next kill.
 const READY: &str = "READY";
-/// Idle sessions outlive a fail-over.
-const PATIENCE: Patience = Patience {
-    connect: Duration::from_secs(10),
-    answer: Duration::from_secs(10),
-    session: 120_000,
-};
+/// Their session timeout in milliseconds: they outlive a fail-over.
+const SESSION: i32 = 120_000;
 
 /// What to run, and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Kinds of the members, comma separated; given to them in turn.
-    #[arg(
-        long = "kind",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "ours"
-    )]
-    kinds: Vec<Which>,
-    /// Members.
-    #[arg(long, default_value_t = 3)]
-    servers: usize,
+    #[command(flatten)]
+    members: Members,
     /// SIGKILLs of the leader.
     #[arg(long, default_value_t = 5)]
     kills: u32,
@@ -86,11 +73,8 @@ impl Library {
 /// When something cannot be installed or the ensemble cannot be started.
 pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("survive");
-    let kinds = kinds_of(&options.kinds, options.servers)?;
-    ensure!(
-        options.servers >= 3,
-        "a leader can be killed among three servers"
-    );
+    // A leader can be killed among three.
+    let kinds = options.members.kinds(3)?;
     let mut libraries = vec![Library::Kazoo, Library::Java];
     libraries.retain(|library| options.only.is_empty() || options.only.contains(library));
     cluster::with(launcher, &Plan::voters(&kinds), |ensemble| {
@@ -142,23 +126,14 @@ fn absorb(report: &mut Report, lines: &[String]) {
 fn one_kill(ensemble: &mut Ensemble, kill: u32, report: &mut Report) -> Result<()> {
     ensemble.await_serving()?;
     let leader = ensemble.await_leader()?;
-    let mut idle = Vec::new();
-    for id in ensemble.running().into_iter().filter(|id| *id != leader) {
-        let address = ensemble.member(id).address;
-        for _ in 0..CONNECTIONS {
-            let client = Client::connected(&[address], PATIENCE, LIMIT)?;
-            idle.push((id, client));
-        }
-    }
+    let survivors = ensemble.running_without(leader);
+    let mut idle = Idle::on(ensemble, &survivors, CONNECTIONS, SESSION)?;
     let began = Instant::now();
     ensemble.member_mut(leader).kill()?;
     ensemble.await_other_leader(leader)?;
     ensemble.await_serving()?;
     let took = began.elapsed().as_millis();
-    let dropped: Vec<u64> = idle
-        .iter_mut()
-        .filter_map(|(id, client)| (!client.ping()).then_some(*id))
-        .collect();
+    let dropped = idle.dropped();
     row(
         report,
         &format!("kill {kill}: connections to survivors"),

@@ -1,5 +1,6 @@
 //! One member: its folder, what runs in it, and signals.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -230,6 +231,24 @@ impl Member {
         mode_of(&text)
     }
 
+    /// The last transaction that it shows its clients, as `srvr` says.
+    ///
+    /// # Errors
+    /// When it serves nobody.
+    pub(crate) fn zxid(&self) -> Result<u64> {
+        let text = four_letter_word_within(self.address, "srvr", WORD_LIMIT)?;
+        zxid_of(&text).with_context(|| format!("no zxid in {text:?}"))
+    }
+
+    /// Digests of its tree by transaction, as `hash` says.
+    ///
+    /// # Errors
+    /// When the word is not answered, or not as expected.
+    pub(crate) fn digests(&self) -> Result<BTreeMap<u64, String>> {
+        let text = four_letter_word_within(self.address, "hash", WORD_LIMIT)?;
+        digests_of(&text).with_context(|| format!("hash: {text:?}"))
+    }
+
     /// One line of `mntr` as a number; none if it is not printed.
     ///
     /// # Errors
@@ -257,6 +276,23 @@ fn mode_of(srvr: &str) -> Option<Mode> {
     }
 }
 
+fn zxid_of(srvr: &str) -> Option<u64> {
+    let zxid = srvr
+        .lines()
+        .find_map(|line| line.strip_prefix("Zxid: 0x"))?;
+    u64::from_str_radix(zxid.trim(), 16).ok()
+}
+
+fn digests_of(hash: &str) -> Option<BTreeMap<u64, String>> {
+    let pair = |line: &str| {
+        let (zxid, digest) = line.split_once(": ")?;
+        let zxid = zxid.strip_prefix("0x").unwrap_or(zxid);
+        let zxid = u64::from_str_radix(zxid, 16).ok()?;
+        Some((zxid, digest.trim().to_owned()))
+    };
+    hash.lines().map(pair).collect()
+}
+
 fn metric_of<'a>(mntr: &'a str, name: &str) -> Option<&'a str> {
     let mut pairs = mntr.lines().filter_map(|line| line.split_once('\t'));
     pairs.find_map(|(key, value)| (key == name).then_some(value.trim()))
@@ -282,6 +318,10 @@ mod tests {
         ] {
             assert_eq!(mode_of(text), expected);
         }
+        assert_eq!(zxid_of("Mode: x\nZxid: 0x10000000a\n"), Some(0x1_0000_000a));
+        let digests = digests_of("100000080: 7\n100000100: 8\n").expect("pairs");
+        assert_eq!(digests.get(&0x1_0000_0100).map(String::as_str), Some("8"));
+        assert_eq!(digests_of("This is no pair\n"), None);
         let mntr = "zk_a\t1\nzk_digest_mismatches_count\t0\n";
         assert_eq!(metric_of(mntr, "zk_digest_mismatches_count"), Some("0"));
         assert_eq!(metric_of(mntr, "zk_digest"), None);

@@ -1,5 +1,6 @@
 //! One file per suite that is not the differential tester.
 
+pub(crate) mod client;
 pub(crate) mod clients;
 pub(crate) mod crash;
 pub(crate) mod data;

@@ -36,8 +36,8 @@ pub enum InflowError {
     },
 }
 
-/// Takes the tree behind a SNAP packet ([`zab::Effect::ReceiveSnapshot`]) and the committed entries
-/// behind it ([`zab::Effect::StageEntry`]). With [`zab::Store::InstallSnapshot`] it becomes the
+/// Takes the tree behind a SNAP packet ([`zab::Io::ReceiveSnapshot`]) and the committed entries
+/// behind it ([`zab::Io::StageEntry`]). With [`zab::Store::InstallSnapshot`] it becomes the
 /// history, or it is thrown away.
 ///
 /// The tree goes into a file as it comes in. As soon as an entry is applied to it that file is of
@@ -215,7 +215,7 @@ fn write(files: &Files, state: &mut State) -> Result<(SnapshotWriter, WalkEnd), 
     let mut walk = state.begin_snapshot();
     let mut write = || {
         let settings = files.settings();
-        let mut writer = SnapshotWriter::begin_base(
+        let mut writer = SnapshotWriter::begin(
             Arc::clone(files.disk()),
             settings.layout.snap_dir(),
             walk.zxid,

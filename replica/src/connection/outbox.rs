@@ -21,6 +21,8 @@ pub enum Ending {
     Moved,
     /// This server has no leader, and has had none for too long.
     NoLeader,
+    /// This server leads, and a leader is not to serve clients (`leaderServes=no`).
+    LeaderServesNobody,
     /// What becomes of a request is not known here: this server has lost touch with the leader
     /// for a while, and the leader has gone on.
     Undecided,

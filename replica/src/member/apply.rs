@@ -7,10 +7,11 @@ use state::State;
 use state::apply::{Applied, DigestMismatch, Outcome as Change};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use zab::Standing;
 
 use super::client::{Client, Fate, Kind, Match, Unanswered};
-use super::{Duty, Effect, Load, Member, Mismatch, Outcome, Step};
-use crate::answer::{Deliver, error_of, reply_connect, reply_error};
+use super::{Duty, Effect, Load, Member, Outcome, Step};
+use crate::answer::{Deliver, error_of, reply_closed, reply_connect, reply_error};
 use crate::connection::Ending;
 use crate::{Now, Service};
 
@@ -185,13 +186,7 @@ impl Member {
             };
             if let Some(Unanswered { asked, .. }) = client.pop_if(asks) {
                 asked_for = true;
-                let us = now.monotonic_us.saturating_sub(asked.received_us);
-                let mut outbox = client.connection.outbox();
-                let _ = outbox.push_reply(asked.xid, zxid, |_, _| Ok(()));
-                outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
-                outbox.end(Ending::SessionClosed);
-                drop(outbox);
-                self.replica.answered(&client.connection, 1);
+                reply_closed(&self.replica, &client.connection, asked, zxid, now);
             }
             client.end(&self.replica, Ending::SessionExpired);
             out.touched.add(&client.connection);
@@ -210,7 +205,11 @@ impl Member {
     pub(super) fn rebuild(&mut self, mismatch: DigestMismatch, through: Zxid, out: &mut Outcome) {
         let rest = zab::Effect::Deliver { through };
         self.agenda.push_front(Step::Effect(rest));
-        if self.mismatch == Mismatch::Reported {
+        if matches!(
+            self.peer.standing(),
+            Standing::Mismatched | Standing::Suspect
+        ) {
+            // It was not cured by that before, and consensus knows.
             return;
         }
         let DigestMismatch { zxid, expected, .. } = mismatch;
@@ -231,11 +230,10 @@ impl Member {
         let cured = state.tree().digest() == expected;
         self.replace_state(now, state, out);
         if !cured {
-            self.mismatch = Mismatch::Reported;
             self.feed(now, zab::Input::DigestMismatch { zxid }, out);
         }
         if matches!(self.duty, Duty::Leading(_) | Duty::Following(_)) {
-            self.replica.set_service(Service::Serving);
+            self.replica.set_service(self.service_on_duty());
         }
     }
 }

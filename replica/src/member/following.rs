@@ -10,10 +10,10 @@ use jute::proto::SyncRequest;
 use jute::quorum::SessionTouch;
 use jute::wire::Encode;
 use jute::{OpCode, Zxid};
-use zab::{LeaderLink, LearnerPacket, Request};
+use zab::{Io, LeaderLink, LearnerPacket, Request};
 
 use super::client::{Client, Fate, Kind, Unanswered};
-use super::{Duty, Effect, Member, Outcome};
+use super::{Duty, Member, Outcome};
 use crate::Now;
 use crate::answer::reply_connect;
 use crate::connection::{Connection, Ending};
@@ -200,7 +200,7 @@ impl Member {
     }
 
     /// The answer to a ping tells the leader which sessions were heard of since the last one.
-    pub(super) fn pong(&mut self, link: LeaderLink, zxid: Zxid, now: Now) -> Effect {
+    pub(super) fn pong(&mut self, link: LeaderLink, zxid: Zxid, now: Now) -> Io {
         let mut touched = self.clients.heard_since(self.told_us);
         if let Duty::Following(uplink) = &mut self.duty {
             touched.extend(std::mem::take(&mut uplink.relayed));
@@ -212,7 +212,7 @@ impl Member {
             timeout_ms,
         };
         let touched = touched.into_iter().map(touch).collect();
-        Effect::ToLeader(link, LearnerPacket::Ping { zxid, touched })
+        Io::ToLeader(link, LearnerPacket::Ping { zxid, touched })
     }
 }
 

@@ -67,7 +67,9 @@ impl Member {
         if service == Service::Holding && waited_ms >= self.admission_ms() {
             service = Service::HoldingOld;
             self.replica.set_service(service);
-            self.send_newcomers_away(out);
+            // Who has no session yet finds another server sooner than this one finds a leader.
+            self.end_newcomers(Ending::NoLeader, out);
+            self.wake_those_without_session();
         }
         if service == Service::HoldingOld && waited_ms >= self.patience_ms() {
             service = Service::Closed;
@@ -83,17 +85,20 @@ impl Member {
         }
     }
 
-    /// Who has no session yet finds another server sooner than this one finds a leader.
-    fn send_newcomers_away(&mut self, out: &mut Outcome) {
+    /// Sends away who waits for a new session, or for its old one to go on.
+    pub(super) fn end_newcomers(&mut self, ending: Ending, out: &mut Outcome) {
         let newcomers = std::mem::take(&mut self.newcomers);
         let newcomers = newcomers.into_values().map(|newcomer| newcomer.connection);
         let renewals = std::mem::take(&mut self.renewals);
         let renewals = renewals.into_iter().map(|renewal| renewal.connection);
         for connection in newcomers.chain(renewals) {
-            connection.end(Ending::NoLeader);
+            connection.end(ending);
             self.replica.answered(&connection, 1);
             out.touched.add(&connection);
         }
+    }
+
+    fn wake_those_without_session(&self) {
         for connection in self.replica.connections().all() {
             if connection.session() == 0 {
                 connection.wake();

@@ -211,7 +211,8 @@ impl Member {
         let refusal = match op {
             OpCode::CreateSession => match timeout_of(&request.body, limits) {
                 Some(timeout_ms) => {
-                    return self.create_session(now, session, timeout_ms, server, out);
+                    let request = (session, cxid);
+                    return self.create_session(now, request, timeout_ms, server, out);
                 }
                 None => ErrorCode::MarshallingError,
             },
@@ -272,21 +273,23 @@ impl Member {
     }
 
     /// Opens a session, for a connection of this server or another. It counts from now on, so
-    /// that requests behind this one find it.
+    /// that requests behind this one find it. `request` is the session and the number that the
+    /// server waits for.
     pub(super) fn create_session(
         &mut self,
         now: Now,
-        session: i64,
+        request: (i64, i32),
         timeout_ms: i32,
         server: ServerId,
         out: &mut Outcome,
     ) {
+        let (session, _) = request;
         let mut sessions = self.replica.sessions.lock();
         sessions.open(session, timeout_ms, None, now.monotonic_ms());
         sessions.claim(session, server);
         drop(sessions);
         self.prepare(now, out, |prep, state, buffer| {
-            prep.create_session(state, now.wall_ms, session, timeout_ms, buffer);
+            prep.create_session(state, now.wall_ms, request, timeout_ms, buffer);
         });
     }
 
@@ -371,7 +374,7 @@ impl Member {
         };
         newcomer.sent = true;
         let timeout_ms = newcomer.connection.timeout_ms();
-        self.create_session(now, session, timeout_ms, self.peer.id(), out);
+        self.create_session(now, (session, 0), timeout_ms, self.peer.id(), out);
     }
 
     /// A session that goes on, on a connection of this server: the leader knows itself.

@@ -10,7 +10,7 @@ use jute::{OpCode, Zxid};
 
 use super::client::{Client, Fate, Kind, Unanswered};
 use super::{Duty, Member, Outcome};
-use crate::answer::{Asked, reply_connect};
+use crate::answer::{Asked, reply_closed, reply_connect};
 use crate::connection::{Connection, Ending};
 use crate::sessions::SessionState;
 use crate::{Now, Service};
@@ -95,7 +95,7 @@ impl Member {
                 }
                 Duty::Leading(_) if self.peer.may_propose() => {
                     client.kind = Kind::Upgrading;
-                    self.create_session(now, session, timeout_ms, self.peer.id(), out);
+                    self.create_session(now, (session, 0), timeout_ms, self.peer.id(), out);
                 }
                 Duty::Leading(_) | Duty::Waiting(_) | Duty::Halted => return Some(Fate::Held),
             }
@@ -116,12 +116,7 @@ impl Member {
         let Some(mut client) = self.clients.remove(session) else {
             return;
         };
-        let us = now.monotonic_us.saturating_sub(asked.received_us);
-        let mut outbox = client.connection.outbox();
-        let _ = outbox.push_reply(asked.xid, zxid.0, |_, _| Ok(()));
-        outbox.note_answer(asked.op, asked.xid, zxid.0, now.monotonic_us, us);
-        drop(outbox);
-        self.replica.answered(&client.connection, 1);
+        reply_closed(&self.replica, &client.connection, asked, zxid.0, now);
         client.end(&self.replica, Ending::SessionClosed);
         out.touched.add(&client.connection);
     }

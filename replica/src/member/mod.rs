@@ -52,7 +52,7 @@ use bytes::Bytes;
 use jute::Zxid;
 use state::State;
 use state::prep::PrepOptions;
-use zab::{LeaderPacket, Peer, RoleStatus, Store, Time};
+use zab::{Io, LeaderPacket, Peer, RoleStatus, Store, Time};
 
 use crate::connection::Ending;
 use crate::gate::Submission;
@@ -76,6 +76,8 @@ pub struct MemberOptions {
     pub local_sessions: bool,
     /// `localSessionsUpgradingEnabled`.
     pub local_sessions_upgrading: bool,
+    /// `leaderServes`: as a leader this server takes clients.
+    pub leader_serves: bool,
     /// `readonlymode.enabled`.
     pub read_only_mode: bool,
     /// `standaloneEnabled`: a configuration of one voter is none of an ensemble.
@@ -89,6 +91,7 @@ impl Default for MemberOptions {
             prep: PrepOptions::default(),
             local_sessions: false,
             local_sessions_upgrading: false,
+            leader_serves: true,
             read_only_mode: false,
             standalone_enabled: true,
         }
@@ -104,7 +107,7 @@ pub enum Input {
     /// Another server, a link or the disk has something to say. Not for what a member says
     /// itself: proposals, forwarded requests, revalidations, syncs, digest mismatches.
     Peer(zab::Input),
-    /// A state was loaded, see [`Effect::Reload`] and [`Effect::Store`].
+    /// A state was loaded, see [`Effect::Reload`] and [`Effect::Io`].
     Loaded(Box<State>),
 }
 
@@ -132,7 +135,6 @@ pub struct Member {
     told_us: u64,
     /// A role that begins when everything before it is applied.
     entering: Option<RoleStatus>,
-    mismatch: Mismatch,
 }
 
 /// What this server does for its clients, and for other servers' clients.
@@ -164,14 +166,6 @@ enum Load {
     Reload,
     /// The tree is not what the history says it is.
     Rebuild { zxid: Zxid, expected: u64 },
-}
-
-/// What is known of the tree's digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mismatch {
-    None,
-    /// It was not cured by a rebuild, and consensus knows.
-    Reported,
 }
 
 impl Member {
@@ -208,7 +202,6 @@ impl Member {
             epoch: None,
             told_us: 0,
             entering: None,
-            mismatch: Mismatch::None,
             replica,
             options,
         }
@@ -228,9 +221,6 @@ impl Member {
                 }
             }
             Input::Peer(input) => {
-                if let zab::Input::TruncateMissed(_) = input {
-                    self.forget_reload();
-                }
                 let input = self.checked(input);
                 self.feed(now, input, out);
             }
@@ -270,15 +260,6 @@ impl Member {
         }
     }
 
-    /// The log never had what it was to be cut to, and nothing was cut: there is nothing to load.
-    /// The state is going to be replaced.
-    fn forget_reload(&mut self) {
-        let reloads = |step: &Step| matches!(step, Step::Load(Load::Reload));
-        if let Some(at) = self.agenda.iter().position(reloads) {
-            self.agenda.remove(at);
-        }
-    }
-
     /// A transaction that no one could read back must not get into the log: the link that it
     /// came on ends instead.
     fn checked(&self, input: zab::Input) -> zab::Input {
@@ -294,7 +275,7 @@ impl Member {
         let limits = self.replica.options().limits;
         match state::apply::check_entry(&entry.bytes, limits) {
             Ok(()) => input,
-            Err(_) => zab::Input::LeaderLost(*link),
+            Err(_) => zab::Input::Unreadable(*link, entry.zxid),
         }
     }
 
@@ -311,71 +292,36 @@ impl Member {
 
     /// What the shell does it is told at once; what is done here takes its turn.
     fn sort(&mut self, now: Now, effect: zab::Effect, out: &mut Outcome) {
-        use zab::Effect as Wanted;
         let effect = match effect {
-            Wanted::Store(ticket, store) => {
-                match &store {
-                    Store::Append(entry) => {
-                        let (zxid, bytes) = (entry.zxid, entry.bytes.clone());
-                        self.agenda.push_back(Step::Logged(zxid, bytes));
-                    }
-                    Store::Truncate(zxid) => self.agenda.push_back(Step::Truncated(*zxid)),
-                    Store::InstallSnapshot(_) => {
-                        self.agenda.push_back(Step::Load(Load::Install));
-                    }
-                    _ => {}
-                }
-                Effect::Store(ticket, store)
+            zab::Effect::Io(io) => {
+                self.note(&io);
+                Effect::Io(io)
             }
-            Wanted::Reload(zxid) => {
+            zab::Effect::Reload(zxid) => {
                 self.agenda.push_back(Step::Load(Load::Reload));
                 Effect::Reload(zxid)
             }
-            Wanted::Notify { to, notification } => Effect::Notify { to, notification },
-            Wanted::Connect { link, to, member } => Effect::Connect { link, to, member },
-            Wanted::ConnectToObserverMaster { link, to, member } => {
-                Effect::ConnectToObserverMaster { link, to, member }
-            }
-            Wanted::LeaveLeader(link, why) => Effect::LeaveLeader(link, why),
-            Wanted::ToLeader(link, packet) => Effect::ToLeader(link, packet),
-            Wanted::Pong(link, zxid) => self.pong(link, zxid, now),
-            Wanted::ReceiveSnapshot(link, zxid) => Effect::ReceiveSnapshot(link, zxid),
-            Wanted::StageEntry(entry) => Effect::StageEntry(entry),
-            Wanted::DropLearner(link, why) => Effect::DropLearner(link, why),
-            Wanted::ToLearner(link, packet) => Effect::ToLearner(link, packet),
-            Wanted::ReadLog {
-                read,
-                after,
-                through,
-                bytes_max,
-                opening,
-            } => Effect::ReadLog {
-                read,
-                after,
-                through,
-                bytes_max,
-                opening,
-            },
-            Wanted::Alarm(zxid) => Effect::Alarm(zxid),
-            Wanted::RoleChanged(RoleStatus::Halted) => {
+            zab::Effect::Pong(link, zxid) => Effect::Io(self.pong(link, zxid, now)),
+            zab::Effect::Alarm(zxid) => Effect::Alarm(zxid),
+            zab::Effect::RoleChanged(RoleStatus::Halted) => {
                 // The end. A state that is waited for may never come: its disk failed.
                 self.agenda.clear();
                 return self.agenda.push_back(Step::Effect(effect));
             }
-            // A tree is sent with everything that was delivered by then.
-            here @ (Wanted::SendSnapshot(_)
-            | Wanted::Deliver { .. }
-            | Wanted::Forwarded(..)
-            | Wanted::Revalidate { .. }
-            | Wanted::Revalidated { .. }
-            | Wanted::Touched(..)
-            | Wanted::Synced(_)
-            | Wanted::SyncAnswered
-            | Wanted::RoleChanged(_)) => {
-                return self.agenda.push_back(Step::Effect(here));
-            }
+            here => return self.agenda.push_back(Step::Effect(here)),
         };
         out.effects.push(effect);
+    }
+
+    /// What the disk is about to hold changes what is to be done here, in its turn.
+    fn note(&mut self, io: &Io) {
+        let step = match io {
+            Io::Store(_, Store::Append(entry)) => Step::Logged(entry.zxid, entry.bytes.clone()),
+            Io::Store(_, Store::Truncate(zxid)) => Step::Truncated(*zxid),
+            Io::Store(_, Store::InstallSnapshot(_)) => Step::Load(Load::Install),
+            _ => return,
+        };
+        self.agenda.push_back(step);
     }
 
     /// Does what is on the agenda, up to a state that is still being loaded; then begins a role,
@@ -419,7 +365,10 @@ impl Member {
             }
             zab::Effect::SyncAnswered => self.sync_answered(now, out),
             zab::Effect::SendSnapshot(link) => out.effects.push(Effect::SendSnapshot(link)),
-            other => unreachable!("{other:?} is the shell's"),
+            zab::Effect::Io(_)
+            | zab::Effect::Reload(_)
+            | zab::Effect::Pong(..)
+            | zab::Effect::Alarm(_) => unreachable!("the shell was told at once"),
         }
     }
 
@@ -453,13 +402,15 @@ impl Member {
         let Some(Step::Load(load)) = self.agenda.pop_front() else {
             panic!("a state comes when one is waited for");
         };
-        if let Load::Rebuild { zxid, expected } = load {
-            self.rebuilt(now, (zxid, expected), state, out);
-        } else {
-            self.tail.clear();
-            self.mismatch = Mismatch::None;
-            self.replace_state(now, state, out);
+        match load {
+            Load::Rebuild { zxid, expected } => {
+                return self.rebuilt(now, (zxid, expected), state, out);
+            }
+            // The tail begins behind it.
+            Load::Reload => {}
+            Load::Install => self.tail.clear(),
         }
+        self.replace_state(now, state, out);
     }
 
     /// Events that fell between the states are unknown, and so is what became of requests: no
@@ -480,14 +431,7 @@ impl Member {
         for mut client in self.clients.take_all() {
             client.end(&self.replica, ending);
         }
-        let newcomers = std::mem::take(&mut self.newcomers);
-        let newcomers = newcomers.into_values().map(|newcomer| newcomer.connection);
-        let renewals = std::mem::take(&mut self.renewals);
-        let renewals = renewals.into_iter().map(|renewal| renewal.connection);
-        for connection in newcomers.chain(renewals) {
-            connection.end(ending);
-            self.replica.answered(&connection, 1);
-        }
+        self.end_newcomers(ending, out);
         self.local = SessionTracker::new(self.replica.options().tick_time_ms);
         for connection in self.replica.connections().all() {
             connection.end(ending);

@@ -267,6 +267,9 @@ impl Member {
         if self.replica.service() == Service::ReadOnly {
             self.end_all(Ending::ReadOnly, out);
         }
+        if matches!(status, RoleStatus::Leading { .. }) && !self.options.leader_serves {
+            self.end_all(Ending::LeaderServesNobody, out);
+        }
         self.duty = match status {
             RoleStatus::Leading { .. } => {
                 let reign = Reign::new(epoch, &self.replica, &self.options, now);
@@ -296,7 +299,15 @@ impl Member {
         sessions.restart(known.into_iter(), now.monotonic_ms());
         drop(sessions);
         replica.service.set_epoch(epoch.zxid());
-        replica.service.set(Service::Serving);
+        replica.service.set(self.service_on_duty());
+    }
+
+    /// What clients get of a server that leads or follows.
+    pub(super) fn service_on_duty(&self) -> Service {
+        match &self.duty {
+            Duty::Leading(_) if !self.options.leader_serves => Service::Closed,
+            _ => Service::Serving,
+        }
     }
 
     /// What waits is handed to the leader, as if it had just come. A leader that had it before

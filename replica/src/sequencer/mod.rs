@@ -212,9 +212,10 @@ impl Sequencer {
         let session = self.session_ids.allocate();
         let timeout_ms = connection.timeout_ms();
         let entry = self.draft.begin_entry();
-        let zxid =
-            self.prep
-                .create_session(state, now.wall_ms, session, timeout_ms, self.draft.buffer());
+        let (buffer, request) = (self.draft.buffer(), (session, 0));
+        let zxid = self
+            .prep
+            .create_session(state, now.wall_ms, request, timeout_ms, buffer);
         self.draft.end_entry(entry, zxid);
         self.draft.push(Step::Open {
             connection,

@@ -53,6 +53,8 @@ impl Views<'_> {
         };
         match (self.0.replica.service(), engine.status()) {
             (Service::ReadOnly, _) => Some(Mode::ReadOnly),
+            // `leaderServes=no`
+            (Service::Closed, RoleStatus::Leading { .. }) => None,
             (_, RoleStatus::Leading { .. }) => Some(Mode::Leader),
             (_, RoleStatus::Following { .. }) => Some(Mode::Follower),
             (_, RoleStatus::Observing { .. }) => Some(Mode::Observer),
@@ -72,7 +74,7 @@ impl Views<'_> {
         let config = &self.0.config;
         let (data_dir_size, data_log_size) = self.dir_sizes();
         ConfView {
-            client_port: config.client_port.map_or(-1, i32::from),
+            client_port: self.0.client_port.load(Relaxed),
             secure_client_port: -1,
             data_dir: config.data_dir.join("version-2").display().to_string(),
             data_dir_size,

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journal::{Inflow, LogReader};
+use journal::{Inflow, LogReader, Write};
 use jute::Zxid;
 use jute::quorum::config::{Member, MemberAddress};
 use parking_lot::Mutex;
 use replica::member::{self, Effect, Input, Outcome};
 use replica::{Connection, Submission};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use zab::{
-    LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId,
+    Io, LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ReadId, RoleStatus, ServerId,
     Store,
 };
 
@@ -31,7 +32,9 @@ const ANSWERED_DIRECTLY: usize = 4;
 /// What the member's effects need of the shell. Set once the engine is there.
 pub(crate) struct Shell {
     pub(super) engine: Arc<Engine>,
-    pub(super) election: ElectionLinks,
+    pub(super) election: Arc<ElectionLinks>,
+    /// Where the ports are to be found.
+    pub(super) own_line: watch::Sender<Member>,
     pub(super) uplinks: Uplinks,
     pub(super) outflows: Outflows,
     pub(super) runtime: tokio::runtime::Handle,
@@ -61,6 +64,7 @@ pub(crate) struct Core {
 /// The connection to the leader.
 struct Uplink {
     link: LeaderLink,
+    to: ServerId,
     socket: Option<Arc<PeerSocket>>,
     stop: CancellationToken,
 }
@@ -175,6 +179,10 @@ impl Core {
             self.submit(&mut submissions);
             match arrival {
                 Arrival::Submission(_) => unreachable!("taken above"),
+                Arrival::Peer(input @ zab::Input::LearnerLost(link)) => {
+                    self.handle(Input::Peer(input));
+                    self.learner_lost(link);
+                }
                 Arrival::Peer(input) => self.handle(Input::Peer(input)),
                 Arrival::Heard(input, _) => {
                     debug!("{input:?}");
@@ -196,7 +204,8 @@ impl Core {
         self.submit(&mut submissions);
     }
 
-    /// Members of a configuration that is new here can be reached from now on.
+    /// Members of a configuration that is new here can be reached from now on, and so can this
+    /// server where one in force says.
     fn follow_configs(&mut self) {
         let configs = self.member.peer().configs();
         let versions = (configs.committed().version(), configs.last_seen().version());
@@ -205,6 +214,13 @@ impl Core {
         {
             let members = Members::new(configs.committed(), configs.proposed().map(|seen| &**seen));
             shell.election.set_members(members);
+            if let Some(own) = configs.committed().members.get(&self.member.peer().id()) {
+                shell.own_line.send_if_modified(|line| {
+                    let moved = (&line.addresses, &line.client) != (&own.addresses, &own.client);
+                    line.clone_from(own);
+                    moved
+                });
+            }
         }
     }
 
@@ -264,65 +280,23 @@ impl Core {
     }
 
     fn carry(&mut self, effect: Effect) {
-        let effect = match effect {
-            Effect::Store(ticket, store @ Store::InstallSnapshot(_)) => {
+        match effect {
+            Effect::Io(Io::Store(ticket, store @ Store::InstallSnapshot(_))) => {
                 let staged = self.staged.take();
                 let (_, tree) = staged.expect("a tree was received before it is installed");
-                return self.jobs.push(disk::installation(ticket, store, tree));
+                self.jobs.push(disk::installation(ticket, store, tree));
             }
-            other => other,
-        };
-        let effect = match Job::of(effect) {
-            Ok(job) => return self.jobs.push(job),
-            Err(effect) => effect,
-        };
-        let Some(shell) = &self.shell else {
-            return warn!("{effect:?} before the server is up");
-        };
-        match effect {
-            Effect::Store(..) | Effect::Reload(_) => unreachable!("the disk's"),
-            Effect::Notify { to, notification } => {
-                debug!("to {to}: {notification:?}");
-                shell.election.notify(to, &notification);
+            Effect::Io(Io::Store(ticket, store)) => {
+                self.jobs.push(Job::Write(Write::new(ticket, store)));
             }
-            Effect::Connect { link, to, member } => {
-                let addresses = addresses(member, |address| address.quorum_port);
-                self.connect(link, to, addresses);
-            }
-            Effect::ConnectToObserverMaster { link, to, member } => {
-                let port = shell.observer_master_port.unwrap_or_default();
-                let mut addresses = addresses(member, |_| port);
-                addresses.truncate(1);
-                self.connect(link, to, addresses);
-            }
-            Effect::LeaveLeader(link, why) => {
-                info!("leaving the leader: {why}");
-                self.leave_leader(Some(link));
-            }
-            Effect::ToLeader(link, packet) => self.send_up(link, &packet),
-            // The connection's task has begun when it read the packet.
-            Effect::ReceiveSnapshot(..) => {}
-            Effect::StageEntry(entry) => self.stage(&entry),
-            Effect::DropLearner(link, why) => self.drop_learner(link, &why),
-            Effect::ToLearner(link, packet) => {
-                self.tell(link, &packet);
-                if let Some(learner) = self.learners.get(&link) {
-                    learner.socket.push(packet.cost(), |out| packet.encode(out));
-                }
-            }
+            Effect::Reload(zxid) => self.jobs.push(Job::Reload(zxid)),
+            Effect::Io(io) => self.carry_io(io),
             Effect::SendSnapshot(link) => {
-                if let Some(learner) = self.learners.get(&link) {
+                if let (Some(shell), Some(learner)) = (&self.shell, self.learners.get(&link)) {
                     let socket = Arc::clone(&learner.socket);
                     shell.outflows.send(link, socket, learner.stop.clone());
                 }
             }
-            Effect::ReadLog {
-                read,
-                after,
-                through,
-                bytes_max,
-                opening,
-            } => self.read_log(read, (after, through), bytes_max, opening),
             Effect::RoleChanged(status) => self.role_changed(status),
             Effect::Alarm(zxid) => error!(
                 "the tree after {zxid} differs from the leader's again, after it was replaced: this \
@@ -331,11 +305,60 @@ impl Core {
         }
     }
 
+    /// What goes to other servers, or comes from them.
+    fn carry_io(&mut self, io: Io) {
+        let Some(shell) = &self.shell else {
+            return warn!("{io:?} before the server is up");
+        };
+        match io {
+            Io::Store(..) => unreachable!("the disk's"),
+            Io::Notify { to, notification } => {
+                debug!("to {to}: {notification:?}");
+                shell.election.notify(to, &notification);
+            }
+            Io::Connect { link, to, member } => {
+                let addresses = addresses(member, |address| address.quorum_port);
+                self.connect(link, to, addresses);
+            }
+            Io::ConnectToObserverMaster { link, to, member } => {
+                let port = shell.observer_master_port.unwrap_or_default();
+                let mut addresses = addresses(member, |_| port);
+                addresses.truncate(1);
+                self.connect(link, to, addresses);
+            }
+            Io::LeaveLeader(link, why) => {
+                if let Some(uplink) = self.uplink.as_ref().filter(|uplink| uplink.link == link) {
+                    info!("leaving leader {}: {why}", uplink.to);
+                }
+                self.leave_leader(Some(link));
+            }
+            Io::ToLeader(link, packet) => self.send_up(link, &packet),
+            // The connection's task has begun when it read the packet.
+            Io::ReceiveSnapshot(..) => {}
+            Io::StageEntry(entry) => self.stage(&entry),
+            Io::DropLearner(link, why) => self.drop_learner(link, &why),
+            Io::ToLearner(link, packet) => {
+                self.tell(link, &packet);
+                if let Some(learner) = self.learners.get(&link) {
+                    learner.socket.push(packet.cost(), |out| packet.encode(out));
+                }
+            }
+            Io::ReadLog {
+                read,
+                after,
+                through,
+                bytes_max,
+                opening,
+            } => self.read_log(read, (after, through), bytes_max, opening),
+        }
+    }
+
     /// How a learner is synchronised, in Apache's words as far as they fit.
     fn tell(&self, link: LearnerLink, packet: &LeaderPacket) {
         let learner = || {
-            let learner = self.member.peer().learner(link);
-            learner.map_or_else(|| "?".to_owned(), |server| server.to_string())
+            let learner = self.learners.get(&link);
+            let server = learner.and_then(|learner| learner.socket.server());
+            server.map_or_else(|| "?".to_owned(), |server| server.to_string())
         };
         match packet {
             LeaderPacket::Diff { zxid } => {
@@ -362,6 +385,7 @@ impl Core {
         }
         self.uplink = Some(Uplink {
             link,
+            to,
             socket: None,
             stop,
         });
@@ -419,11 +443,26 @@ impl Core {
     }
 
     fn drop_learner(&mut self, link: LearnerLink, why: &Leave) {
-        if let Some(learner) = self.learners.remove(&link) {
-            info!("a learner is let go: {why}");
-            learner.stop.cancel();
-            // Behind what was sent to it.
+        let Some(learner) = self.learners.remove(&link) else {
+            return;
+        };
+        let peer = learner.socket.peer();
+        learner.stop.cancel();
+        if why.is_orderly() {
+            info!("learner {peer} is let go: {why}");
+            // The process may end before the connection's task gets its turn.
+            flush_one(&learner.socket);
             learner.socket.close();
+        } else {
+            info!("connection from {peer} to the quorum port is closed: {why}");
+            learner.socket.cut();
+        }
+    }
+
+    /// Its connection is gone, and consensus knows.
+    fn learner_lost(&mut self, link: LearnerLink) {
+        if let Some(learner) = self.learners.remove(&link) {
+            learner.stop.cancel();
         }
     }
 

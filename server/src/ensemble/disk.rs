@@ -3,7 +3,6 @@
 use journal::{Carried, Failure, Journal, Write};
 use jute::Zxid;
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use replica::member::Effect;
 use state::State;
 use storage::StorageError;
 use zab::{Store, Ticket};
@@ -30,15 +29,6 @@ impl Job {
                 ..
             }) => Some(entry.bytes.len()),
             _ => None,
-        }
-    }
-
-    /// A job of this effect, if it is one for the disk.
-    pub(super) fn of(effect: Effect) -> Result<Self, Effect> {
-        match effect {
-            Effect::Store(ticket, store) => Ok(Self::Write(Write::new(ticket, store))),
-            Effect::Reload(zxid) => Ok(Self::Reload(zxid)),
-            other => Err(other),
         }
     }
 }
@@ -185,10 +175,6 @@ impl Done {
     }
 
     fn reload(&mut self, journal: &Journal, zxid: Zxid) {
-        if journal.is_void() {
-            // It came with a truncation that missed; the member knows that no state comes.
-            return;
-        }
         match journal.reload(zxid) {
             Ok(state) => self.arrivals.push(loaded(state)),
             Err(error) => self.failure = Some(DiskError(error)),

@@ -14,10 +14,10 @@ use zab::{LeaderLink, LearnerLink, RoleStatus};
 
 use super::core::{Core, Shell};
 use super::disk::{Disk, DiskError, Done};
-use super::queue::Queue;
 use crate::peer::election::Place;
 use crate::peer::quorum::{PeerSocket, Port};
 use crate::pipeline::PanicEnds;
+use crate::queue::Queue;
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ pub(crate) enum Arrival {
 
 /// A member at work.
 pub(crate) struct Engine {
-    queue: Queue,
+    queue: Queue<Arrival>,
     core: Mutex<Core>,
     disk: Arc<Disk>,
     files: Files,
@@ -89,8 +89,8 @@ impl Engine {
         }
     }
 
-    /// Takes what a client wants. May do more before it returns, so no lock of the replica may
-    /// be held.
+    /// Takes what a client wants. May do more before it returns, or wait for room, so no lock of
+    /// the replica may be held.
     pub(crate) fn submit(&self, submission: Submission) {
         self.push(Arrival::Submission(submission));
     }
@@ -109,7 +109,7 @@ impl Engine {
 
     /// Leaves what came in to the engine's thread: for those who must not wait for the disk.
     pub(crate) fn post(&self, arrival: Arrival) {
-        self.queue.push([arrival], false);
+        self.queue.post([arrival]);
     }
 
     /// Takes part from now on.
@@ -247,6 +247,6 @@ impl Engine {
         let begin = snapshot_may_begin.then_some(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
         let arrivals = arrivals.into_iter().chain(begin).chain(due);
-        self.queue.push(arrivals.chain([Arrival::DiskDone]), false);
+        self.queue.post(arrivals.chain([Arrival::DiskDone]));
     }
 }

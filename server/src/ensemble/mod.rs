@@ -8,9 +8,10 @@
 mod core;
 mod disk;
 mod engine;
-mod queue;
+mod oracle;
+mod ports;
 mod snapshots;
 mod start;
 
 pub(crate) use engine::{Arrival, Engine};
-pub(crate) use start::{assemble, open_ports};
+pub(crate) use start::{OwnPorts, assemble, open_ports};

@@ -1,12 +1,15 @@
 //! Brings a member up: its disk, its ports, its threads.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use journal::{Journal, Opened};
-use jute::quorum::Endpoint;
+use jute::quorum::config::Member as MemberLine;
 use replica::{Member, Replica};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -14,6 +17,8 @@ use tracing::{info, warn};
 use super::core::{Core, Shell};
 use super::disk::Disk;
 use super::engine::{Arrival, Engine};
+use super::oracle;
+use super::ports::{self, LearnerPorts, endpoints};
 use super::snapshots::Snapshots;
 use crate::clock::Clock;
 use crate::config::{Config, EnsembleSettings};
@@ -21,8 +26,7 @@ use crate::disk::RealDisk;
 use crate::metrics::Metrics;
 use crate::options;
 use crate::peer::election::{ElectionEvent, ElectionLinks, Members};
-use crate::peer::listen;
-use crate::peer::quorum::{LinkNumbers, Outflows, Port, QuorumListener, Uplinks};
+use crate::peer::quorum::{Outflows, Uplinks};
 use crate::pipeline::{Preparer, Purge, SnapshotPace};
 use crate::serve::Server;
 use crate::write_path::WritePath;
@@ -46,6 +50,7 @@ pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<S
         clock,
         metrics,
         sessionless_timeout_ms: sessionless_timeout.as_millis() as u64,
+        client_port: AtomicI32::new(config.client_port.map_or(-1, i32::from)),
         config,
     };
     Ok((Arc::new(server), purge))
@@ -107,54 +112,45 @@ fn recover(
     Ok((Arc::new(engine), replica))
 }
 
-/// Opens the ports between servers. What is given back is for [`Engine::begin`]: before it, the
-/// member hears nobody and takes no part.
+/// The ports of a member, which follow its line of the configuration.
+pub(crate) struct OwnPorts {
+    /// The own line of the configuration in force.
+    pub(crate) line: watch::Receiver<MemberLine>,
+    /// Ends if a port cannot be moved to where the line says.
+    pub(crate) moving: JoinHandle<Result<()>>,
+}
+
+/// Opens the ports between servers. The shell is for [`Engine::begin`]: before it, the member
+/// hears nobody and takes no part.
 pub(crate) async fn open_ports(
     engine: &Arc<Engine>,
     server: &Server,
     tasks: &TaskTracker,
     stop: &CancellationToken,
-) -> Result<Shell> {
+) -> Result<(Shell, OwnPorts)> {
     let ensemble = server.config.ensemble.as_ref().context("no ensemble")?;
     let runtime = tokio::runtime::Handle::current();
     let links = options::links(ensemble);
-    let numbers = LinkNumbers::default();
-    let quorum = own_addresses(ensemble, |address| address.quorum_port);
+    let own = ensemble.own();
     let master = ensemble.learner.observer_master_port;
-    let master = master.map(|port| own_addresses(ensemble, |_| port));
-    for (port, name, addresses) in [
-        (Port::Quorum, "quorum port", quorum),
-        (
-            Port::ObserverMaster,
-            "observerMasterPort",
-            master.unwrap_or_default(),
-        ),
-    ] {
-        for listener in listen::bind(&addresses, name, &links).await? {
-            let numbers = numbers.clone();
-            let listener = QuorumListener {
-                port,
-                listener,
-                numbers,
-            };
-            let accepting = listener.run(Arc::clone(engine), tasks.clone(), stop.clone());
-            tasks.spawn(accepting);
-        }
-    }
+    let mut learners = LearnerPorts::new(engine, &links, master, tasks, stop);
+    learners.listen_on(own).await?;
     let heard = Arc::clone(engine);
     let election = ElectionLinks::start(
         ensemble.me,
-        own_addresses(ensemble, |address| address.election_port),
+        endpoints(own, |address| address.election_port),
         Members::new(&ensemble.committed, ensemble.last_seen.as_deref()),
         links,
         move |event| heard.post(arrival(event)),
         stop,
-    )
-    .await
-    .context("election port")?;
-    Ok(Shell {
+    );
+    let election = Arc::new(election.await.context("election port")?);
+    let (own_line, line) = watch::channel(own.clone());
+    let moving = ports::follow(line.clone(), learners, Arc::clone(&election), stop.clone());
+    let shell = Shell {
         engine: Arc::clone(engine),
         election,
+        own_line,
         uplinks: Uplinks {
             engine: Arc::clone(engine),
             runtime: runtime.clone(),
@@ -168,25 +164,17 @@ pub(crate) async fn open_ports(
             tasks: tasks.clone(),
         },
         runtime,
-        observer_master_port: ensemble.learner.observer_master_port,
-    })
+        observer_master_port: master,
+    };
+    if let Some(path) = ensemble.oracle.clone() {
+        tasks.spawn(oracle::consult(Arc::clone(engine), path, stop.clone()));
+    }
+    Ok((shell, OwnPorts { line, moving }))
 }
 
 /// Dials of a leader end after this, and begin anew until `connectToLearnerMasterLimit`.
 fn connect_timeout(ensemble: &EnsembleSettings) -> Duration {
     ensemble.election.connect_timeout
-}
-
-fn own_addresses(
-    ensemble: &EnsembleSettings,
-    port: impl Fn(&jute::quorum::config::MemberAddress) -> u16,
-) -> Vec<Endpoint> {
-    let own = ensemble.own().addresses.iter();
-    let endpoint = |address| Endpoint {
-        host: jute::quorum::config::MemberAddress::clone(address).host,
-        port: port(address),
-    };
-    own.map(endpoint).collect()
 }
 
 fn arrival(event: ElectionEvent) -> Arrival {

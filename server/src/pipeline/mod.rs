@@ -5,7 +5,6 @@ mod core;
 mod log;
 mod preparer;
 mod purge;
-mod queue;
 mod snapshots;
 
 use std::sync::Arc;
@@ -17,12 +16,13 @@ use replica::{Batch, Replica, Submission};
 use storage::StorageError;
 use thiserror::Error;
 
+use crate::queue::Queue;
+
 pub(crate) use self::core::Core;
 pub(crate) use log::LogEnd;
 use log::{Log, Written};
 pub(crate) use preparer::Preparer;
 pub(crate) use purge::Purge;
-use queue::{Queue, Work};
 pub(crate) use snapshots::{SnapshotPace, Snapshots};
 
 /// Longest wait when nothing is due.
@@ -37,6 +37,15 @@ const OVERLAPPED_ENTRIES: usize = 32;
 
 /// A thread that moves bytes runs no more rounds than this at a time.
 const HELPED_ROUNDS: usize = 4;
+
+/// What waits for the core.
+#[derive(Debug)]
+enum Work {
+    /// A connection wants something.
+    Submission(Submission),
+    /// What the log has written.
+    Written(Written),
+}
 
 /// The log can no longer be trusted to be written: what reached the disk is unknown until
 /// the next start.
@@ -53,7 +62,7 @@ pub(crate) struct FatalError(#[from] StorageError);
 /// end; the core is one, and so the rounds keep their order.
 pub(crate) struct Pipeline {
     replica: Arc<Replica>,
-    queue: Queue,
+    queue: Queue<Work>,
     core: Mutex<Core>,
     log: Log,
     failure: Mutex<Option<FatalError>>,
@@ -73,11 +82,12 @@ impl Pipeline {
         }
     }
 
-    /// Takes a submission. May run a round before it returns, so no lock of the replica
-    /// may be held.
+    /// Takes a submission. May run a round before it returns, or wait for room, so no lock of
+    /// the replica may be held. Once the server stops the submission is dropped: its client gets
+    /// no answer, and nothing has happened.
     pub(crate) fn submit(&self, submission: Submission) {
         let quiet = self.is_quiet(&submission);
-        if self.queue.push(submission, quiet) {
+        if self.queue.push([Work::Submission(submission)], quiet) {
             self.help();
         }
     }
@@ -108,7 +118,8 @@ impl Pipeline {
         std::thread::scope(|scope| {
             let log = std::thread::Builder::new().name("zk-log".to_owned());
             let log = log.spawn_scoped(scope, || {
-                self.log.run(|written| self.queue.written(written))
+                self.log
+                    .run(|written| self.queue.post([Work::Written(written)]))
             });
             let log = log.map_err(|source| StorageError::Io {
                 action: "start the thread for",
@@ -129,10 +140,14 @@ impl Pipeline {
         let _guard = PanicEnds;
         loop {
             let core = self.core.lock();
-            let patience = core.patience().min(IDLE_WAIT);
-            let log_is_writing = core.sequencer.outstanding() > 0;
+            let stopping = self.queue.is_stopping();
+            // The last thing to wait for is the log.
+            let patience = match stopping && core.sequencer.outstanding() == 0 {
+                true => Duration::ZERO,
+                false => core.patience().min(IDLE_WAIT),
+            };
             drop(core);
-            let stopping = self.queue.wait(patience, log_is_writing);
+            self.queue.wait(patience);
             let mut core = self.core.lock();
             let work = self.queue.take();
             let idle = work.is_empty();
@@ -165,12 +180,19 @@ impl Pipeline {
 
     /// Prepares what came in, so that the log has something to do, and then commits what it
     /// has written.
-    fn work(&self, core: &mut Core, work: Work) {
+    fn work(&self, core: &mut Core, work: Vec<Work>) {
         // After a failure the log takes nothing more; the server is about to stop.
         if self.failure.lock().is_some() {
             return;
         }
-        let batch = core.prepare(work.submissions);
+        let (mut submissions, mut reports) = (Vec::with_capacity(work.len()), Vec::new());
+        for work in work {
+            match work {
+                Work::Submission(submission) => submissions.push(submission),
+                Work::Written(written) => reports.push(written),
+            }
+        }
+        let batch = core.prepare(submissions);
         let mut alone = None;
         if let Some(batch) = batch {
             if core.sequencer.outstanding() == 1 && batch.entries.len() < OVERLAPPED_ENTRIES {
@@ -179,7 +201,7 @@ impl Pipeline {
                 self.log.push(batch);
             }
         }
-        for written in work.written {
+        for written in reports {
             self.finish(core, written);
         }
         if let Some(batch) = alone {

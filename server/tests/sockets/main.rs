@@ -3,6 +3,7 @@
 mod common;
 mod disk;
 mod edge_cases;
+mod ensemble;
 mod floods;
 mod frames;
 mod handshake;

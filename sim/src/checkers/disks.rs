@@ -89,11 +89,6 @@ impl Record {
         self.held
     }
 
-    /// Whether a truncation missed, and no barrier came since.
-    pub(crate) fn is_void(&self) -> bool {
-        self.void
-    }
-
     /// A write is about to be carried out.
     pub(crate) fn begins(&mut self, store: &Store) {
         self.void &= !matches!(store, Store::Barrier);

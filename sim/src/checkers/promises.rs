@@ -46,16 +46,25 @@ impl Promises {
             {
                 (Kind::Child, path)
             }
-            Request::RemoveWatches { path, .. } => {
-                for kind in [Kind::Data, Kind::Exist, Kind::Child] {
-                    self.open.remove(&(kind, path.clone()));
-                }
-                return;
-            }
+            Request::RemoveWatches { path, .. } => return self.forget(path),
             _ => return,
         };
         let seen = model.changes.partition_point(|change| change.zxid <= zxid);
         self.open.insert((kind, path.clone()), seen);
+    }
+
+    /// The connection was lost before a request was answered. Its watches are gone from the server
+    /// then, and a client does not set again what it was to remove.
+    pub(crate) fn cut_off(&mut self, request: &Request) {
+        if let Request::RemoveWatches { path, .. } = request {
+            self.forget(path);
+        }
+    }
+
+    fn forget(&mut self, path: &str) {
+        for kind in [Kind::Data, Kind::Exist, Kind::Child] {
+            self.open.remove(&(kind, path.to_owned()));
+        }
     }
 
     /// An event was delivered.

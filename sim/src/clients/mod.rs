@@ -231,6 +231,7 @@ impl SimClient {
                 | Failure::TooManyWaiting,
             ) => {
                 // Not sent, or its fate is unknown; what was not sent never will be.
+                self.checks.promises.cut_off(&request);
                 self.unsent.clear();
                 return Ok(());
             }

@@ -3,7 +3,7 @@
 use journal::Write;
 use jute::Zxid;
 use storage::StorageError;
-use zab::{Input, Store};
+use zab::{Input, Pretty, Store};
 
 use super::crash::{CrashAt, Moment};
 use super::life::Death;
@@ -91,7 +91,9 @@ impl Cluster {
         let mut told = Vec::new();
         for write in &writes {
             machine.record.begins(&write.store);
-            told.extend(names::store(&write.store));
+            if !matches!(write.store, Store::Append(_) | Store::Barrier) {
+                told.push(write.store.to_string());
+            }
         }
         if writes.len() > 1 {
             self.world.coverage.count("several writes at once");
@@ -144,11 +146,6 @@ impl Cluster {
         let Some(process) = &mut machine.process else {
             return Ok(());
         };
-        if machine.record.is_void() {
-            // Behind a truncation that missed there is nothing to load; the leader's tree comes.
-            self.schedule(at);
-            return Ok(());
-        }
         let loaded = process.journal.reload(upto);
         if machine.is_down() {
             return self.disk_died(at, "reload");
@@ -192,7 +189,7 @@ impl Cluster {
                 self.world,
                 "server {}: has another state, of {}",
                 at + 1,
-                names::pretty(state.last_zxid())
+                Pretty(state.last_zxid())
             );
             self.input(at, replica::member::Input::Loaded(state))?;
         }
@@ -241,7 +238,7 @@ impl Cluster {
         tell!(self.world, "server {}: {what} fails: {error}", at + 1);
         let machine = &self.machines[at];
         let excuses = crate::checkers::start::Excuses {
-            rotten: false,
+            rotten: machine.is_rotten,
             full: machine.disk_is_limited,
             failing: machine.disk_fails,
         };

@@ -2,11 +2,13 @@
 
 use journal::Write;
 use replica::member::Effect;
-use zab::{LeaderPacket, LearnerPacket, RoleStatus, Store, Ticket};
+use zab::{
+    Io, LeaderLink, LeaderPacket, LearnerPacket, Pretty, RoleStatus, ServerId, Store, Ticket,
+};
 
 use super::crash::Moment;
 use super::machine::{Incoming, Job};
-use super::{Cluster, Event, Own, names};
+use super::{Cluster, Event, Own, Port, names};
 use crate::checkers::{integrity, messages};
 use crate::violation::Checked;
 use crate::world::tell;
@@ -30,55 +32,52 @@ impl Cluster {
 
     fn carry_out(&mut self, at: usize, effect: Effect) -> Checked {
         match effect {
-            Effect::Store(ticket, store) => return self.store(at, ticket, store),
+            Effect::Io(io) => return self.io(at, io),
             Effect::Reload(zxid) => {
                 self.world.coverage.count("reload");
                 tell!(
                     self.world,
                     "server {}: loads its state again, up to {}",
                     at + 1,
-                    names::pretty(zxid)
+                    Pretty(zxid)
                 );
                 if let Some(process) = self.process(at) {
                     process.jobs.push_back(Job::Reload(zxid));
                 }
             }
-            Effect::Notify { to, notification } => self.notify(at, to, &notification),
-            Effect::ConnectToObserverMaster { .. } => {
-                unreachable!("no server has an observerMasterPort")
+            Effect::SendSnapshot(link) => self.begin_tree(at, link),
+            Effect::RoleChanged(status) => return self.role_changed(at, status),
+            Effect::Alarm(zxid) => {
+                let text = format!("server {} raises an alarm at {zxid}", at + 1);
+                return Err(crate::violation::Violation::new("digests", text));
             }
-            Effect::Connect { link, to, .. } => {
-                let Some(to) = self.machine_of(to) else {
-                    self.own(at, 1000, Own::NoLeader(link));
-                    return Ok(());
-                };
-                let after = self.world.rng.between(100..2000) + self.net.delay_us(at, to);
-                let (from, life) = (at, self.machines[at].life);
-                self.at(
-                    after,
-                    Event::Dial {
-                        from,
-                        life,
-                        link,
-                        to,
-                    },
-                );
+        }
+        Ok(())
+    }
+
+    fn io(&mut self, at: usize, io: Io) -> Checked {
+        match io {
+            Io::Store(ticket, store) => return self.store(at, ticket, store),
+            Io::Notify { to, notification } => self.notify(at, to, &notification),
+            Io::Connect { link, to, .. } => self.dial_soon(at, link, to, Port::Quorum),
+            Io::ConnectToObserverMaster { link, to, .. } => {
+                self.dial_soon(at, link, to, Port::ObserverMaster);
             }
-            Effect::LeaveLeader(link, why) => {
+            Io::LeaveLeader(link, why) => {
                 tell!(self.world, "server {}: leaves its leader: {why}", at + 1);
                 messages::left(at as u64 + 1, &why)?;
                 self.abandon_tree(at, link);
                 self.hang_up_on_leader(at, link);
             }
-            Effect::ToLeader(link, packet) => {
+            Io::ToLeader(link, packet) => {
                 let ends = matches!(packet, LearnerPacket::Ack { zxid } if zxid.counter() == 0);
                 self.send_to_leader(at, link, &packet);
                 if ends && self.settings.old_habits[at] {
                     self.repeat_acks(at, link);
                 }
             }
-            Effect::ReceiveSnapshot(link, zxid) => return self.begin_receiving(at, link, zxid),
-            Effect::StageEntry(entry) => {
+            Io::ReceiveSnapshot(link, zxid) => return self.begin_receiving(at, link, zxid),
+            Io::StageEntry(entry) => {
                 if let Some(process) = self.process(at)
                     && let Some(Incoming { inflow, .. }) = &mut process.inflow
                 {
@@ -87,12 +86,12 @@ impl Cluster {
                         .expect("it was read before it was sent");
                 }
             }
-            Effect::DropLearner(link, why) => {
+            Io::DropLearner(link, why) => {
                 messages::left(at as u64 + 1, &why)?;
                 self.end_tree(at, link);
                 self.hang_up_on_learner(at, link, &why);
             }
-            Effect::ToLearner(link, packet) => {
+            Io::ToLearner(link, packet) => {
                 if let LeaderPacket::Proposal(entry)
                 | LeaderPacket::Inform(entry)
                 | LeaderPacket::InformAndActivate { entry, .. } = &packet
@@ -104,8 +103,7 @@ impl Cluster {
                 }
                 self.send_to_learner(at, link, &packet);
             }
-            Effect::SendSnapshot(link) => self.begin_tree(at, link),
-            Effect::ReadLog {
+            Io::ReadLog {
                 read,
                 after,
                 through,
@@ -135,18 +133,31 @@ impl Cluster {
                 }
                 self.answer_later(at, zab::Input::LogRead(read, found));
             }
-            Effect::RoleChanged(status) => return self.role_changed(at, status),
-            Effect::Alarm(zxid) => {
-                let text = format!("server {} raises an alarm at {zxid}", at + 1);
-                return Err(crate::violation::Violation::new("digests", text));
-            }
         }
         Ok(())
     }
 
+    fn dial_soon(&mut self, at: usize, link: LeaderLink, to: ServerId, port: Port) {
+        let Some(to) = self.machine_of(to) else {
+            return self.own(at, 1000, Own::NoLeader(link));
+        };
+        let after = self.world.rng.between(100..2000) + self.net.delay_us(at, to);
+        let (from, life) = (at, self.machines[at].life);
+        self.at(
+            after,
+            Event::Dial {
+                from,
+                life,
+                link,
+                to,
+                port,
+            },
+        );
+    }
+
     fn store(&mut self, at: usize, ticket: Ticket, store: Store) -> Checked {
         let server = at as u64 + 1;
-        let now_us = self.world.now_us;
+        let now_us = self.now(at).monotonic_us;
         let Some(process) = &mut self.machines[at].process else {
             return Ok(());
         };
@@ -163,11 +174,7 @@ impl Cluster {
                     let history = &self.world.history;
                     process.ephemerals.prepared(history, &entry.bytes, now_us)?;
                 }
-                tell!(
-                    self.world,
-                    "server {server}: logs {}",
-                    names::pretty(entry.zxid)
-                );
+                tell!(self.world, "server {server}: logs {}", Pretty(entry.zxid));
             }
             Store::Truncate(zxid) => process.log_end = zxid.0,
             Store::InstallSnapshot(zxid) => process.log_end = zxid.0,
@@ -186,7 +193,7 @@ impl Cluster {
     }
 
     /// Servers of 3.8 acknowledge every entry of the synchronisation as well, behind its end.
-    fn repeat_acks(&mut self, at: usize, link: zab::LeaderLink) {
+    fn repeat_acks(&mut self, at: usize, link: LeaderLink) {
         let mut end = self.machines[at].record.held().end;
         let mut again = Vec::new();
         while again.len() < REPEATED_ACKS

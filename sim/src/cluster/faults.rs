@@ -52,7 +52,7 @@ impl Cluster {
             Fault::ClientDies => self.world.kill_client(),
             Fault::WallJump => {
                 let by_ms = self.world.draw_jump_ms();
-                self.machines[at].wall_offset_ms += by_ms;
+                self.machines[at].clock.wall_offset_ms += by_ms;
                 tell!(
                     self.world,
                     "server {}: the wall clock jumps by {by_ms} ms",
@@ -105,7 +105,10 @@ impl Cluster {
                 return self.die(at, Death::Process);
             }
             Fault::Reconfigure => return self.reconfigure(),
-            Fault::Rot => unreachable!("nothing rots in an ensemble"),
+            Fault::Rot => {
+                self.machines[at].is_to_rot = true;
+                return self.die(at, Death::Process);
+            }
         }
         Ok(())
     }

@@ -12,9 +12,11 @@ use zab::ServerId;
 
 use super::machine::Process;
 use super::preparer::StepPreparer;
-use super::{Cluster, Event, names};
+use super::settings::layout;
+use super::{Cluster, Event};
 use crate::checkers::ephemerals::Ephemerals;
-use crate::checkers::start::{self, Excuses};
+use crate::checkers::start::{self, Excuses, Refusal};
+use crate::rot::Flip;
 use crate::scenario::Fault;
 use crate::settings::replica_options;
 use crate::violation::{Checked, ensure};
@@ -63,6 +65,9 @@ impl Cluster {
         if self.machines[at].to_be_wiped {
             self.wipe(at);
         }
+        if self.machines[at].is_to_rot {
+            self.rot(at);
+        }
         self.machines[at].life += 1;
         self.arm_start(at);
         let now = self.now(at);
@@ -95,7 +100,7 @@ impl Cluster {
         tell!(
             self.world,
             "server {server}: starts with {}, acceptedEpoch {}, currentEpoch {}, {:?} {:?}",
-            names::pretty(found.last_zxid),
+            zab::Pretty(found.last_zxid),
             found.accepted_epoch,
             found.current_epoch,
             found.standing,
@@ -103,6 +108,11 @@ impl Cluster {
         );
         self.world.coverage.count("start");
         let machine = &mut self.machines[at];
+        if machine.flip.take().is_some() {
+            self.world
+                .coverage
+                .count("start with a flipped bit that does not matter yet");
+        }
         machine.record.recovered(server, found)?;
         machine.disk_fails = false;
         for (zxid, bytes) in &opened.notes.0 {
@@ -165,11 +175,15 @@ impl Cluster {
         }
         let machine = &mut self.machines[at];
         let excuses = Excuses {
-            rotten: false,
+            rotten: machine.is_rotten,
             full: machine.disk_is_limited,
             failing: machine.disk_fails,
         };
-        start::failed(error, excuses)?;
+        if start::failed(error, excuses)? == Refusal::Damage {
+            self.world.coverage.count("start refused: damage");
+            self.repair(at);
+        }
+        let machine = &mut self.machines[at];
         machine.disk_fails = false;
         machine.disk.kill();
         self.world.coverage.count("start refused");
@@ -178,8 +192,26 @@ impl Cluster {
         Ok(())
     }
 
+    /// An operator repairs the files from a backup, or has the server begin anew.
+    fn repair(&mut self, at: usize) {
+        let machine = &mut self.machines[at];
+        match machine.flip.take() {
+            Some(flip) if self.world.fault_rng.percent(30) => {
+                flip.undo(&machine.disk);
+                machine.is_rotten = false;
+                self.world.coverage.count("damage repaired from a backup");
+            }
+            _ => machine.to_be_wiped = true,
+        }
+    }
+
     fn start_crashed(&mut self, at: usize) -> Checked {
         self.world.coverage.count("crash in start");
+        if let Some(flip) = self.machines[at].flip.take() {
+            // Repaired first: a crash may bring back the sector as it was before the damage.
+            flip.undo(&self.machines[at].disk);
+            self.machines[at].is_rotten = false;
+        }
         let mut rng = DiskRng::new(self.world.fault_rng.next());
         self.machines[at].disk.crash(&mut rng);
         let soon = self.world.rng.between(50_000..800_000);
@@ -245,6 +277,35 @@ impl Cluster {
     /// a lost disk could not be told from a new one.
     fn wipe(&mut self, at: usize) {
         self.machines[at].to_be_wiped = false;
+        if self.others_keep_everything(at) {
+            self.world.coverage.count("disk wiped");
+            if self.machines[at].is_rotten {
+                self.world
+                    .coverage
+                    .count("damage repaired by a leader's tree");
+            }
+            tell!(self.world, "server {}: has lost its disk", at + 1);
+            self.machines[at].wipe();
+        }
+    }
+
+    /// A bit flips while a server is down, under the same conditions: the damage may cost it
+    /// everything.
+    fn rot(&mut self, at: usize) {
+        self.machines[at].is_to_rot = false;
+        if self.machines[at].is_rotten || !self.others_keep_everything(at) {
+            return;
+        }
+        let machine = &mut self.machines[at];
+        machine.flip = Flip::draw(&machine.disk, &layout(), &mut self.world.fault_rng);
+        if let Some(flip) = &machine.flip {
+            machine.is_rotten = true;
+            tell!(self.world, "server {}: {flip}", at + 1);
+            self.world.coverage.count("bit flipped in an ensemble");
+        }
+    }
+
+    fn others_keep_everything(&self, at: usize) -> bool {
         let last = self.world.history.last_zxid();
         let gone = |at| {
             let mut wires = self.net.wires.values();
@@ -258,13 +319,11 @@ impl Cluster {
             let keeps = self.ledger.holds(machine.record.held().end, last);
             other != at && machine.process.is_some() && keeps
         };
-        let alone = !self.machines.iter().any(|machine| machine.is_wiped);
+        let mut others = self.machines.iter().enumerate();
+        let alone =
+            others.all(|(other, machine)| !machine.is_wiped && (other == at || !machine.is_rotten));
         let quorum = self.config.is_quorum(others_keep);
-        if last > 0 && alone && quorum && gone(at) && !self.settings.reconfigures {
-            self.world.coverage.count("disk wiped");
-            tell!(self.world, "server {}: has lost its disk", at + 1);
-            self.machines[at].wipe();
-        }
+        last > 0 && alone && quorum && gone(at) && !self.settings.reconfigures
     }
 
     pub(super) fn speed_up(&mut self, at: usize) {

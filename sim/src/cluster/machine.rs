@@ -10,10 +10,12 @@ use state::State;
 use storage::{Disk, SimDisk};
 use zab::{LeaderLink, LearnerLink, ServerId};
 
+use super::clock::Clock;
 use super::preparer::StepPreparer;
 use super::settings::layout;
 use crate::checkers::disks::Record;
 use crate::checkers::ephemerals::Ephemerals;
+use crate::rot::Flip;
 use crate::world::{Door, Woken};
 
 /// Something with a disk, a clock, and at most one process.
@@ -25,7 +27,7 @@ pub(crate) struct Machine {
     pub(crate) process: Option<Process>,
     /// Numbers the processes: what was meant for one does not happen to the next.
     pub(crate) life: u64,
-    pub(crate) wall_offset_ms: i64,
+    pub(crate) clock: Clock,
     /// Until then the process stands still.
     pub(crate) paused_until_us: u64,
     /// Is there, or was there lately, a limit on the disk?
@@ -36,6 +38,12 @@ pub(crate) struct Machine {
     pub(crate) to_be_wiped: bool,
     /// It was lost, and no leader's history was taken over since.
     pub(crate) is_wiped: bool,
+    /// A bit is to flip before the next start, if the others have everything.
+    pub(crate) is_to_rot: bool,
+    /// One has just flipped, and nothing was written since.
+    pub(crate) flip: Option<Flip>,
+    /// Some of its files may be damaged: what it has does not count as kept.
+    pub(crate) is_rotten: bool,
     /// A start is on its way.
     pub(crate) starts: bool,
 }
@@ -98,19 +106,22 @@ pub(crate) struct Completion {
 }
 
 impl Machine {
-    pub(crate) fn new(id: ServerId) -> Self {
+    pub(crate) fn new(id: ServerId, clock: Clock) -> Self {
         Self {
             id,
             disk: new_disk(),
             record: Record::new(),
             process: None,
             life: 0,
-            wall_offset_ms: 0,
+            clock,
             paused_until_us: 0,
             disk_is_limited: false,
             disk_fails: false,
             to_be_wiped: false,
             is_wiped: false,
+            is_to_rot: false,
+            flip: None,
+            is_rotten: false,
             starts: false,
         }
     }
@@ -125,6 +136,8 @@ impl Machine {
         self.disk = new_disk();
         self.record = Record::new();
         self.is_wiped = true;
+        self.flip = None;
+        self.is_rotten = false;
     }
 }
 

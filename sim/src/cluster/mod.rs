@@ -12,6 +12,7 @@
 //!   that goes wrong
 //! * [`observe`]: what the checkers are told
 
+mod clock;
 mod crash;
 mod disk;
 mod effects;
@@ -38,6 +39,7 @@ use crate::rng::Rng;
 use crate::scenario::{Fault, Scenario};
 use crate::violation::Checked;
 use crate::world::{self, Outcome, Phase, World, tell};
+use clock::Clock;
 use crash::CrashAt;
 use machine::{Machine, Process};
 use network::Network;
@@ -57,6 +59,7 @@ pub(crate) enum Event {
         life: u64,
         link: LeaderLink,
         to: usize,
+        port: Port,
     },
     /// Something arrives at a leader.
     Up { wire: u64 },
@@ -72,6 +75,13 @@ pub(crate) enum Event {
     FastAgain { at: usize },
     /// The next server of a rolling restart.
     Roll { at: usize },
+}
+
+/// Where learners connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    Quorum,
+    ObserverMaster,
 }
 
 /// What concerns a process.
@@ -129,12 +139,17 @@ impl Cluster {
         let mut rng = Rng::new(scenario.seed, 0);
         let may_reconfigure = scenario.kinds.contains(&Fault::Reconfigure);
         let settings = Settings::draw(&mut rng, members, may_reconfigure);
-        let machines = (1..=members).map(|id| Machine::new(ServerId(id as i64)));
+        let mut clocks = Rng::new(scenario.seed, 3);
+        let machines = (1..=members).map(|id| {
+            let clock = Clock::draw(&mut clocks);
+            Machine::new(ServerId(id as i64), clock)
+        });
+        let machines = machines.collect();
         let mut world = World::new(scenario, members, rng, transcript);
         world.has_admin = settings.reconfigures;
         Self {
             config: settings.initial.clone(),
-            machines: machines.collect(),
+            machines,
             world,
             settings,
             net: Network::default(),
@@ -149,6 +164,9 @@ impl Cluster {
     /// Runs to the end.
     pub(crate) fn run(&mut self) -> Checked {
         let seed = self.world.scenario.seed;
+        for machine in &self.machines {
+            self.world.coverage.count(machine.clock.kind());
+        }
         tell!(self.world, "seed {seed} {:?}", self.settings);
         for at in 0..self.machines.len() {
             let after = self.world.rng.below(300_000);
@@ -234,7 +252,8 @@ impl Cluster {
                 life,
                 link,
                 to,
-            } => self.dial(from, life, link, to),
+                port,
+            } => self.dial((from, life, link), to, port),
             Event::Up { wire } => self.up(wire),
             Event::Down { wire } => self.down(wire),
             Event::Letter { from, to } => self.letter(from, to),
@@ -276,7 +295,11 @@ impl Cluster {
     }
 
     fn now(&self, at: usize) -> replica::Now {
-        self.world.now(self.machines[at].wall_offset_ms)
+        let clock = self.machines[at].clock;
+        replica::Now {
+            monotonic_us: clock.shown_us(self.world.now_us),
+            ..self.world.now(clock.wall_offset_ms)
+        }
     }
 
     /// The machine of a server.

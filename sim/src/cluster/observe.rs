@@ -4,7 +4,7 @@ use jute::Zxid;
 use replica::Service;
 use zab::RoleStatus;
 
-use super::{Cluster, Own, names};
+use super::{Cluster, Own};
 use crate::checkers::{durability, primary_integrity, total_order};
 use crate::violation::Checked;
 use crate::world::tell;
@@ -59,7 +59,8 @@ impl Cluster {
 
     pub(super) fn role_changed(&mut self, at: usize, status: RoleStatus) -> Checked {
         let server = at as u64 + 1;
-        tell!(self.world, "server {server}: {}", names::status(status));
+        let now_us = self.now(at).monotonic_us;
+        tell!(self.world, "server {server}: {}", status);
         let serves = matches!(
             status,
             RoleStatus::Leading { .. }
@@ -75,11 +76,18 @@ impl Cluster {
                 };
                 let (history, end) = (&self.world.history, process.log_end);
                 primary_integrity::established(history, &self.ledger, server, epoch, end)?;
-                let now_us = self.world.now_us;
                 process.ephemerals.started(&process.replica.read(), now_us);
             }
             RoleStatus::Following { .. } => self.world.coverage.count("follower synchronised"),
-            RoleStatus::Observing { .. } => self.world.coverage.count("observer synchronised"),
+            RoleStatus::Observing { .. } => {
+                self.world.coverage.count("observer synchronised");
+                let mut wires = self.net.wires.values();
+                let up = wires.find(|wire| wire.learner == at && wire.learner_open);
+                if up.is_some_and(|wire| Some(wire.leader) != self.leader()) {
+                    let coverage = &mut self.world.coverage;
+                    coverage.count("observer synchronised by an observer master");
+                }
+            }
             RoleStatus::Looking => self.world.coverage.count("looks for a leader"),
             RoleStatus::Preparing => self.world.coverage.count("elected"),
             RoleStatus::Joining { .. } => {}

@@ -6,7 +6,7 @@ use jute::wire::Limits;
 use zab::election::Notification;
 use zab::{Input, LeaderLink, LeaderPacket, LearnerLink, LearnerPacket, Leave, ServerId};
 
-use super::{CUT_RETRY_US, Cluster, Event, Own, names};
+use super::{CUT_RETRY_US, Cluster, Event, Own, Port};
 use crate::violation::{Checked, Violation};
 use crate::world::tell;
 
@@ -15,7 +15,12 @@ const DIAL_TIMEOUT_US: u64 = 300_000;
 
 impl Cluster {
     /// A learner's connection reaches the leader's machine.
-    pub(super) fn dial(&mut self, from: usize, life: u64, link: LeaderLink, to: usize) -> Checked {
+    pub(super) fn dial(
+        &mut self,
+        (from, life, link): (usize, u64, LeaderLink),
+        to: usize,
+        port: Port,
+    ) -> Checked {
         if self.machines[from].life != life {
             return Ok(());
         }
@@ -28,7 +33,15 @@ impl Cluster {
             return Ok(());
         }
         let wire = self.net.connect(from, link, to);
-        self.peer_input(to, Input::LearnerConnected(LearnerLink(wire)))?;
+        let learner = LearnerLink(wire);
+        let connected = match port {
+            Port::Quorum => Input::LearnerConnected(learner),
+            Port::ObserverMaster => {
+                self.world.coverage.count("observer at an observer master");
+                Input::ObserverConnected(learner)
+            }
+        };
+        self.peer_input(to, connected)?;
         if self.machines[from].life == life {
             self.peer_input(from, Input::LeaderConnected(link))?;
         }
@@ -41,12 +54,7 @@ impl Cluster {
         };
         if !matches!(packet, LearnerPacket::Ping { .. }) {
             let leader = self.net.wires[&id].leader + 1;
-            tell!(
-                self.world,
-                "server {}: to {leader}: {}",
-                at + 1,
-                names::learner_packet(packet)
-            );
+            tell!(self.world, "server {}: to {leader}: {}", at + 1, packet);
         }
         let mut bytes = Vec::new();
         packet.encode(&mut bytes);
@@ -73,12 +81,7 @@ impl Cluster {
                 self.world.coverage.count("DIFF from the log");
             }
             let learner = wire.learner + 1;
-            tell!(
-                self.world,
-                "server {}: to {learner}: {}",
-                at + 1,
-                names::leader_packet(packet)
-            );
+            tell!(self.world, "server {}: to {learner}: {}", at + 1, packet);
         }
         let mut bytes = Vec::new();
         packet.encode(&mut bytes);
@@ -188,7 +191,7 @@ impl Cluster {
 
     /// The leader hears of sessions.
     fn hear_learner(&mut self, leader: usize, packet: &LearnerPacket) {
-        let now_us = self.world.now_us;
+        let now_us = self.now(leader).monotonic_us;
         let Some(process) = self.process(leader) else {
             return;
         };
@@ -309,7 +312,7 @@ impl Cluster {
             "server {}: hears from {}: {}",
             to + 1,
             from + 1,
-            names::notification(&notification)
+            notification
         );
         let from = self.machines[from].id;
         self.peer_input(to, Input::Notification { from, notification })

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) reconfigures: bool,
     /// Which servers have the habits of 3.8.
     pub(crate) old_habits: Vec<bool>,
+    /// Do followers serve observers?
+    pub(crate) observer_masters: bool,
     seed: u64,
 }
 
@@ -55,6 +57,7 @@ impl Settings {
                 true => rng.between(8..60) as u32,
                 false => Options::COUNTER_MAX,
             },
+            observer_masters: rng.percent(50),
             ..Options::default()
         };
         let preallocation = match rng.below(3) {
@@ -67,7 +70,6 @@ impl Settings {
         let initial = initial(rng, members, reconfigures);
         Self {
             tick_ms: tick_ms as u32,
-            peer,
             preallocation,
             roll: RollLimits {
                 snap_count: rng.between(8..80),
@@ -91,6 +93,8 @@ impl Settings {
             initial,
             reconfigures,
             old_habits: (0..members).map(|_| rng.percent(15)).collect(),
+            observer_masters: peer.observer_masters,
+            peer,
             seed: rng.next(),
         }
     }

@@ -19,6 +19,7 @@ impl Cluster {
             let machine = &mut self.machines[at];
             machine.paused_until_us = 0;
             machine.to_be_wiped = false;
+            machine.is_to_rot = false;
             machine.disk_is_limited = false;
             machine.disk.set_capacity(None);
             // A crash point that was not reached is taken back.
@@ -90,6 +91,8 @@ impl Cluster {
             let peer = process.member.peer();
             let follows = match peer.status() {
                 RoleStatus::Leading { .. } => Some(id) == leader,
+                // An observer master does not say whom it follows now.
+                RoleStatus::Observing { .. } if self.settings.observer_masters => true,
                 RoleStatus::Following { leader: of, .. }
                 | RoleStatus::Observing { leader: of, .. } => Some(of) == leader,
                 _ => false,

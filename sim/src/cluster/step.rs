@@ -56,12 +56,12 @@ impl Cluster {
             return Ok(());
         };
         let next_ms = process.member.next_deadline_ms();
+        let now_ms = self.now(at).monotonic_ms();
         ensure!(
-            next_ms.is_none_or(|next_ms| next_ms > now_us / 1000),
+            next_ms.is_none_or(|next_ms| next_ms > now_ms),
             "liveness",
-            "server {} spins: due at {next_ms:?} ms, and it is {} ms",
-            at + 1,
-            now_us / 1000
+            "server {} spins: due at {next_ms:?} ms, and it is {now_ms} ms",
+            at + 1
         );
         Ok(())
     }
@@ -114,12 +114,12 @@ impl Cluster {
         let Some(at) = self.world.links.get(&link).map(|link| link.server) else {
             return Ok(());
         };
-        let (now, now_us) = (self.now(at), self.world.now_us);
+        let now = self.now(at);
         let mut process = self.machines[at].process.as_mut();
         let door = process.as_mut().map(|process| process.door(now));
         let heard = self.world.reach_server(link, door);
         if let Some(process) = process {
-            process.ephemerals.heard(heard, now_us);
+            process.ephemerals.heard(heard, now.monotonic_us);
         }
         self.serve_woken(at);
         self.schedule(at);
@@ -128,7 +128,7 @@ impl Cluster {
 
     /// Serves every connection that was woken.
     fn serve_woken(&mut self, at: usize) {
-        let (now, now_us) = (self.now(at), self.world.now_us);
+        let now = self.now(at);
         while let Some(process) = &mut self.machines[at].process {
             let woken: BTreeSet<u64> = process.woken.take();
             if woken.is_empty() {
@@ -136,7 +136,7 @@ impl Cluster {
             }
             for link in woken {
                 let heard = self.world.serve(link, process.door(now));
-                process.ephemerals.heard(heard, now_us);
+                process.ephemerals.heard(heard, now.monotonic_us);
             }
         }
     }
@@ -144,10 +144,12 @@ impl Cluster {
     /// Sees to it that what is due in a process comes about.
     pub(super) fn schedule(&mut self, at: usize) {
         let now_us = self.world.now_us;
+        let clock = self.machines[at].clock;
         let Some(process) = &mut self.machines[at].process else {
             return;
         };
-        let due_us = process.member.next_deadline_ms().map(|ms| ms * 1000);
+        let due_ms = process.member.next_deadline_ms();
+        let due_us = due_ms.map(|ms| clock.true_us(ms.saturating_mul(1000)));
         let timer = due_us.filter(|due| process.timer_us.is_none_or(|timer| timer > *due));
         if let Some(due_us) = timer {
             process.timer_us = Some(due_us);

@@ -6,6 +6,7 @@ use storage::{Disk, StorageError};
 use super::{Event, Standalone, server};
 use crate::checkers::start::{self, Excuses, Refusal};
 use crate::checkers::{ephemerals, replay};
+use crate::rot::Flip;
 use crate::scenario::Fault;
 use crate::violation::Checked;
 use crate::world::tell;
@@ -21,6 +22,9 @@ pub(super) enum Death {
 
 /// One start in so many has a crash in it, in percent.
 const CRASH_IN_START_PERCENT: u64 = 12;
+
+/// One start in so many finds a flipped bit, in percent.
+const ROT_PERCENT: u64 = 12;
 
 impl Standalone {
     pub(super) fn start(&mut self) -> Checked {
@@ -92,6 +96,25 @@ impl Standalone {
         self.disk.kill();
         self.at(soon, Event::Start);
         Ok(())
+    }
+
+    fn rot_something(&mut self) {
+        let allowed = self.world.scenario.kinds.contains(&Fault::Rot) && self.world.faults_go_on();
+        let rng = &mut self.world.fault_rng;
+        if !allowed || self.flip.is_some() || !rng.percent(ROT_PERCENT) {
+            return;
+        }
+        self.flip = Flip::draw(&self.disk, &server::layout(), rng);
+        if let Some(flip) = &self.flip {
+            tell!(self.world, "disk: {flip}");
+            self.world.coverage.count("bit flipped");
+        }
+    }
+
+    fn unrot(&mut self) {
+        if let Some(flip) = self.flip.take() {
+            flip.undo(&self.disk);
+        }
     }
 
     fn arm_start(&mut self) {

@@ -2,7 +2,6 @@
 
 mod faults;
 mod life;
-mod rot;
 mod rounds;
 mod server;
 mod settle;
@@ -11,10 +10,10 @@ use storage::SimDisk;
 
 use crate::checkers::ephemerals::Ephemerals;
 use crate::rng::Rng;
+use crate::rot::Flip;
 use crate::scenario::Scenario;
 use crate::violation::Checked;
 use crate::world::{self, Outcome, Phase, World, tell};
-use rot::Flip;
 pub(crate) use server::Recovery;
 use server::{Server, Settings};
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use jute::data::{Acl, StatPersisted, perms};
-use jute::proto::CreateTtlRequest;
+use jute::proto::{CreateTtlRequest, MultiOp};
 use jute::txn::{CreateContainerTxn, CreateTtlTxn, CreateTxn, Txn};
 use jute::{CreateMode, ErrorCode, OpCode, path};
 
@@ -15,6 +15,14 @@ use crate::tree::Owner;
 
 /// The time to live of requests without one.
 pub(super) const NO_TTL: i64 = -1;
+
+/// A createTTL whose flags want none: Apache makes a transaction of it that kills whoever applies it.
+pub(super) fn lacks_ttl(op: &MultiOp<'_>) -> bool {
+    let MultiOp::CreateTtl(request) = op else {
+        return false;
+    };
+    CreateMode::from_i32(request.flags).is_some_and(|mode| !mode.is_ttl())
+}
 
 impl Draft<'_> {
     /// The numbers are those of the order of checks in 3.2.
@@ -73,7 +81,7 @@ impl Draft<'_> {
         }
         let valid = match mode.is_ttl() {
             true => (1..=Owner::MAX_TTL_MS).contains(&ttl_ms),
-            // createTTL without a TTL is a transaction that kills an Apache server.
+            // See `lacks_ttl`.
             false => ttl_ms < 0 && op != OpCode::CreateTtl,
         };
         if valid {

@@ -340,15 +340,23 @@ impl Origin {
     }
 }
 
-/// Whether a request can be read, as a learner finds out before it forwards it.
+/// Whether a request may be forwarded, as a learner finds out before it does: it can be read, and
+/// harms no leader, whatever its kind.
 ///
 /// # Errors
-/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken.
+/// UNIMPLEMENTED for what is no write of a client, MARSHALLINGERROR for what is broken,
+/// BADARGUMENTS for a createTTL without a TTL.
 pub fn check_request(op: OpCode, body: &[u8], limits: Limits) -> Result<(), ErrorCode> {
-    match Write::decode(op, body, limits)? {
-        Write::Undecodable => Err(ErrorCode::MarshallingError),
-        Write::One(_) | Write::SetAcl(_) | Write::Multi(_) | Write::Reconfig => Ok(()),
+    let harmful = match Write::decode(op, body, limits)? {
+        Write::Undecodable => return Err(ErrorCode::MarshallingError),
+        Write::One(op) => create::lacks_ttl(&op),
+        // In a multi a createTTL without a TTL is a create, in Apache too.
+        Write::Multi(_) | Write::SetAcl(_) | Write::Reconfig => false,
+    };
+    if harmful {
+        return Err(ErrorCode::BadArguments);
     }
+    Ok(())
 }
 
 /// Whether a request asks for an ephemeral node, for which a local session has to become

@@ -23,18 +23,20 @@ pub enum Closing {
 }
 
 impl Prep {
-    /// Opens a session with a timeout in milliseconds.
+    /// Opens a session with a timeout in milliseconds, for a request of this session and number:
+    /// 0 for a connection that asks for one. A server of Apache's waits for exactly the number
+    /// that it has forwarded, and answers none of its clients until it comes.
     pub fn create_session(
         &mut self,
         state: &State,
         now_ms: i64,
-        session: i64,
+        (session, cxid): (i64, i32),
         timeout_ms: i32,
         out: &mut Vec<u8>,
     ) -> Zxid {
         let origin = Origin {
             session,
-            cxid: 0,
+            cxid,
             now_ms,
         };
         self.draft(state, origin, SessionKind::Global, &[]);

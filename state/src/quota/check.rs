@@ -1,8 +1,8 @@
 use std::fmt;
 
 use jute::ErrorCode;
+use jute::quota::Limit;
 
-use super::text::Limit;
 use super::{QuotaText, Quotas, limits_path};
 use crate::tree::Tree;
 

@@ -5,7 +5,6 @@
 //! place, so the numbers are kept here and only written as text.
 
 mod check;
-mod text;
 
 #[cfg(test)]
 mod tests;
@@ -13,13 +12,11 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jute::path;
+use jute::quota::{LIMITS_NAME, STATS_NAME};
 
 pub(crate) use check::check;
 pub use check::{Exceeded, Measure, QuotaSink};
-pub use text::{QuotaText, QuotaTextError, render_stats};
-
-const LIMITS_NAME: &str = "zookeeper_limits";
-const STATS_NAME: &str = "zookeeper_stats";
+pub use jute::quota::{QuotaText, QuotaTextError, limits_path, render_stats, stats_path};
 
 /// What is below a prefix, the node at the prefix included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,14 +136,4 @@ impl<'p> QuotaNode<'p> {
             _ => None,
         }
     }
-}
-
-/// Path of the node that holds the limits of `prefix`.
-pub fn limits_path(prefix: &str) -> String {
-    format!("{}{prefix}/{LIMITS_NAME}", path::QUOTA)
-}
-
-/// Path of the node that holds the usage of `prefix`.
-pub fn stats_path(prefix: &str) -> String {
-    format!("{}{prefix}/{STATS_NAME}", path::QUOTA)
 }

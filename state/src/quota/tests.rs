@@ -4,65 +4,6 @@ use super::*;
 use crate::state::{Options, State};
 use crate::tree::Tree;
 
-fn text(count: i64, bytes: i64, count_hard: Option<i64>, byte_hard: Option<i64>) -> QuotaText {
-    QuotaText {
-        count,
-        bytes,
-        count_hard_limit: count_hard,
-        byte_hard_limit: byte_hard,
-    }
-}
-
-#[test]
-fn texts_are_read_as_java_reads_them() {
-    let table = [
-        ("", Some(text(-1, -1, None, None))),
-        ("count=5,bytes=7", Some(text(5, 7, None, None))),
-        ("bytes=7", Some(text(-1, 7, None, None))),
-        (
-            "count=-1,bytes=-1=;byteHardLimit=20;countHardLimit=3",
-            Some(text(-1, -1, Some(3), Some(20))),
-        ),
-        ("count=5;,;bytes=7,", Some(text(5, 7, None, None))),
-        ("count==,bytes=1", None),
-        ("count==x,bytes=1", Some(text(-1, 1, None, None))),
-        ("count=5,other=9", Some(text(5, -1, None, None))),
-        ("count=5,other=x", None),
-        ("count", None),
-        ("count=", None),
-        ("count=abc", None),
-        (",count=5", None),
-        ("=5", Some(text(-1, -1, None, None))),
-        (",;", Some(text(-1, -1, None, None))),
-        ("=", None),
-    ];
-    for (given, expected) in table {
-        let parsed = QuotaText::parse(Some(given.as_bytes()));
-        assert_eq!(parsed.ok(), expected, "{given:?}");
-    }
-    assert_eq!(QuotaText::parse(None), Ok(text(-1, -1, None, None)));
-}
-
-#[test]
-fn texts_are_written_as_java_writes_them() {
-    let table = [
-        (text(5, 7, None, None), "count=5,bytes=7"),
-        (
-            text(-1, -1, Some(3), Some(20)),
-            "count=-1,bytes=-1=;byteHardLimit=20;countHardLimit=3",
-        ),
-        (
-            text(-1, -1, Some(3), None),
-            "count=-1,bytes=-1=;countHardLimit=3",
-        ),
-    ];
-    for (quota, expected) in table {
-        assert_eq!(quota.to_string(), expected);
-        assert_eq!(QuotaText::parse(Some(expected.as_bytes())), Ok(quota));
-    }
-    assert_eq!(render_stats(1, 5), "count=1,bytes=5");
-}
-
 #[test]
 fn the_deepest_prefix_counts() {
     let mut quotas = Quotas::default();

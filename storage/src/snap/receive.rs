@@ -12,7 +12,7 @@ use jute::wire::{Limits, Reader};
 
 use crate::disk::Disk;
 use crate::error::{Rejected, StorageError};
-use crate::layout::{Layout, received_snapshot_name};
+use crate::layout::Layout;
 use crate::snap::body::{BodyReader, SnapshotSink};
 use crate::snap::compress::SNAPSHOT_BYTES_MAX;
 use crate::snap::format::{DIGEST_VERSION, DigestSeal, TERMINATOR, Trailer};
@@ -79,9 +79,8 @@ impl SnapshotReceiver {
         options: SnapshotOptions,
         limits: Limits,
     ) -> Result<Self, StorageError> {
-        let name = received_snapshot_name(zxid, options.compression);
         let writer =
-            SnapshotWriter::begin_raw(Arc::clone(&disk), layout.snap_dir(), zxid, name, options)?;
+            SnapshotWriter::begin_raw(Arc::clone(&disk), layout.snap_dir(), zxid, options)?;
         Ok(Self {
             disk,
             zxid,
@@ -162,7 +161,7 @@ impl SnapshotReceiver {
     /// If the tree is not complete.
     pub(crate) fn finish(self, trailer: ReceivedTrailer) -> Result<PathBuf, StorageError> {
         assert!(self.complete, "a part of a tree is no base");
-        self.writer.finish(trailer.of(self.zxid))
+        self.writer.finish_base(trailer.of(self.zxid))
     }
 
     /// Gives up and removes what was written.

@@ -48,7 +48,7 @@ pub struct SnapshotWriter {
     dir: PathBuf,
     pub(crate) zxid: Zxid,
     unfinished: PathBuf,
-    name: String,
+    compression: Compression,
     encoder: Encoder<FileSink>,
     sum: Adler32,
     buffer: Vec<u8>,
@@ -67,34 +67,7 @@ impl SnapshotWriter {
         sessions: impl ExactSizeIterator<Item = (i64, i32)>,
         acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
     ) -> Result<Self, StorageError> {
-        let name = snapshot_name(zxid, options.compression);
-        Self::begin_as(name, disk, dir, zxid, options, sessions, acls)
-    }
-
-    /// Starts the snapshot that is to replace all others and the log, see [`crate::adopt::adopt_written`]. Else as
-    /// [`SnapshotWriter::begin`].
-    pub fn begin_base<'a>(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
-        zxid: Zxid,
-        options: SnapshotOptions,
-        sessions: impl ExactSizeIterator<Item = (i64, i32)>,
-        acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
-    ) -> Result<Self, StorageError> {
-        let name = received_snapshot_name(zxid, options.compression);
-        Self::begin_as(name, disk, dir, zxid, options, sessions, acls)
-    }
-
-    fn begin_as<'a>(
-        name: String,
-        disk: Arc<dyn Disk>,
-        dir: &Path,
-        zxid: Zxid,
-        options: SnapshotOptions,
-        sessions: impl ExactSizeIterator<Item = (i64, i32)>,
-        acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
-    ) -> Result<Self, StorageError> {
-        let mut writer = Self::begin_raw(disk, dir, zxid, name, options)?;
+        let mut writer = Self::begin_raw(disk, dir, zxid, options)?;
         let mut buffer = std::mem::take(&mut writer.buffer);
         encode_front(sessions, acls, &mut buffer, |buffer| {
             if buffer.len() < BUFFER_LEN {
@@ -108,15 +81,14 @@ impl SnapshotWriter {
         Ok(writer)
     }
 
-    /// Starts a snapshot of which the header is written; it becomes visible as `name`. Sessions, ACLs and nodes come by
-    /// [`SnapshotWriter::raw`].
+    /// Starts a snapshot of which the header is written. Sessions, ACLs and nodes come by [`SnapshotWriter::raw`].
     pub(crate) fn begin_raw(
         disk: Arc<dyn Disk>,
         dir: &Path,
         zxid: Zxid,
-        name: String,
         options: SnapshotOptions,
     ) -> Result<Self, StorageError> {
+        let name = snapshot_name(zxid, options.compression);
         let unfinished = free_name(disk.as_ref(), dir, &name)?;
         let file = disk
             .create(&unfinished)
@@ -134,7 +106,7 @@ impl SnapshotWriter {
             dir: dir.to_path_buf(),
             zxid,
             unfinished,
-            name,
+            compression: options.compression,
             encoder: Encoder::new(options.compression, sink),
             sum: Adler32::new(),
             buffer,
@@ -167,7 +139,19 @@ impl SnapshotWriter {
     /// Seals the snapshot, makes it durable and gives it its name; returns its path.
     ///
     /// The caller must have made every transaction whose effect may be inside durable in the log.
-    pub fn finish(mut self, trailer: Trailer) -> Result<PathBuf, StorageError> {
+    pub fn finish(self, trailer: Trailer) -> Result<PathBuf, StorageError> {
+        let name = snapshot_name(self.zxid, self.compression);
+        self.finish_as(&name, trailer)
+    }
+
+    /// As [`SnapshotWriter::finish`], under the name of the snapshot that is to replace all others and the log, see
+    /// [`crate::adopt`].
+    pub(crate) fn finish_base(self, trailer: Trailer) -> Result<PathBuf, StorageError> {
+        let name = received_snapshot_name(self.zxid, self.compression);
+        self.finish_as(&name, trailer)
+    }
+
+    fn finish_as(mut self, name: &str, trailer: Trailer) -> Result<PathBuf, StorageError> {
         encode_end(&mut self.buffer);
         self.drain()?;
         let mut seals = Vec::new();
@@ -176,7 +160,6 @@ impl SnapshotWriter {
             disk,
             dir,
             unfinished,
-            name,
             mut encoder,
             ..
         } = self;

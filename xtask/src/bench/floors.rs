@@ -1,6 +1,6 @@
 //! What the machine itself allows, measured beside the servers in every round.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::rows::Samples;
 use super::{Args, generator};
@@ -12,6 +12,36 @@ use crate::workspace;
 const WRITE: usize = 512;
 /// Synced writes per round.
 const WRITES: usize = 500;
+
+/// What each of so many servers on one disk waits for when all of them write at the same time.
+pub(super) fn measure_writers(writers: usize, samples: &mut Samples) -> Result<()> {
+    let directories: Vec<_> = (0..writers)
+        .map(|n| workspace::target().join(format!("bench/writer-{n}")))
+        .collect();
+    let mut times = std::thread::scope(|scope| {
+        let writing = directories.iter().map(|directory| {
+            scope.spawn(move || {
+                std::fs::create_dir_all(directory)?;
+                prealloc::measure(directory, Way::ZeroFilled, WRITE, WRITES)
+            })
+        });
+        let writing: Vec<_> = writing.collect();
+        let times = writing.into_iter().map(|writer| {
+            let times = writer.join();
+            times.map_err(|_| anyhow!("a writer panicked"))?
+        });
+        times.collect::<Result<Vec<_>>>()
+    })?
+    .concat();
+    times.sort_by(f64::total_cmp);
+    samples.floor(
+        "the same by three writers at once, p50 us",
+        quantile(&times, 0.5),
+    );
+    directories
+        .iter()
+        .try_for_each(|directory| Ok(std::fs::remove_dir_all(directory)?))
+}
 
 pub(super) fn measure(args: &Args, samples: &mut Samples) -> Result<()> {
     let directory = workspace::target().join("bench");

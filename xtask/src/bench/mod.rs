@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the same loads against Apache ZooKeeper and against ours, alternately
 //! in one run, so that both meet the same machine in the same mood; medians and ratios.
 
+mod ensemble;
 mod floors;
 mod generator;
 mod probe;
@@ -14,12 +15,34 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::workspace;
-use rows::{KINDS, Samples};
+use rows::{Kind, Samples};
 use server::Product;
+
+/// Which servers are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Suite {
+    /// One server alone.
+    Standalone,
+    /// Three servers on this machine.
+    Ensemble,
+}
+
+impl Suite {
+    /// What there is to measure, in the order of the table.
+    fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Standalone => rows::KINDS,
+            Self::Ensemble => ensemble::KINDS,
+        }
+    }
+}
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Of what.
+    #[arg(value_enum, default_value = "standalone")]
+    suite: Suite,
     /// Short loads and a tenth of the znodes: for a look, not for the record.
     #[arg(long)]
     quick: bool,
@@ -32,6 +55,9 @@ pub(crate) struct Args {
     /// Also write all samples to this file, as JSON.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Measure this binary of ours, with the generator as it was built last: nothing is built.
+    #[arg(long)]
+    binary: Option<PathBuf>,
     /// Servers to measure: apache, ours.
     #[arg(long, value_delimiter = ',', default_value = "apache,ours")]
     servers: Vec<Product>,
@@ -40,6 +66,10 @@ pub(crate) struct Args {
 impl Args {
     fn wants(&self, row: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| row.starts_with(only.as_str()))
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        self.suite.kinds()
     }
 
     /// Seconds of one load.
@@ -56,25 +86,30 @@ impl Args {
 /// Builds, measures and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(args.rounds > 0, "--rounds: at least 1");
-    let known = KINDS
-        .iter()
-        .flat_map(|kind| kind.rows)
-        .any(|row| args.wants(row.name));
-    ensure!(known, "--only: the rows are {}", rows::names().join(", "));
+    let names = rows::names(args.kinds());
+    let known = names.iter().any(|row| args.wants(row));
+    ensure!(known, "--only: the rows are {}", names.join(", "));
     raise_file_limit()?;
-    generator::build()?;
-    if args.servers.contains(&Product::Ours) {
-        workspace::build_server()?;
+    if let Some(binary) = &args.binary {
+        server::measure_binary(binary.clone());
+    } else {
+        generator::build()?;
+        if args.servers.contains(&Product::Ours) {
+            workspace::build_server()?;
+        }
     }
     if args.servers.contains(&Product::Apache) {
         server::fetch_apache()?;
     }
-    let mut samples = Samples::default();
+    let mut samples = Samples::new(args.kinds());
     for round in 0..args.rounds {
         floors::measure(args, &mut samples)?;
+        if args.suite == Suite::Ensemble {
+            floors::measure_writers(ensemble::SERVERS, &mut samples)?;
+        }
         for &product in &args.servers {
             eprintln!("round {} of {}: {product}", round + 1, args.rounds);
-            for kind in KINDS {
+            for kind in args.kinds() {
                 if kind.rows.iter().any(|row| args.wants(row.name)) {
                     (kind.measure)(args, product, &mut samples)
                         .with_context(|| format!("{} on {product}", kind.name))?;
@@ -84,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     print!("{}", table::markdown(args, &samples));
     if let Some(path) = &args.out {
-        fs::write(path, table::json(&samples).to_string())
+        fs::write(path, table::json(args, &samples).to_string())
             .with_context(|| format!("write {}", path.display()))?;
     }
     Ok(())

@@ -31,6 +31,16 @@ pub(super) fn first_read(server: SocketAddr, path: &str, start: Instant) -> Resu
     bail!("no answer to a read within {PATIENCE:?}")
 }
 
+/// The answer to a four-letter word.
+pub(super) fn word(server: SocketAddr, word: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(server)?;
+    stream.set_read_timeout(Some(ATTEMPT_LIMIT))?;
+    stream.write_all(word.as_bytes())?;
+    let mut text = String::new();
+    stream.take(REPLY_MAX as u64).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Opens a session and reads; returns the reply's error code.
 fn read(server: SocketAddr, path: &str) -> Result<i32> {
     let mut stream = TcpStream::connect(server)?;

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,19 @@ impl FromStr for Product {
     }
 }
 
+/// Measured instead of the workspace's.
+static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has this binary measured as ours.
+pub(super) fn measure_binary(path: PathBuf) {
+    BINARY.get_or_init(|| path);
+}
+
+fn own_binary() -> PathBuf {
+    let given = BINARY.get().cloned();
+    given.unwrap_or_else(workspace::server_binary)
+}
+
 fn apache_jars() -> PathBuf {
     workspace::target().join("compat/apache-3.9.5/lib")
 }
@@ -90,7 +104,12 @@ pub(super) struct Home(PathBuf);
 
 impl Home {
     pub(super) fn new(product: Product) -> Result<Self> {
-        let name = format!("{product}-{}", std::process::id());
+        Self::named(product, "")
+    }
+
+    /// One of several.
+    pub(super) fn named(product: Product, suffix: &str) -> Result<Self> {
+        let name = format!("{product}-{}{suffix}", std::process::id());
         let path = workspace::target().join("bench").join(name);
         if path.exists() {
             fs::remove_dir_all(&path)?;
@@ -107,6 +126,25 @@ impl Home {
             count += usize::from(name.to_string_lossy().starts_with("snapshot."));
         }
         Ok(count)
+    }
+
+    /// What its server has printed since it was started.
+    pub(super) fn log_text(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.log())?)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.join("server.log")
+    }
+
+    /// `myid`.
+    pub(super) fn write_id(&self, id: usize) -> Result<()> {
+        Ok(fs::write(self.0.join("data/myid"), id.to_string())?)
+    }
+
+    /// Removes the history; configuration and `myid` stay.
+    pub(super) fn wipe(&self) -> Result<()> {
+        Ok(fs::remove_dir_all(self.0.join("data/version-2"))?)
     }
 
     fn write_config(&self, port: u16, extra: &[&str]) -> Result<PathBuf> {
@@ -135,7 +173,7 @@ impl Drop for Home {
 pub(super) struct Server {
     child: Child,
     address: SocketAddr,
-    _port: ReservedPort,
+    _port: Arc<ReservedPort>,
     /// When its process was started.
     pub(super) started: Instant,
     /// From the start of the process to the first accepted connection.
@@ -145,11 +183,22 @@ pub(super) struct Server {
 impl Server {
     /// Starts a server on what the home holds, with extra lines for its `zoo.cfg`.
     pub(super) fn start(product: Product, home: &Home, extra: &[&str]) -> Result<Self> {
-        let port = ReservedPort::reserve()?;
+        let mut server = Self::spawn(product, home, Arc::new(ReservedPort::reserve()?), extra)?;
+        server.listening_after = server.wait_for_listener(&home.log())?;
+        Ok(server)
+    }
+
+    /// Starts one and does not wait.
+    pub(super) fn spawn(
+        product: Product,
+        home: &Home,
+        port: Arc<ReservedPort>,
+        extra: &[&str],
+    ) -> Result<Self> {
         let address = port.address();
         let config = home.write_config(address.port(), extra)?;
         let mut command = command(product, &config)?;
-        let log = home.0.join("server.log");
+        let log = home.log();
         command
             .current_dir(&home.0)
             .stdin(Stdio::null())
@@ -159,15 +208,13 @@ impl Server {
         let child = command
             .spawn()
             .with_context(|| format!("start {product}"))?;
-        let mut server = Self {
+        Ok(Self {
             child,
             address,
             _port: port,
             started,
             listening_after: Duration::ZERO,
-        };
-        server.listening_after = server.wait_for_listener(&log)?;
-        Ok(server)
+        })
     }
 
     /// As [`Server::start`], but returns only when it answers reads: Apache listens before it
@@ -207,6 +254,18 @@ impl Server {
         Ok(kib * 1024)
     }
 
+    /// Seconds of CPU that the process has used.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(&path)?;
+        // Behind the name, which may hold spaces, utime and stime are the 12th and 13th.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks = rest.split_whitespace().skip(11).take(2);
+        let ticks: Vec<f64> = ticks.map(str::parse).collect::<Result<_, _>>()?;
+        ensure!(ticks.len() == 2, "{path}: {stat}");
+        Ok(ticks.iter().sum::<f64>() / rustix::param::clock_ticks_per_second() as f64)
+    }
+
     /// Asks it to stop and waits until it has.
     pub(super) fn stop(mut self) -> Result<()> {
         let raw = i32::try_from(self.child.id())?;
@@ -237,7 +296,7 @@ fn command(product: Product, config: &Path) -> Result<Command> {
             java
         }
         Product::Ours => {
-            let mut ours = Command::new(workspace::server_binary());
+            let mut ours = Command::new(own_binary());
             ours.arg("server");
             ours
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Args;
-use super::rows::{KINDS, Row, Samples, Target};
+use super::rows::{Row, Samples, Target};
 use super::server::Product;
 use crate::stats::median;
 
@@ -12,7 +12,7 @@ pub(super) fn markdown(args: &Args, samples: &Samples) -> String {
     let mut text = String::from(
         "| measured | Apache 3.9.5 | ours | ratio | target | met |\n|---|---|---|---|---|---|\n",
     );
-    for row in KINDS.iter().flat_map(|kind| kind.rows) {
+    for row in args.kinds().iter().flat_map(|kind| kind.rows) {
         if args.wants(row.name) {
             text += &line(row, samples);
         }
@@ -78,8 +78,9 @@ fn number(value: f64) -> String {
 }
 
 /// Every sample, by row and server.
-pub(super) fn json(samples: &Samples) -> Value {
-    let rows: Vec<_> = KINDS
+pub(super) fn json(args: &Args, samples: &Samples) -> Value {
+    let rows: Vec<_> = args
+        .kinds()
         .iter()
         .flat_map(|kind| kind.rows)
         .map(|row| {

@@ -7,7 +7,7 @@ use jute::quorum::election::ServerState;
 
 use super::{Notification, Vote};
 use crate::core::Context;
-use crate::effect::Effect;
+use crate::effect::Io;
 use crate::{ServerId, Time};
 
 /// Answers if the sender needs to know. `proposal` is the vote in the election that is going on, if
@@ -49,7 +49,7 @@ pub(crate) fn answer(
         version: Notification::VERSION,
         config: Some(cx.core.configs.committed().clone()),
     };
-    cx.out.push(Effect::Notify { to, notification });
+    cx.out.push(Io::Notify { to, notification });
 }
 
 /// Strangers that are remembered at the most.

@@ -8,7 +8,7 @@ use jute::quorum::election::ServerState;
 use super::backoff::Backoff;
 use super::{Cast, Notification, Tally, Vote};
 use crate::core::Context;
-use crate::effect::Effect;
+use crate::effect::Io;
 use crate::time::earlier;
 use crate::{ServerId, Time};
 
@@ -204,7 +204,14 @@ impl Looking {
                 ..cast
             };
             self.votes.record(from, recorded);
-            if self.votes.is_quorum(&cast, cx.core.configs.committed())
+            // The own vote of this round is one of them, as in Apache: the others may be no quorum
+            // without this server, and wait for it.
+            let (me, own) = (cx.core.me, has_voice(cx) && self.proposal == cast.vote);
+            let agrees = |server| match server == me {
+                true => own,
+                false => self.votes.agrees(server, &cast),
+            };
+            if cx.core.configs.committed().is_quorum(agrees)
                 && leads(cx, &self.votes, leader, round)
             {
                 return self.conclude(cx, cast.vote, round);
@@ -318,7 +325,7 @@ impl Looking {
         for to in cx.core.configs.voters() {
             if to != cx.core.me {
                 let notification = notification.clone();
-                cx.out.push(Effect::Notify { to, notification });
+                cx.out.push(Io::Notify { to, notification });
             }
         }
     }
@@ -366,6 +373,5 @@ fn adopt_config(cx: &mut Context<'_>, notification: &Notification) -> bool {
         return false;
     }
     let changed = config != cx.core.configs.committed();
-    cx.commit_config(config.clone());
-    changed
+    cx.commit_config(config.clone()) && changed
 }

@@ -5,7 +5,8 @@ use jute::quorum::config::Member;
 use super::*;
 use crate::quorum::Config;
 use crate::{
-    Effect, Effects, Epoch, Input, Options, Peer, Recovered, RoleStatus, ServerId, Standing, Time,
+    Effect, Effects, Epoch, Input, Io, Options, Peer, Recovered, RoleStatus, ServerId, Standing,
+    Time,
 };
 
 fn config(voters: &[i64], observers: &[i64]) -> Config {
@@ -145,6 +146,10 @@ struct Server {
 
 impl Server {
     fn start(me: i64, standing: Standing, epoch: i64, zxid: i64) -> Self {
+        Self::start_with(Options::default(), me, standing, epoch, zxid)
+    }
+
+    fn start_with(options: Options, me: i64, standing: Standing, epoch: i64, zxid: i64) -> Self {
         let recovered = Recovered {
             last_zxid: Zxid(zxid),
             recent: Vec::new(),
@@ -154,7 +159,7 @@ impl Server {
             last_seen_config: None,
             standing,
         };
-        let peer = Peer::new(ServerId(me), Options::default(), recovered);
+        let peer = Peer::new(ServerId(me), options, recovered);
         let mut server = Self { peer, now: Time(0) };
         server.take(Input::Tick);
         server
@@ -165,7 +170,7 @@ impl Server {
         let mut effects = Effects::default();
         self.peer.handle(self.now, input, &mut effects);
         let sent = effects.drain().filter_map(|effect| match effect {
-            Effect::Notify { to, notification } => Some((to.0, notification)),
+            Effect::Io(Io::Notify { to, notification }) => Some((to.0, notification)),
             _ => None,
         });
         sent.collect()
@@ -245,6 +250,39 @@ fn a_last_wait_ends_when_one_of_the_quorum_has_gone_elsewhere() {
     server.hear(2, ServerState::Following, 1, vote(3, 1, 7));
     server.wait();
     assert_eq!(server.joins(), None, "2 follows 3");
+}
+
+/// As from a server of another ensemble, which a wrong line of a configuration points to.
+#[test]
+fn a_newer_configuration_is_taken_over_once_or_never() {
+    let other = QuorumConfig {
+        version: 9,
+        ..QuorumConfig::clone(&config(&[2, 3], &[]))
+    };
+    let other = Config::try_from(other).expect("a configuration");
+    for (reconfig_enabled, expected) in [(true, 9), (false, 1)] {
+        let options = Options {
+            reconfig_enabled,
+            ..Options::default()
+        };
+        let mut server = Server::start_with(options, 1, Standing::Sound, 1, 5);
+        for round in 1..=3 {
+            let notification = Notification {
+                state: LOOKING,
+                vote: vote(2, 1, 6),
+                round,
+                version: Notification::VERSION,
+                config: Some(other.clone()),
+            };
+            let from = ServerId(2);
+            server.take(Input::Notification { from, notification });
+            let version = server.peer.configs().committed().version();
+            assert_eq!(version, Zxid(expected));
+        }
+        // It took part in these rounds instead of starting anew at each word.
+        server.hear(3, LOOKING, 3, vote(2, 1, 6));
+        assert_eq!(server.joins(), Some(2), "{reconfig_enabled}");
+    }
 }
 
 #[test]

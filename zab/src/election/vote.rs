@@ -1,11 +1,8 @@
 //! A vote, and which of two is the better one.
 
-use std::fmt;
-
 use jute::Zxid;
 use jute::quorum::election::ServerState;
 
-use crate::id::Pretty;
 use crate::quorum::Config;
 use crate::{Epoch, ServerId};
 
@@ -38,17 +35,6 @@ impl Vote {
 
     fn rank(&self) -> (Epoch, Zxid, ServerId) {
         (self.peer_epoch, self.zxid, self.leader)
-    }
-}
-
-impl fmt::Display for Vote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let zxid = Pretty(self.zxid);
-        write!(
-            f,
-            "{} (epoch {}, zxid {zxid})",
-            self.leader, self.peer_epoch
-        )
     }
 }
 

@@ -9,7 +9,7 @@ use super::handler::Stage;
 use super::observer_master::check_not_ahead;
 use super::{Leader, Phase, Synchronisation};
 use crate::core::Context;
-use crate::effect::{Effect, Store};
+use crate::effect::{Io, Store};
 use crate::input::LearnerLink;
 use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
@@ -166,6 +166,14 @@ impl Leader {
             return Err(Leave::NoNextEpoch(newest).into());
         }
         let epoch = newest.next();
+        if !cx.core.may_lead() {
+            // It has heard of a history meanwhile, and has none.
+            return Err(Leave::PerhapsWiped(epoch).into());
+        }
+        if !cx.core.may_promise(epoch) {
+            // Whoever comes yet, or votes yet, may change that until initLimit is over.
+            return Ok(());
+        }
         self.phase = Phase::Accepting(Accepting { epoch });
         cx.store(Store::AcceptedEpoch(epoch));
         Ok(())
@@ -253,5 +261,5 @@ impl Leader {
 
 fn invite(cx: &mut Context<'_>, link: LearnerLink, epoch: Epoch) {
     let packet = LeaderPacket::LeaderInfo { epoch };
-    cx.out.push(Effect::ToLearner(link, packet));
+    cx.out.push(Io::ToLearner(link, packet));
 }

@@ -8,7 +8,7 @@ use jute::quorum::config::Role;
 use super::Leader;
 use super::handler::{Fed, Progress, Stage};
 use crate::core::Context;
-use crate::effect::Effect;
+use crate::effect::Io;
 use crate::input::{LearnerLink, LogRead, ReadId};
 use crate::leave::Leave;
 use crate::message::{Entry, LeaderPacket};
@@ -75,7 +75,7 @@ impl Feed {
 
     fn send(&mut self, cx: &mut Context<'_>, link: LearnerLink, packet: LeaderPacket) {
         self.on_the_way += packet.cost();
-        cx.out.push(Effect::ToLearner(link, packet));
+        cx.out.push(Io::ToLearner(link, packet));
     }
 }
 
@@ -88,7 +88,7 @@ impl Leader {
             .map(|handler| &mut handler.stage)
         {
             Some(Stage::Fed(fed)) => fed.feed.send(cx, link, packet),
-            Some(_) => cx.out.push(Effect::ToLearner(link, packet)),
+            Some(_) => cx.out.push(Io::ToLearner(link, packet)),
             None => {}
         }
     }
@@ -116,7 +116,7 @@ impl Leader {
             if fed.feed.sent < window.base() && fed.feed.sent < limit {
                 let read = cx.next_read();
                 fed.feed.reading = Some(read);
-                cx.out.push(Effect::ReadLog {
+                cx.out.push(Io::ReadLog {
                     read,
                     after: fed.feed.sent,
                     through: commit_point,

@@ -8,6 +8,13 @@ use crate::input::LearnerLink;
 use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
 
+/// A learner that was pinged less often than this is pinged in quick succession: until it has
+/// counted enough close pings it does not give up a silent leader early (`learner/detector.rs`),
+/// and a leader that freezes in its first seconds would be followed for syncLimit.
+const QUICK_PINGS: u64 = crate::learner::TRUST_AFTER as u64 + 2;
+/// So many times as often as later.
+const QUICKER: u64 = 5;
+
 /// When the next pings leave.
 #[derive(Clone, Debug)]
 pub(super) struct Pinging {
@@ -21,6 +28,13 @@ impl Pinging {
         }
     }
 
+    fn quick(cx: &Context<'_>) -> Self {
+        let interval_ms = cx.core.options.ping_interval_ms();
+        Self {
+            due: cx.now.after_ms((interval_ms / QUICKER).max(1)),
+        }
+    }
+
     pub(super) fn due(&self) -> Time {
         self.due
     }
@@ -28,10 +42,15 @@ impl Pinging {
 
 impl Leader {
     pub(super) fn ping_all(&mut self, cx: &mut Context<'_>) {
-        self.pinging = Pinging::new(cx);
+        let mut quick = false;
         for link in self.learners.links() {
-            self.ping(cx, link);
+            let number = self.ping(cx, link);
+            quick |= number.is_some_and(|number| number < QUICK_PINGS);
         }
+        self.pinging = match quick {
+            true => Pinging::quick(cx),
+            false => Pinging::new(cx),
+        };
     }
 
     /// Pings one learner, if it can be; the ping's number.

@@ -34,7 +34,7 @@ pub(crate) use self::observer_master::ObserverMaster;
 use self::observer_master::Relay;
 use self::synchronisation::Synchronisation;
 use crate::core::Context;
-use crate::effect::{Effect, RoleStatus};
+use crate::effect::{Effect, Io, RoleStatus};
 use crate::input::{Input, LearnerLink, LogRead, ReadId};
 use crate::leave::{Exit, Leave};
 use crate::message::{Entry, LeaderPacket, LearnerPacket};
@@ -90,7 +90,7 @@ impl Leader {
     pub(crate) fn end(self, cx: &mut Context<'_>, why: &Leave) {
         cx.core.configs.set_followed(false);
         for link in self.learners.links() {
-            cx.out.push(Effect::DropLearner(link, why.clone()));
+            cx.out.push(Io::DropLearner(link, why.clone()));
         }
     }
 
@@ -194,14 +194,14 @@ impl Leader {
 
     fn on_connected(&mut self, cx: &mut Context<'_>, link: LearnerLink) {
         if let Err(why) = self.learners.add(link, cx.now) {
-            cx.out.push(Effect::DropLearner(link, why));
+            cx.out.push(Io::DropLearner(link, why));
         }
     }
 
     /// Lets go of a learner.
     fn drop_learner(&mut self, cx: &mut Context<'_>, link: LearnerLink, why: Leave) {
         self.forget(link);
-        cx.out.push(Effect::DropLearner(link, why));
+        cx.out.push(Io::DropLearner(link, why));
     }
 
     /// What a learner acknowledged is worth nothing once it is gone: when it comes back it

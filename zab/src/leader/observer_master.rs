@@ -15,7 +15,7 @@ use super::liveness::Pinging;
 use super::synced_reads::WAITING_MAX;
 use super::{Leader, Learners, Phase};
 use crate::core::Context;
-use crate::effect::Effect;
+use crate::effect::Io;
 use crate::input::{Input, LeaderLink, LearnerLink};
 use crate::leave::Leave;
 use crate::message::{LeaderPacket, LearnerPacket, Request};
@@ -53,7 +53,7 @@ impl Relay {
             self.syncs.push_back(Asker::Observer(link));
         }
         let packet = LearnerPacket::Request(request);
-        cx.out.push(Effect::ToLeader(self.uplink, packet));
+        cx.out.push(Io::ToLeader(self.uplink, packet));
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl Relay {
             session,
             timeout_ms,
         };
-        cx.out.push(Effect::ToLeader(self.uplink, packet));
+        cx.out.push(Io::ToLeader(self.uplink, packet));
         Ok(())
     }
 }

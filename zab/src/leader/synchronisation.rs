@@ -9,7 +9,7 @@ use super::feed::{Feed, LOG_READ_BYTES};
 use super::handler::{Fed, Progress, Stage, SyncKind};
 use super::{Broadcast, Leader, Phase};
 use crate::core::Context;
-use crate::effect::{Effect, RoleStatus, Store};
+use crate::effect::{Effect, Io, RoleStatus, Store};
 use crate::input::{LearnerLink, LogRead};
 use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
@@ -65,7 +65,7 @@ impl Leader {
             Plan::Log => {
                 let read = cx.next_read();
                 self.set_stage(link, Stage::Planning { last, read });
-                cx.out.push(Effect::ReadLog {
+                cx.out.push(Io::ReadLog {
                     read,
                     after: last,
                     through: recent.max,

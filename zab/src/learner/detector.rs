@@ -6,7 +6,7 @@ use crate::time::earlier;
 use crate::{Options, Time};
 
 /// So many pings in close order, and the leader is one that pings often.
-const TRUST_AFTER: u32 = 8;
+pub(crate) const TRUST_AFTER: u32 = 8;
 /// So many looks without a sign of life, and a leader that pings often is given up.
 const SILENT_LOOKS_MAX: u32 = 5;
 /// Time between two looks at the least, whatever tickTime is: machines stall for a moment.

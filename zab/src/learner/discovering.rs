@@ -6,7 +6,7 @@ use jute::quorum::config::Role;
 use super::synchronising::Planning;
 use super::{Phase, Uplink};
 use crate::core::Context;
-use crate::effect::{Effect, Store};
+use crate::effect::{Io, Store};
 use crate::input::LeaderLink;
 use crate::leave::Leave;
 use crate::message::LearnerPacket;
@@ -79,8 +79,8 @@ fn connect(cx: &mut Context<'_>, uplink: &mut Uplink) {
     let to = learner_master(cx, uplink);
     let member = cx.core.configs.member(to).cloned();
     cx.out.push(match to == uplink.leader {
-        true => Effect::Connect { link, to, member },
-        false => Effect::ConnectToObserverMaster { link, to, member },
+        true => Io::Connect { link, to, member },
+        false => Io::ConnectToObserverMaster { link, to, member },
     });
 }
 
@@ -141,6 +141,9 @@ impl Discovering {
             // Its promise would not be counted, and a start tells by an accepted epoch that a disk
             // was not wiped. It is saved behind the leader's history.
             return Ok(Phase::Planning(acknowledge(cx, uplink, epoch, false)));
+        }
+        if !cx.core.may_promise(epoch) {
+            return Err(Leave::PerhapsWiped(epoch));
         }
         cx.store(Store::AcceptedEpoch(epoch));
         Ok(Phase::Accepting(Accepting { epoch }))

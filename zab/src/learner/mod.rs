@@ -25,11 +25,12 @@ use jute::quorum::config::Role;
 
 use self::broadcasting::{Broadcasting, Waiting};
 use self::detector::Detector;
+pub(crate) use self::detector::TRUST_AFTER;
 use self::discovering::{Accepting, Connecting, Discovering};
 use self::staging::{Receiving, Staging};
 use self::synchronising::{Adopting, Planning, Synchronising};
 use crate::core::Context;
-use crate::effect::{Effect, RoleStatus};
+use crate::effect::{Effect, Io, RoleStatus};
 use crate::input::{Input, LeaderLink};
 use crate::leader::ObserverMaster;
 use crate::leave::{Exit, Leave};
@@ -58,7 +59,7 @@ struct Uplink {
 
 impl Uplink {
     fn send(&self, cx: &mut Context<'_>, packet: LearnerPacket) {
-        cx.out.push(Effect::ToLeader(self.link, packet));
+        cx.out.push(Io::ToLeader(self.link, packet));
     }
 
     /// Observers acknowledge no proposals.
@@ -118,7 +119,7 @@ impl Learner {
         if let Some(master) = self.master {
             master.end(cx, &why);
         }
-        cx.out.push(Effect::LeaveLeader(self.uplink.link, why));
+        cx.out.push(Io::LeaveLeader(self.uplink.link, why));
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
@@ -146,6 +147,9 @@ impl Learner {
         match input {
             Input::LeaderConnected(link) => self.on_connected(cx, link),
             Input::LeaderLost(link) => return self.on_lost(cx, link),
+            Input::Unreadable(link, zxid) if link == self.uplink.link => {
+                return Err(Leave::Unreadable(zxid).into());
+            }
             Input::FromLeader(link, packet) => return self.on_packet(cx, link, packet),
             Input::SnapshotReceived(link) => self.on_snapshot_received(cx, link),
             Input::Forward(request) => self.forward(cx, request),
@@ -154,7 +158,7 @@ impl Learner {
                 timeout_ms,
             } => self.revalidate(cx, session, timeout_ms),
             Input::LearnerConnected(link) => {
-                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+                cx.out.push(Io::DropLearner(link, Leave::NotLeading));
             }
             input => self.on_observer(cx, input),
         }
@@ -166,7 +170,7 @@ impl Learner {
         match (&mut self.master, input) {
             (Some(master), input) => master.on_input(cx, input),
             (None, Input::ObserverConnected(link)) => {
-                cx.out.push(Effect::DropLearner(link, Leave::NotLeading));
+                cx.out.push(Io::DropLearner(link, Leave::NotLeading));
             }
             (None, _) => {}
         }

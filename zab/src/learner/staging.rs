@@ -14,7 +14,7 @@ use super::synchronising::Adopting;
 use super::{Phase, unexpected};
 use crate::Epoch;
 use crate::core::Context;
-use crate::effect::{Effect, Store};
+use crate::effect::{Io, Store};
 use crate::id::{check_epoch, follows};
 use crate::input::LeaderLink;
 use crate::leave::Leave;
@@ -33,7 +33,7 @@ pub(super) struct Receiving {
 
 impl Receiving {
     pub(super) fn start(cx: &mut Context<'_>, link: LeaderLink, epoch: Epoch, zxid: Zxid) -> Self {
-        cx.out.push(Effect::ReceiveSnapshot(link, zxid));
+        cx.out.push(Io::ReceiveSnapshot(link, zxid));
         Self { epoch, zxid }
     }
 
@@ -109,7 +109,7 @@ impl Staging {
             Some(entry) if entry.zxid == found => {
                 self.open_bytes -= entry.bytes.len();
                 self.committed = found;
-                cx.out.push(Effect::StageEntry(entry));
+                cx.out.push(Io::StageEntry(entry));
                 Ok(())
             }
             other => Err(Leave::CommitOrder {

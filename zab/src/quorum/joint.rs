@@ -16,6 +16,9 @@ use crate::id::names_epoch;
 pub struct Configs {
     committed: Config,
     last_seen: Option<Config>,
+    /// Whether the configuration can be replaced while the ensemble runs (`reconfigEnabled`). If not
+    /// it is that of the files for ever, and has the version that it has there.
+    replaceable: bool,
     oracle: Oracle,
 }
 
@@ -49,16 +52,20 @@ impl Oracle {
 }
 
 impl Configs {
-    /// Starts from what the configuration files say.
-    pub fn new(committed: Config, last_seen: Option<Config>) -> Self {
+    /// Starts from what the configuration files say; `replaceable` is `reconfigEnabled`. A
+    /// configuration that was proposed before a restart counts in any case: others may have
+    /// committed it.
+    pub fn new(committed: Config, last_seen: Option<Config>, replaceable: bool) -> Self {
         let mut configs = Self {
             committed,
             last_seen: None,
+            replaceable: true,
             oracle: Oracle::default(),
         };
         if let Some(config) = last_seen {
             configs.see(config);
         }
+        configs.replaceable = replaceable;
         configs
     }
 
@@ -77,11 +84,14 @@ impl Configs {
         self.last_seen.as_ref()
     }
 
-    /// Takes note of a proposed configuration; of the newest one, if there are several.
-    pub fn see(&mut self, config: Config) {
-        if config.version() > self.last_seen().version() {
+    /// Takes note of a proposed configuration; of the newest one, if there are several. False if it
+    /// is none, or if the configuration cannot be replaced.
+    pub fn see(&mut self, config: Config) -> bool {
+        let news = self.replaceable && config.version() > self.last_seen().version();
+        if news {
             self.last_seen = Some(config);
         }
+        news
     }
 
     /// Forgets a proposed configuration whose transaction is not part of a history that ends at
@@ -98,11 +108,14 @@ impl Configs {
         self.last_seen.take().is_some()
     }
 
-    /// Makes a configuration the established one.
+    /// Makes a configuration the established one. False if the configuration cannot be replaced.
     ///
     /// # Panics
     /// If it is older than the one that is established: configurations are committed in order.
-    pub fn commit(&mut self, config: Config) {
+    pub fn commit(&mut self, config: Config) -> bool {
+        if !self.replaceable {
+            return false;
+        }
         assert!(
             config.version() >= self.committed.version(),
             "configuration {} is committed after {}",
@@ -114,6 +127,7 @@ impl Configs {
         if let Some(proposed) = proposed {
             self.see(proposed);
         }
+        true
     }
 
     /// Whether those for which `agrees` holds are a quorum in every configuration that counts now.

@@ -102,7 +102,7 @@ fn hierarchies() {
 #[test]
 fn joint_decisions() {
     let (old, new) = (majority(1, &[1, 2, 3]), majority(9, &[3, 4, 5]));
-    let mut configs = Configs::new(old.clone(), None);
+    let mut configs = Configs::new(old.clone(), None, true);
     let agree = |configs: &Configs, set: &[i64]| configs.is_quorum(|id| set.contains(&id.0));
     let agree_for = |configs: &Configs, zxid, set: &[i64]| {
         configs.is_quorum_for(Zxid(zxid), |id| set.contains(&id.0))
@@ -127,7 +127,7 @@ fn joint_decisions() {
     truncated.truncated(Zxid(9));
     assert_eq!(truncated.proposed(), Some(&new));
     truncated.truncated(Zxid(8));
-    assert_eq!(truncated, Configs::new(old.clone(), None));
+    assert_eq!(truncated, Configs::new(old.clone(), None, true));
 
     configs.commit(new);
     assert!(agree(&configs, &[4, 5]));
@@ -135,6 +135,18 @@ fn joint_decisions() {
     // A configuration that is not newer is not seen.
     configs.see(old);
     assert_eq!(configs.proposed(), None);
+}
+
+#[test]
+fn a_configuration_of_the_files_alone_is_never_replaced() {
+    let (old, new) = (majority(1, &[1, 2, 3]), majority(9, &[3, 4, 5]));
+    let mut configs = Configs::new(old.clone(), None, false);
+    assert!(!configs.see(new.clone()));
+    assert!(!configs.commit(new.clone()));
+    assert_eq!(configs, Configs::new(old.clone(), None, false));
+    // What was proposed before it was switched off counts: others may have committed it.
+    let configs = Configs::new(old, Some(new.clone()), false);
+    assert_eq!(configs.proposed(), Some(&new));
 }
 
 #[test]
@@ -204,8 +216,8 @@ fn acknowledgements_only_grow() {
 
 #[test]
 fn an_oracle_decides_for_two_and_for_who_is_alone() {
-    let two = || Configs::new(majority(1, &[1, 2]), None);
-    let three = || Configs::new(majority(1, &[1, 2, 3]), None);
+    let two = || Configs::new(majority(1, &[1, 2]), None, true);
+    let three = || Configs::new(majority(1, &[1, 2, 3]), None, true);
     for (why, mut configs, says, followed, agree, expected) in [
         ("no oracle", two(), None, false, &[1][..], false),
         ("it says no", two(), Some(false), false, &[1], false),

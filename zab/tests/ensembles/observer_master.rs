@@ -3,7 +3,7 @@
 use jute::Zxid;
 use jute::quorum::config::Role;
 use zab::{
-    Effect, Effects, Epoch, Input, LeaderPacket, LearnerLink, LearnerPacket, Options, ServerId,
+    Effect, Effects, Epoch, Input, Io, LeaderPacket, LearnerLink, LearnerPacket, Options, ServerId,
 };
 
 use crate::ensemble::Ensemble;
@@ -36,8 +36,8 @@ fn info(role: Role) -> LearnerPacket {
 /// Whether it is dropped, or told the epoch; nothing at all if it has to wait.
 fn answer(effects: &[Effect], link: LearnerLink) -> Option<bool> {
     effects.iter().find_map(|effect| match effect {
-        Effect::DropLearner(of, _) if *of == link => Some(false),
-        Effect::ToLearner(of, LeaderPacket::LeaderInfo { .. }) if *of == link => Some(true),
+        Effect::Io(Io::DropLearner(of, _)) if *of == link => Some(false),
+        Effect::Io(Io::ToLearner(of, LeaderPacket::LeaderInfo { .. })) if *of == link => Some(true),
         _ => None,
     })
 }

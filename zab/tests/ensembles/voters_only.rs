@@ -6,8 +6,8 @@ use jute::Zxid;
 use jute::quorum::config::Role;
 use zab::election::{Notification, ServerState, Vote};
 use zab::{
-    Effect, Effects, Entry, Epoch, Input, LeaderPacket, LearnerLink, LearnerPacket, Options, Peer,
-    Recovered, RoleStatus, ServerId, Standing, Store, Time,
+    Effect, Effects, Entry, Epoch, Input, Io, LeaderPacket, LearnerLink, LearnerPacket, Options,
+    Peer, Recovered, RoleStatus, ServerId, Standing, Store, Time,
 };
 
 use crate::ensemble::config;
@@ -83,7 +83,7 @@ impl Leader {
             self.peer.handle(Time(0), input, &mut effects);
             for effect in effects.drain() {
                 match effect {
-                    Effect::Store(ticket, store) => {
+                    Effect::Io(Io::Store(ticket, store)) => {
                         match store {
                             Store::AcceptedEpoch(epoch) => {
                                 assert_eq!(epoch, EPOCH);
@@ -94,7 +94,9 @@ impl Leader {
                         }
                         inputs.insert(0, Input::Stored(ticket));
                     }
-                    Effect::ToLearner(_, LeaderPacket::LeaderInfo { .. }) => self.invited += 1,
+                    Effect::Io(Io::ToLearner(_, LeaderPacket::LeaderInfo { .. })) => {
+                        self.invited += 1
+                    }
                     _ => {}
                 }
             }

@@ -57,18 +57,26 @@ impl Session {
             self.end(End::Expired, effects);
             return Ok(());
         }
-        let renewed = self.session != 0;
+        self.renewed = self.session != 0;
         self.read_only = response.read_only == Some(true);
         self.is_global |= !self.read_only;
         self.pause.reset();
         self.session = response.session_id;
         self.passwd = response.passwd.unwrap_or_default().to_vec();
         self.timeout_ms = response.timeout_ms;
+        if !self.begin_sasl(now_us, effects) {
+            self.establish(now_us, effects);
+        }
+        Ok(())
+    }
+
+    /// The connection can be used.
+    pub(super) fn establish(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
         self.phase = Phase::Established;
         effects.push(Effect::Established {
             session: self.session,
             timeout_ms: self.timeout_ms,
-            renewed,
+            renewed: self.renewed,
             read_only: self.read_only,
         });
         // Who we are comes first: watches and requests may depend on it. Then the watches,
@@ -78,7 +86,6 @@ impl Session {
         }
         self.watch_again(now_us, effects);
         self.send_waiting(now_us, effects);
-        Ok(())
     }
 
     /// Adds an identity. It is kept even if the connection goes before the answer.

@@ -4,6 +4,7 @@ mod connect;
 mod outstanding;
 mod pause;
 mod receive;
+mod sasl;
 
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,14 @@ use jute::{ErrorCode, OpCode};
 use crate::session::event::{Effect, End, Failure, Input, Token};
 use crate::session::options::Options;
 use crate::session::request::Request;
+use crate::session::sasl::DigestMd5;
 use crate::session::watches::Watches;
 use connect::Credential;
 use outstanding::{Outstanding, Sent, Waiting};
 use pause::Pause;
 #[cfg(feature = "tokio")]
 pub(crate) use pause::split_mix;
+use sasl::Exchange;
 
 /// Most identities of a session: each is sent on every connection.
 const CREDENTIALS_MAX: usize = 64;
@@ -35,6 +38,8 @@ enum Phase {
     Connecting { since_us: u64 },
     /// The first packet is sent and not yet answered.
     Opening { since_us: u64 },
+    /// The session is granted, and the client proves who it is.
+    Authenticating { since_us: u64 },
     /// Requests go out and answers come in.
     Established,
     /// Nothing more happens.
@@ -67,6 +72,10 @@ pub struct Session {
     next_credential: u64,
     watches: Watches,
     pause: Pause,
+    /// For a session that proves who it is with SASL.
+    exchange: Option<Exchange>,
+    /// Was the session there before the present connection?
+    renewed: bool,
     /// Is the session one that a writable server knows? A read-only one grants sessions that
     /// nobody else has heard of.
     is_global: bool,
@@ -92,12 +101,21 @@ impl Session {
             next_credential: 0,
             watches: Watches::default(),
             pause: Pause::new(&options),
+            exchange: None,
+            renewed: false,
             is_global: false,
             read_only: false,
             input: Vec::new(),
             heard_us: 0,
             sent_us: 0,
         }
+    }
+
+    /// A session that proves who it is on every connection, before anything else.
+    #[must_use]
+    pub fn with_sasl(mut self, user: DigestMd5) -> Self {
+        self.exchange = Some(Exchange::new(user));
+        self
     }
 
     /// The session's id; 0 before there is one.
@@ -158,9 +176,9 @@ impl Session {
     pub fn next_deadline(&self) -> Option<u64> {
         let connection = match self.phase {
             Phase::Resting { until_us } => until_us,
-            Phase::Connecting { since_us } | Phase::Opening { since_us } => {
-                since_us + self.options.connect_timeout_us
-            }
+            Phase::Connecting { since_us }
+            | Phase::Opening { since_us }
+            | Phase::Authenticating { since_us } => since_us + self.options.connect_timeout_us,
             Phase::Established => {
                 let silence = self.heard_us + self.read_timeout_us();
                 silence.min(self.sent_us + self.read_timeout_us() / 2)
@@ -213,7 +231,9 @@ impl Session {
                 self.phase = Phase::Connecting { since_us: now_us };
                 effects.push(Effect::Connect);
             }
-            Phase::Connecting { .. } | Phase::Opening { .. } => self.give_up(now_us, effects),
+            Phase::Connecting { .. } | Phase::Opening { .. } | Phase::Authenticating { .. } => {
+                self.give_up(now_us, effects);
+            }
             Phase::Established if now_us >= self.heard_us + self.read_timeout_us() => {
                 self.give_up(now_us, effects);
             }
@@ -276,9 +296,7 @@ impl Session {
         request: Request,
         effects: &mut Vec<Effect>,
     ) {
-        let xid = self.next_xid;
-        // Only positive numbers mean ordinary requests.
-        self.next_xid = xid.checked_add(1).unwrap_or(1);
+        let xid = self.take_xid();
         self.send(now_us, effects, |out| {
             header(xid, request.op()).encode(out);
             request.encode(out);
@@ -288,6 +306,13 @@ impl Session {
             xid,
             request,
         });
+    }
+
+    fn take_xid(&mut self) -> i32 {
+        let xid = self.next_xid;
+        // Only positive numbers mean ordinary requests.
+        self.next_xid = xid.checked_add(1).unwrap_or(1);
+        xid
     }
 
     fn send(&mut self, now_us: u64, effects: &mut Vec<Effect>, write: impl FnOnce(&mut Vec<u8>)) {

@@ -14,7 +14,7 @@ struct Nonsense;
 
 impl Session {
     pub(super) fn received(&mut self, now_us: u64, bytes: &[u8], effects: &mut Vec<Effect>) {
-        if !matches!(self.phase, Phase::Opening { .. } | Phase::Established) {
+        if !self.is_linked() {
             return;
         }
         self.heard_us = now_us;
@@ -37,6 +37,13 @@ impl Session {
         self.send_waiting(now_us, effects);
     }
 
+    fn is_linked(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Opening { .. } | Phase::Authenticating { .. } | Phase::Established
+        )
+    }
+
     /// Takes the whole packets at the front; returns their length, `None` if the connection
     /// has ended.
     fn packets(&mut self, now_us: u64, input: &[u8], effects: &mut Vec<Effect>) -> Option<usize> {
@@ -55,7 +62,7 @@ impl Session {
                 self.give_up(now_us, effects);
                 return None;
             }
-            if self.phase != Phase::Established {
+            if !self.is_linked() {
                 return None;
             }
         }
@@ -72,6 +79,10 @@ impl Session {
         }
         let mut reader = Reader::new(body, self.options.limits);
         let header = ReplyHeader::decode(&mut reader).map_err(|_| Nonsense)?;
+        if matches!(self.phase, Phase::Authenticating { .. }) {
+            let taken = self.sasl_replied(now_us, header, &mut reader, effects);
+            return taken.then_some(()).ok_or(Nonsense);
+        }
         match header.xid {
             ReplyHeader::NOTIFICATION_XID => self.event(header, &mut reader, effects),
             ReplyHeader::PING_XID => Ok(()),

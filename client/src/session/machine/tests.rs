@@ -462,3 +462,50 @@ fn connecting_has_a_time_limit() {
         [Effect::Connect]
     );
 }
+
+#[test]
+fn sasl_comes_before_everything_else() {
+    let token = |token: Option<&[u8]>| {
+        let mut body = Vec::new();
+        token.encode(&mut body);
+        body
+    };
+    let user = DigestMd5 {
+        user: "bob".to_owned(),
+        password: "pw".to_owned(),
+        nonce_seed: [1; 16],
+    };
+    let challenge: &[u8] = b"realm=\"zk-sasl-md5\",nonce=\"n\",charset=utf-8,algorithm=md5-sess";
+    let response = user.respond(challenge, 1).expect("a response");
+    let wrong: &[u8] = b"rspauth=0";
+    let no_auth = ErrorCode::AuthFailed.as_i32();
+    // The last reply, its error, and whether it is accepted.
+    let table = [
+        (Some(&response.proof[..]), 0, true),
+        (Some(wrong), 0, false),
+        (None, 0, false),
+        (None, no_auth, false),
+    ];
+    for (proof, err, accepted) in table {
+        let mut session = Session::new(options()).with_sasl(user.clone());
+        step(&mut session, 0, Input::Submit(Token(1), get(false)));
+        step(&mut session, 0, Input::Tick);
+        step(&mut session, 0, Input::Connected);
+        let effects = step(&mut session, 0, Input::Received(&welcome(5, 6000)));
+        assert_eq!(effects.len(), 1, "{effects:?}");
+        let (header, body) = sent_body(&effects[0]);
+        assert_eq!((header.op, body), (OpCode::Sasl.as_i32(), &[0; 4][..]));
+        let reply1 = reply(header.xid, 0, 0, &token(Some(challenge)));
+        let effects = step(&mut session, 0, Input::Received(&reply1));
+        let (header, body) = sent_body(&effects[0]);
+        assert_eq!(body[4..], response.token[..]);
+        let reply2 = reply(header.xid, 0, err, &token(proof));
+        let effects = step(&mut session, 0, Input::Received(&reply2));
+        if accepted {
+            assert!(matches!(effects[0], Effect::Established { session: 5, .. }));
+            assert_eq!(sent_body(&effects[1]).0.op, OpCode::GetData.as_i32());
+        } else {
+            assert_eq!(effects.last(), Some(&Effect::Ended(End::AuthFailed)));
+        }
+    }
+}

@@ -132,8 +132,15 @@ fn registering(
     let registering = Registering {
         class,
         path: path.clone(),
+        absent_too: false,
     };
-    (request(path), Some(registering))
+    let request = request(path);
+    let absent_too = matches!(request, Request::Exists { .. });
+    let registering = Registering {
+        absent_too,
+        ..registering
+    };
+    (request, Some(registering))
 }
 
 /// The watch is dropped, and so removed, when the outcome is none that it belongs to.

@@ -17,7 +17,7 @@ use crate::server::{Launcher, Which};
 use super::cluster::{self, Ensemble};
 use super::config::Plan;
 use super::network::Kind as NetworkKind;
-use super::{kinds_of, row};
+use super::{Members, row};
 use history::Record;
 use nemesis::Nemesis;
 use workload::{KEYS, Shared, Worker};
@@ -33,17 +33,8 @@ pub(crate) struct Options {
     /// Minutes to go on starting rounds; every fault comes once in any case.
     #[arg(long, default_value_t = 0.0)]
     minutes: f64,
-    /// Members.
-    #[arg(long, default_value_t = 3)]
-    servers: usize,
-    /// Kinds of the members, comma separated; given to them in turn.
-    #[arg(
-        long = "kind",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "ours"
-    )]
-    kinds: Vec<Which>,
+    #[command(flatten)]
+    members: Members,
     /// Only these faults, comma separated.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Nemesis>,
@@ -61,17 +52,17 @@ pub(crate) struct Options {
 /// When the ensemble cannot be started; later failures are rows of the table.
 pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("faults");
-    let kinds = kinds_of(&options.kinds, options.servers)?;
+    let kinds = options.members.kinds(1)?;
+    let servers = kinds.len();
     let plan = Plan::voters(&kinds)
         .over(options.network)
         .cfg("snapCount", 500);
     let can_cut = options.network != NetworkKind::Direct;
-    let mut faults = Nemesis::all(options.servers, can_cut);
+    let mut faults = Nemesis::all(servers, can_cut);
     faults.retain(|fault| options.only.is_empty() || options.only.contains(fault));
     ensure!(
         !faults.is_empty(),
-        "none of these faults fits {} servers",
-        options.servers
+        "none of these faults fits {servers} servers"
     );
     cluster::with(launcher, &plan, |ensemble| {
         let mut run = Run::new(ensemble, options.seed);

@@ -86,7 +86,7 @@ impl Nemesis {
     pub(crate) fn strike(self, ensemble: &mut Ensemble, dice: &mut Dice) -> Result<()> {
         let all = ensemble.running();
         let leader = ensemble.await_leader()?;
-        let others: Vec<u64> = all.iter().copied().filter(|id| *id != leader).collect();
+        let others = ensemble.running_without(leader);
         let majority = all.len() / 2 + 1;
         match self {
             Self::LeaderKill => kill(ensemble, &[leader])?,
@@ -129,7 +129,7 @@ impl Nemesis {
             }
             Self::IsolateFollower => {
                 let victim = *dice.pick(&others);
-                let rest: Vec<u64> = all.iter().copied().filter(|id| *id != victim).collect();
+                let rest = ensemble.running_without(victim);
                 ensemble.network().split(&[victim], &rest)?;
                 std::thread::sleep(SHORT * 2);
             }

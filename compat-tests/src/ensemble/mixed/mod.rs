@@ -2,6 +2,7 @@
 //! changes of the membership, sessions that move, and the replacement of one kind by the other.
 
 mod membership;
+mod refusals;
 mod rolling;
 mod sessions;
 mod sync;
@@ -41,33 +42,57 @@ pub(crate) struct Options {
     /// Only scenarios whose name contains this text.
     #[arg(long, default_value = "")]
     only: String,
+    /// Only the scenarios that every change must pass.
+    #[arg(long)]
+    short: bool,
 }
 
 /// A scenario between two kinds; its text are the figures.
 type Scenario = fn(&Launcher, Which, Which) -> Result<String>;
 
-/// By name; `A` and `B` stand for the kinds.
-const TABLE: &[(&str, Scenario)] = &[
-    ("DIFF from A to B", sync::diff),
-    ("DIFF from A's log on disk to B", sync::diff_from_log),
-    ("TRUNC of B by A", sync::trunc),
-    ("SNAP from A to an empty B", sync::snap_empty),
-    ("SNAP from A to B after a long outage", sync::snap_behind),
+/// By name, in which `A` and `B` stand for the kinds; and whether every change must pass it.
+const TABLE: &[(&str, Scenario, bool)] = &[
+    ("DIFF from A to B", sync::diff, true),
+    ("DIFF from A's log on disk to B", sync::diff_from_log, false),
+    ("TRUNC of B by A", sync::trunc, true),
+    ("SNAP from A to an empty B", sync::snap_empty, true),
+    (
+        "SNAP from A to B after a long outage",
+        sync::snap_behind,
+        false,
+    ),
     (
         "SNAP from A to an empty B under load",
         sync::snap_under_load,
+        false,
     ),
-    ("observer B of voters A", membership::observer),
-    ("reconfig: B joins A, A leaves", membership::follower_leaves),
+    ("observer B of voters A", membership::observer, false),
+    (
+        "reconfig: B joins A, A leaves",
+        membership::follower_leaves,
+        false,
+    ),
     (
         "reconfig: the leader A leaves for B",
         membership::leader_leaves,
+        false,
     ),
-    ("hierarchical quorum of A and B", membership::hierarchical),
-    ("a session moves between A and B", sessions::moves),
+    (
+        "hierarchical quorum of A and B",
+        membership::hierarchical,
+        false,
+    ),
+    ("a session moves between A and B", sessions::moves, true),
+    ("what kills a leader A, through B", refusals::refused, true),
+    (
+        "A, B and both of Apache's in one ensemble",
+        sync::all_kinds,
+        false,
+    ),
     (
         "rolling replacement of A by B and back",
         rolling::replacement,
+        true,
     ),
 ];
 
@@ -82,8 +107,8 @@ pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     };
     let mut ran = 0;
     for (a, b) in [(one, other), (other, one)] {
-        for (name, scenario) in TABLE {
-            if !name.contains(&options.only) {
+        for (name, scenario, short) in TABLE {
+            if !name.contains(&options.only) || options.short && !short {
                 continue;
             }
             ran += 1;

@@ -256,6 +256,49 @@ pub(super) fn trunc(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
     })
 }
 
+/// Servers of every kind in one ensemble of five: each kind leads, and each member misses
+/// something once.
+pub(super) fn all_kinds(launcher: &Launcher, a: Which, b: Which) -> Result<String> {
+    let kinds = [a, b, Which::Apache380, Which::Apache395, Which::Ours];
+    cluster::with(launcher, &Plan::voters(&kinds), |ensemble| {
+        make_leader(ensemble, 5)?;
+        for next in [4, 3] {
+            // With equal histories the largest id leads; so nobody writes meanwhile.
+            ensemble.await_synced()?;
+            let leader = ensemble.await_leader()?;
+            ensemble.member_mut(leader).stop()?;
+            ensemble.await_serving()?;
+            ensure!(ensemble.await_leader()? == next, "{next} does not lead");
+            write_some(ensemble, 1, "/away", 60)?;
+        }
+        let load = Load::start(&ensemble.addresses())?;
+        for id in [4, 5] {
+            ensemble.start(id)?;
+            ensemble.await_serving()?;
+            ensemble.await_synced()?;
+        }
+        for id in [1, 2] {
+            ensemble.member_mut(id).stop()?;
+            write_some(ensemble, 5, "/away", 60)?;
+            ensemble.start(id)?;
+            ensemble.await_serving()?;
+            ensemble.await_synced()?;
+        }
+        let outcomes = load.finish();
+        let figures = settled(ensemble)?;
+        let tree = ensemble.equal_trees()?;
+        ensemble.equal_digests()?;
+        outcomes.verify(&tree)?;
+        ensure!(outcomes.sessions_lost() == 0, "sessions were lost");
+        let led = [5, 4, 3].map(|id| ensemble.member(id).kind.name());
+        Ok(format!(
+            "led by {}; {} acknowledged writes, none lost, {figures}",
+            led.join(", "),
+            outcomes.acknowledged()
+        ))
+    })
+}
+
 /// Restarts leaders until `wanted` leads, which has the largest id.
 pub(super) fn make_leader(ensemble: &mut Ensemble, wanted: u64) -> Result<()> {
     for _ in 0..5 {

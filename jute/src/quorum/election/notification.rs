@@ -1,3 +1,5 @@
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::Zxid;
@@ -16,6 +18,17 @@ pub enum ServerState {
     Leading = 2,
     /// Following a leader without a vote.
     Observing = 3,
+}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Looking => "looking",
+            Self::Following => "following",
+            Self::Leading => "leading",
+            Self::Observing => "observing",
+        })
+    }
 }
 
 impl ServerState {

@@ -11,8 +11,8 @@ use jute::wire::Limits;
 use state::{Options, State};
 use zab::quorum::Config;
 use zab::{
-    Entry, Epoch, LeaderLink, LearnerLink, LearnerPacket, LogRead, Recovered, ServerId, Standing,
-    Store, parse_config,
+    Entry, Epoch, Io, LeaderLink, LearnerLink, LearnerPacket, LogRead, Recovered, ServerId,
+    Standing, Store, parse_config,
 };
 
 use super::super::{Effect, Input, Member, MemberOptions, Outcome};
@@ -59,6 +59,8 @@ pub(super) struct Ensemble {
     pub(super) stuck: BTreeSet<ServerId>,
     /// Acknowledgements do not arrive.
     pub(super) loses_acks: bool,
+    /// Who left a leader, and why.
+    pub(super) left: Vec<(ServerId, zab::Leave)>,
     pub(super) now: Now,
     replica_options: ReplicaOptions,
     options: MemberOptions,
@@ -119,6 +121,7 @@ impl Ensemble {
             cut: BTreeSet::new(),
             stuck: BTreeSet::new(),
             loses_acks: false,
+            left: Vec::new(),
             now: Now {
                 monotonic_us: 1_000_000,
                 wall_ms: 1_700_000_000_000,
@@ -209,6 +212,16 @@ impl Ensemble {
             self.push(gone.learner, zab::Input::LeaderLost(gone.at_learner));
             self.push(gone.leader, zab::Input::LearnerLost(gone.at_leader));
         }
+    }
+
+    /// A follower gets a proposal that its leader never made.
+    pub(super) fn propose_to(&mut self, follower: ServerId, entry: Entry) {
+        let mut links = self.links.iter();
+        let link = links.find(|link| link.learner == follower);
+        let packet = zab::LeaderPacket::Proposal(entry);
+        let link = link.expect("it follows").at_learner;
+        self.push(follower, zab::Input::FromLeader(link, packet));
+        self.settle();
     }
 
     fn others(&self, id: ServerId) -> Vec<ServerId> {
@@ -365,31 +378,40 @@ impl Ensemble {
 
     fn effect(&mut self, id: ServerId, effect: Effect) {
         match effect {
-            Effect::Store(ticket, store) => {
-                self.store(id, store);
-                self.push(id, zab::Input::Stored(ticket));
-            }
+            Effect::Io(io) => self.io(id, io),
             Effect::Reload(zxid) => {
                 let mut history = self.nodes[&id].disk.history.clone();
                 history.retain(|entry| entry.zxid <= zxid);
                 self.load(id, state_of(&history));
             }
-            Effect::Notify { to, notification } => {
+            Effect::SendSnapshot(link) => self.send_snapshot(id, link),
+            Effect::RoleChanged(_) | Effect::Alarm(_) => {}
+        }
+    }
+
+    fn io(&mut self, id: ServerId, io: Io) {
+        match io {
+            Io::Store(ticket, store) => {
+                self.store(id, store);
+                self.push(id, zab::Input::Stored(ticket));
+            }
+            Io::Notify { to, notification } => {
                 if self.reaches(id, to) {
                     let from = id;
                     self.push(to, zab::Input::Notification { from, notification });
                 }
             }
-            Effect::Connect { link, to, .. } | Effect::ConnectToObserverMaster { link, to, .. } => {
+            Io::Connect { link, to, .. } | Io::ConnectToObserverMaster { link, to, .. } => {
                 self.dial_leader(id, link, to);
             }
-            Effect::LeaveLeader(link, _) => {
+            Io::LeaveLeader(link, why) => {
+                self.left.push((id, why));
                 self.unlink(|known| known.learner == id && known.at_learner == link);
             }
-            Effect::DropLearner(link, _) => {
+            Io::DropLearner(link, _) => {
                 self.unlink(|known| known.leader == id && known.at_leader == link);
             }
-            Effect::ToLeader(link, packet) => {
+            Io::ToLeader(link, packet) => {
                 let known = |known: &&Link| known.learner == id && known.at_learner == link;
                 let lost = self.loses_acks && matches!(packet, LearnerPacket::Ack { .. });
                 if let Some(link) = self.links.iter().find(known)
@@ -400,7 +422,7 @@ impl Ensemble {
                     self.push(leader, zab::Input::FromLearner(link, packet));
                 }
             }
-            Effect::ToLearner(link, packet) => {
+            Io::ToLearner(link, packet) => {
                 self.push(id, zab::Input::Flushed(link, packet.cost()));
                 let known = |known: &&Link| known.leader == id && known.at_leader == link;
                 if let Some(link) = self.links.iter().find(known)
@@ -410,16 +432,15 @@ impl Ensemble {
                     self.push(learner, zab::Input::FromLeader(link, packet));
                 }
             }
-            Effect::SendSnapshot(link) => self.send_snapshot(id, link),
-            Effect::ReceiveSnapshot(..) | Effect::RoleChanged(_) | Effect::Alarm(_) => {}
-            Effect::StageEntry(entry) => {
+            Io::ReceiveSnapshot(..) => {}
+            Io::StageEntry(entry) => {
                 let disk = &mut self.nodes.get_mut(&id).expect("a server").disk;
                 let staged = disk.staged.as_mut().expect("a tree");
                 if staged.last().is_none_or(|last| last.zxid < entry.zxid) {
                     staged.push(entry);
                 }
             }
-            Effect::ReadLog { read, .. } => {
+            Io::ReadLog { read, .. } => {
                 self.push(id, zab::Input::LogRead(read, LogRead::Unavailable));
             }
         }

@@ -5,7 +5,8 @@ mod harness;
 use std::sync::Arc;
 
 use jute::OpCode;
-use jute::proto::{AuthPacket, ReconfigRequest, ReplyHeader, SyncRequest};
+use jute::data::Acl;
+use jute::proto::{AuthPacket, CreateTtlRequest, ReconfigRequest, ReplyHeader, SyncRequest};
 use state::acl::{AuthConfig, DigestAlgorithm, digest_id};
 use state::prep::PrepOptions;
 use state::session::password;
@@ -105,6 +106,56 @@ fn a_request_that_cannot_be_read_is_refused_where_it_came_and_in_its_turn() {
         set(out, 3, "/a");
     });
     assert_eq!(replies, [(1, 0), (2, -5), (3, 0)]);
+}
+
+#[test]
+fn a_proposal_that_cannot_be_read_is_named_and_not_logged() {
+    let mut ensemble = Ensemble::new(3, options());
+    let follower = ensemble.follower();
+    let zxid = applied(&ensemble, follower).next();
+    let broken = zab::Entry {
+        zxid,
+        bytes: bytes::Bytes::from_static(b"no transaction"),
+        config: None,
+    };
+    ensemble.left.clear();
+    ensemble.propose_to(follower, broken);
+    assert_eq!(ensemble.left, [(follower, zab::Leave::Unreadable(zxid))]);
+    let logged = ensemble.nodes[&follower].disk.history.last();
+    assert!(logged.is_none_or(|entry| entry.zxid < zxid));
+    // It comes back to its leader.
+    ensemble.run_ms(900);
+    let (client, _) = ensemble.session(follower);
+    let replies = ask(&mut ensemble, &client, |out| create(out, 1, "/a", 0));
+    assert_eq!(replies, [(1, 0)]);
+}
+
+/// Apache's leader accepts it, and dies of it: a learner must not forward it. (Found by the suite
+/// `mixed`.)
+#[test]
+fn a_create_with_ttl_that_has_none_is_refused_where_it_came() {
+    let mut ensemble = Ensemble::new(3, options());
+    let follower = ensemble.follower();
+    let (client, _) = ensemble.session(follower);
+    let before = ensemble.replica(follower).read().last_zxid();
+    let flags = [0, 1, 2, 3, 4];
+    let replies = ask(&mut ensemble, &client, |out| {
+        for (xid, flags) in (1..).zip(flags) {
+            let body = CreateTtlRequest {
+                path: Some("/a".into()),
+                data: None,
+                acl: Some(vec![Acl::open()]),
+                flags,
+                ttl: -1,
+            };
+            request(out, xid, OpCode::CreateTtl, &body);
+        }
+    });
+    let bad_arguments = -8;
+    let expected: Vec<_> = (1..).zip(flags.map(|_| bad_arguments)).collect();
+    assert_eq!(replies, expected);
+    let after = ensemble.replica(follower).read().last_zxid();
+    assert_eq!(before, after, "something was forwarded");
 }
 
 #[test]
@@ -375,6 +426,42 @@ fn a_server_without_a_quorum_may_serve_reads() {
         Some(Ending::ReadOnly)
     );
     assert_eq!(ensemble.replica(follower).service(), Service::Serving);
+}
+
+#[test]
+fn a_leader_that_serves_nobody_leads_and_sends_its_clients_away() {
+    let mut ensemble = Ensemble::new(
+        3,
+        MemberOptions {
+            leader_serves: false,
+            ..options()
+        },
+    );
+    let (leader, follower) = (ensemble.leader(), ensemble.follower());
+    assert_eq!(ensemble.replica(leader).service(), Service::Closed);
+    let refused = ensemble.connect(leader, 0, &[0; 16]);
+    assert!(!refused.is_open());
+    let (client, session) = ensemble.session(follower);
+    let replies = ask(&mut ensemble, &client, |out| {
+        create(out, 1, "/a", 0);
+        sync(out, 2);
+        get(out, 3, "/a");
+    });
+    assert_eq!(replies, [(1, 0), (2, 0), (3, 0)]);
+    // Whoever leads next sends those away that it held, and they go on with those that follow.
+    ensemble.crash(leader);
+    ensemble.run_ms(900);
+    let next = ensemble.leader();
+    assert_eq!(ensemble.replica(next).service(), Service::Closed);
+    let rest = ServerId(6 - leader.0 - next.0);
+    assert_eq!(ensemble.replica(rest).service(), Service::Serving);
+    let ending = client.connection().outbox().ending();
+    let sent_away = (follower == next).then_some(Ending::LeaderServesNobody);
+    assert_eq!(ending, sent_away);
+    let again = ensemble.connect(rest, session, &password(session));
+    assert_eq!(again.wire.response().0, session);
+    let replies = ask(&mut ensemble, &again, |out| set(out, 4, "/a"));
+    assert_eq!(replies, [(4, 0)]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The limits and switches of an ensemble.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use jute::quorum::QuorumConfig;
 
 use super::super::error::ConfigError;
 use super::super::source::Source;
@@ -22,7 +25,7 @@ const MIN_COMMIT_LOG_COUNT: i32 = 500;
 const DEFAULT_SNAPSHOT_SIZE_FACTOR: f64 = 0.33;
 
 /// Keys that ask for what is not there, and must not be passed over: who reads them believes that
-/// servers prove who they are, or that one of two goes on alone.
+/// servers prove who they are.
 const UNSUPPORTED: [(&str, &str); 3] = [
     ("sslQuorum", "TLS between servers is not supported yet"),
     (
@@ -41,11 +44,21 @@ pub(super) fn check_unsupported(source: &Source<'_>) -> Result<(), ConfigError> 
             return Err(source.invalid(key, reason, "false"));
         }
     }
-    if source.text("oraclePath").is_some() {
-        let reason = "an oracle for two servers is not supported yet";
-        return Err(source.invalid("oraclePath", reason, "no such line"));
-    }
     Ok(())
+}
+
+/// Groups have no oracle: Apache passes over the key in silence.
+pub(super) fn oracle(source: &mut Source<'_>, members: &QuorumConfig) -> Option<PathBuf> {
+    let path = source.text("oraclePath").map(PathBuf::from)?;
+    let voters = members.voters().count();
+    if members.hierarchy.is_some() {
+        source.warn("oraclePath is of no use for an ensemble with groups");
+        return None;
+    }
+    if voters > 2 {
+        source.warn(format!("oraclePath is of no use for {voters} participants"));
+    }
+    Some(path)
 }
 
 pub(super) fn ticks(source: &Source<'_>) -> Result<TickLimits, ConfigError> {

@@ -61,6 +61,7 @@ pub(super) fn complete(
     };
     check_own_id(config, source, beside, &members, me)?;
     source.warn_of_ensemble_keys();
+    let oracle = limits::oracle(source, &members);
     let committed = consensus_config(lines, members)?;
     let last_seen = last_seen(beside, &committed, multi_address)?;
     config.ensemble = Some(EnsembleSettings {
@@ -77,6 +78,7 @@ pub(super) fn complete(
         leader: limits::leader(source)?,
         learner: limits::learner(source)?,
         history: limits::history(source),
+        oracle,
         local_sessions: source.bool("localSessionsEnabled", false)?,
         local_sessions_upgrading: source.bool("localSessionsUpgradingEnabled", false)?,
         standalone_enabled: source.bool("standaloneEnabled", true)?,

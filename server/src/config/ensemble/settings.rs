@@ -31,6 +31,8 @@ pub struct EnsembleSettings {
     pub learner: LearnerSettings,
     /// History that is kept for learners.
     pub history: HistorySettings,
+    /// `oraclePath`: the file that says whether one of two servers may go on alone.
+    pub oracle: Option<PathBuf>,
     /// `localSessionsEnabled`: sessions that only their server knows.
     pub local_sessions: bool,
     /// `localSessionsUpgradingEnabled`: they become global for an ephemeral.

@@ -1,5 +1,6 @@
 //! Every key of an ensemble: what it sets, what it warns of, what is refused.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jute::Zxid;
@@ -58,6 +59,10 @@ const NAMED: &[(&str, Check)] = &[
     }),
     ("multiAddress.reachabilityCheckEnabled=false", |_, e| {
         !e.links.reachability_check
+    }),
+    ("oraclePath=/o/r", |c, e| {
+        e.oracle.as_deref() == Some(Path::new("/o/r"))
+            && warned(c, "oraclePath is of no use for 3 participants")
     }),
     ("version=1f", |_, e| e.committed.version() == Zxid(0x1f)),
     // What asks for nothing that is not there.
@@ -255,10 +260,6 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "quorum.auth.learnerRequireSasl=true",
         "quorum.auth.enableSasl is disabled, so cannot enable quorum.auth.learnerRequireSasl",
-    ),
-    (
-        "oraclePath=/oracle",
-        "oraclePath=/oracle: an oracle for two servers is not supported yet",
     ),
     (
         "cnxTimeout=5s",

@@ -32,6 +32,11 @@ pub(super) enum Fault {
     Frame(ServerId, BadFrameLength),
     #[error("server {0} sent what is no notification; it is ignored: {1}")]
     Notification(ServerId, WireError),
+    #[error(
+        "server {0} has another configuration, though of the same version: are its server lines \
+         right? It is heard all the same"
+    )]
+    OtherConfig(ServerId),
     #[error("server {0} is connected already, from elsewhere: are there two with this id?")]
     Duplicate(ServerId),
 }

@@ -12,6 +12,7 @@ use jute::quorum::{Endpoint, ServerId};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
@@ -36,7 +37,7 @@ pub(super) struct Hub {
     pub(super) me: ServerId,
     pub(super) options: ElectionOptions,
     /// The bytes that every connection of ours begins with.
-    pub(super) greeting: Bytes,
+    greeting: Mutex<Bytes>,
     pub(super) sink: Sink,
     pub(super) complaints: Complaints,
     pub(super) handshakes: Arc<Semaphore>,
@@ -63,7 +64,7 @@ impl Hub {
     ) -> Arc<Self> {
         Arc::new(Self {
             me,
-            greeting: greeting::own(me, own, options.multi_address),
+            greeting: Mutex::new(greeting::own(me, own, options.multi_address)),
             options,
             sink,
             complaints: Complaints::default(),
@@ -78,13 +79,23 @@ impl Hub {
         })
     }
 
+    /// What a connection of ours begins with.
+    pub(super) fn greeting(&self) -> Bytes {
+        self.greeting.lock().clone()
+    }
+
+    /// This server can be dialled here from now on.
+    pub(super) fn moved_to(&self, own: &[Endpoint]) {
+        *self.greeting.lock() = greeting::own(self.me, own, self.options.multi_address);
+    }
+
     /// Runs a task until it ends or all is to stop.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let stop = self.stop.clone();
         let until_stopped = async move {
             stop.run_until_cancelled(task).await;
         };
-        self.tasks.spawn_on(until_stopped, &self.runtime);
+        self.tasks.spawn_on(until_stopped, &self.runtime)
     }
 
     pub(super) async fn stopped(&self) {
@@ -174,6 +185,12 @@ impl Hub {
 
     pub(super) fn is_member(&self, server: ServerId) -> bool {
         self.members.read().contains(server)
+    }
+
+    /// Whether a member's configuration contradicts ours.
+    pub(super) fn contradicts(&self, notification: &Notification) -> bool {
+        let config = notification.config.as_ref();
+        config.is_some_and(|config| self.members.read().contradict(config))
     }
 
     /// Where the configuration says that a server can be dialled.

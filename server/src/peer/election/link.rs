@@ -180,7 +180,7 @@ impl Link {
     async fn introduce(&self, mut stream: TcpStream) -> Step {
         let introduced = async {
             conversation::prepare(&stream, &self.hub.options)?;
-            stream.write_all(&self.hub.greeting).await?;
+            stream.write_all(&self.hub.greeting()).await?;
             if self.peer > self.hub.me {
                 stream.shutdown().await?;
             }
@@ -215,11 +215,17 @@ impl Link {
         info!("connected with server {} at {address}", self.peer);
         let (hub, peer) = (&self.hub, self.peer);
         let receive = |body: &[u8], place| match Notification::from_bytes(body) {
-            Ok(notification) => (hub.sink)(ElectionEvent::Notification {
-                from: peer,
-                notification,
-                place: Place(place),
-            }),
+            Ok(notification) => {
+                // A joiner knows only whom it asks.
+                if hub.is_member(peer) && hub.contradicts(&notification) {
+                    hub.complaints.log(address, &Fault::OtherConfig(peer));
+                }
+                (hub.sink)(ElectionEvent::Notification {
+                    from: peer,
+                    notification,
+                    place: Place(place),
+                });
+            }
             Err(fault) => hub
                 .complaints
                 .log(address, &Fault::Notification(peer, fault)),

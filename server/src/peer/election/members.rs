@@ -1,10 +1,16 @@
 use std::collections::BTreeMap;
 
+use jute::quorum::config::Role;
 use jute::quorum::{Endpoint, QuorumConfig, ServerId};
 
 /// Where the members of an ensemble can be dialled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Members(BTreeMap<ServerId, Vec<Endpoint>>);
+pub struct Members {
+    addresses: BTreeMap<ServerId, Vec<Endpoint>>,
+    /// The version of the configuration in force, and who is what in it.
+    version: i64,
+    roles: BTreeMap<ServerId, Role>,
+}
 
 impl Members {
     /// The members of the configuration in force, and of a newer one that was seen, if there is
@@ -27,14 +33,29 @@ impl Members {
                 }
             }
         }
-        Self(members)
+        Self {
+            addresses: members,
+            version: committed.version,
+            roles: roles(committed),
+        }
+    }
+
+    /// Whether this configuration cannot be that of the same ensemble: a version names one. How
+    /// servers are called may differ from one to the other, who they are may not.
+    pub(super) fn contradict(&self, other: &QuorumConfig) -> bool {
+        other.version == self.version && roles(other) != self.roles
     }
 
     pub(super) fn contains(&self, server: ServerId) -> bool {
-        self.0.contains_key(&server)
+        self.addresses.contains_key(&server)
     }
 
     pub(super) fn addresses(&self, server: ServerId) -> &[Endpoint] {
-        self.0.get(&server).map_or(&[], Vec::as_slice)
+        self.addresses.get(&server).map_or(&[], Vec::as_slice)
     }
+}
+
+fn roles(config: &QuorumConfig) -> BTreeMap<ServerId, Role> {
+    let members = config.members.iter();
+    members.map(|(id, member)| (*id, member.role)).collect()
 }

@@ -37,8 +37,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zab::election::Notification;
 
-use crate::peer::listen;
 pub use crate::peer::listen::ListenError;
+use crate::peer::listen::PeerPort;
 use hub::Hub;
 pub use members::Members;
 
@@ -99,6 +99,7 @@ pub struct Place(#[expect(dead_code, reason = "dropping it is what counts")] Own
 #[derive(Debug)]
 pub struct ElectionLinks {
     hub: Arc<Hub>,
+    port: tokio::sync::Mutex<PeerPort>,
     _stop: DropGuard,
 }
 
@@ -120,18 +121,37 @@ impl ElectionLinks {
         stop: &CancellationToken,
     ) -> Result<Self, ListenError> {
         let stop = stop.child_token();
-        let listeners = stop
-            .run_until_cancelled(listen::bind(&own, "election port", &options))
+        let hub = Hub::new(
+            me,
+            &own,
+            members,
+            options.clone(),
+            Box::new(sink),
+            stop.clone(),
+        );
+        let accepting = Arc::clone(&hub);
+        let port = PeerPort::new("election port", options, move |listener| {
+            accepting.spawn(listener::accept(Arc::clone(&accepting), listener))
+        });
+        let links = Self {
+            hub,
+            port: tokio::sync::Mutex::new(port),
+            _stop: stop.clone().drop_guard(),
+        };
+        stop.run_until_cancelled(links.move_to(&own))
             .await
             .ok_or(ListenError::Stopped)??;
-        let hub = Hub::new(me, &own, members, options, Box::new(sink), stop.clone());
-        for listener in listeners {
-            hub.spawn(listener::accept(Arc::clone(&hub), listener));
-        }
-        Ok(Self {
-            hub,
-            _stop: stop.drop_guard(),
-        })
+        Ok(links)
+    }
+
+    /// The own addresses have changed. Connections stay.
+    ///
+    /// # Errors
+    /// If a port cannot be had, however often it was tried.
+    pub async fn move_to(&self, own: &[Endpoint]) -> Result<(), ListenError> {
+        self.port.lock().await.listen_on(own).await?;
+        self.hub.moved_to(own);
+        Ok(())
     }
 
     /// Sends a message, as soon as there is a connection; makes one if there is none. Takes the

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use zab::{Input, LearnerLink, LearnerPacket};
 
 use super::listener::Port;
@@ -22,28 +22,59 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let (reader, writer) = stream.into_split();
-    let socket = Arc::new(PeerSocket::new(writer));
+    let socket = Arc::new(PeerSocket::new(writer, peer));
     engine.push(Arrival::Accepted(link, Arc::clone(&socket), port));
     let mut incoming = Incoming::new(reader, engine.limits());
     let ended = tokio::select! {
-        ended = receive(&engine, &mut incoming, link) => ended,
+        ended = receive(&engine, &mut incoming, (link, &socket)) => Some(ended),
         sent = send(&engine, &socket, link) => match sent {
-            // Closed from here, and the reason is told there.
-            Ok(()) => return engine.push(Arrival::Peer(Input::LearnerLost(link))),
-            Err(error) => ReadError::Io(error),
+            Ok(()) => {
+                tokio::select! {
+                    () = see_off(&mut incoming, &socket) => {}
+                    () = socket.was_cut() => {}
+                    () = stop.cancelled() => {}
+                }
+                None
+            }
+            Err(error) => Some(ReadError::Io(error)),
         },
+        () = socket.was_cut() => None,
         () = stop.cancelled() => return,
     };
     match ended {
-        ReadError::Packet(_) | ReadError::Tree(_) => {
-            warn!("connection from {peer} to the quorum port is closed: {ended}");
+        // Closed from here, and the reason is told there.
+        None => {}
+        Some(ended @ (ReadError::Packet(_) | ReadError::Tree(_))) => {
+            warn!(
+                "connection from {} to the quorum port is closed: {ended}",
+                socket.peer()
+            );
         }
-        ReadError::Closed | ReadError::Io(_) => info!("learner {peer} is gone: {ended}"),
+        // A look whether the port is open, as monitors take it.
+        Some(ReadError::Closed) if socket.server().is_none() => {
+            debug!("{peer} has closed its connection to the quorum port");
+        }
+        Some(ended @ (ReadError::Closed | ReadError::Io(_))) => {
+            info!("learner {} is gone: {ended}", socket.peer());
+        }
     }
     engine.push(Arrival::Peer(Input::LearnerLost(link)));
 }
 
-async fn receive(engine: &Arc<Engine>, incoming: &mut Incoming, link: LearnerLink) -> ReadError {
+/// Everything is sent: waits for the other side to close, having read it.
+async fn see_off(incoming: &mut Incoming, socket: &PeerSocket) {
+    let mut open = socket.shut().is_ok();
+    while open {
+        open = incoming.more().await.is_ok();
+        incoming.advance(incoming.bytes().len());
+    }
+}
+
+async fn receive(
+    engine: &Arc<Engine>,
+    incoming: &mut Incoming,
+    (link, socket): (LearnerLink, &PeerSocket),
+) -> ReadError {
     loop {
         let packets = incoming.packets(
             |packet, _, limits| LearnerPacket::from_packet(packet, limits),
@@ -53,6 +84,11 @@ async fn receive(engine: &Arc<Engine>, incoming: &mut Incoming, link: LearnerLin
             Ok(packets) => packets,
             Err(error) => return error.into(),
         };
+        for packet in &packets {
+            if let LearnerPacket::Info { server, .. } = packet {
+                socket.set_server(*server);
+            }
+        }
         let inputs = packets
             .into_iter()
             .map(|packet| Arrival::Peer(Input::FromLearner(link, packet)));

@@ -54,8 +54,8 @@ impl Outflows {
             let input = match sent {
                 Ok(()) => Input::SnapshotSent(link),
                 Err(failure) => {
-                    warn!("a learner does not get the tree: {failure}");
-                    socket.close();
+                    warn!("{} does not get the tree: {failure}", socket.peer());
+                    socket.cut();
                     Input::LearnerLost(link)
                 }
             };

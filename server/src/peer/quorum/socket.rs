@@ -4,20 +4,49 @@
 //! at once; the rest is sent by the connection's task.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use socket2::SockRef;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use zab::ServerId;
+
+/// What is queued when a connection is to close in order is sent within this time, or not at all.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The sending half of a connection to another server.
 pub(crate) struct PeerSocket {
     half: OwnedWriteHalf,
+    name: PeerName,
     outbox: Mutex<Outbox>,
     /// There is something to send, or to close, that could not be sent at once.
     wake: Notify,
-    closing: AtomicBool,
+    /// To be closed behind what is queued.
+    closing: CancellationToken,
+    /// To be closed at once.
+    cut: CancellationToken,
+}
+
+/// Who is at the other end.
+struct PeerName {
+    address: SocketAddr,
+    /// Known when it has said so.
+    server: OnceLock<ServerId>,
+}
+
+impl fmt::Display for PeerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(server) = self.server.get() {
+            write!(f, "server {server} at ")?;
+        }
+        write!(f, "{}", self.address)
+    }
 }
 
 #[derive(Default)]
@@ -41,13 +70,33 @@ pub(crate) enum Flush {
 }
 
 impl PeerSocket {
-    pub(crate) fn new(half: OwnedWriteHalf) -> Self {
+    pub(crate) fn new(half: OwnedWriteHalf, address: SocketAddr) -> Self {
         Self {
             half,
+            name: PeerName {
+                address,
+                server: OnceLock::new(),
+            },
             outbox: Mutex::default(),
             wake: Notify::new(),
-            closing: AtomicBool::new(false),
+            closing: CancellationToken::new(),
+            cut: CancellationToken::new(),
         }
+    }
+
+    /// The other end has said who it is.
+    pub(super) fn set_server(&self, server: ServerId) {
+        self.name.server.get_or_init(|| server);
+    }
+
+    /// The server at the other end, if it has said who it is.
+    pub(crate) fn server(&self) -> Option<ServerId> {
+        self.name.server.get().copied()
+    }
+
+    /// Who is at the other end, for the log.
+    pub(crate) fn peer(&self) -> &impl fmt::Display {
+        &self.name
     }
 
     /// Queues a packet. Consensus bounds what is on the way.
@@ -105,14 +154,41 @@ impl PeerSocket {
         self.half.writable().await
     }
 
-    /// Closes the connection once everything is sent.
+    /// Closes the connection once everything is sent, or cannot be sent in time.
     pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+        self.closing.cancel();
         self.wake();
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    /// Closes the connection now, whatever is queued.
+    pub(crate) fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// Until the connection is to be closed whatever is queued.
+    pub(super) async fn was_cut(&self) {
+        let overdue = async {
+            self.closing.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            () = self.cut.cancelled() => {}
+            () = overdue => {}
+        }
+    }
+
+    /// Says that nothing more comes from here. What the other side sent and nobody read would have
+    /// the system take back what is on its way to it, so the connection must not be closed before
+    /// the other side has closed it.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub(super) fn shut(&self) -> io::Result<()> {
+        SockRef::from(self.half.as_ref()).shutdown(Shutdown::Write)
     }
 
     /// Bytes that are queued and not sent.

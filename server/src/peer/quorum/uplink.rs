@@ -7,7 +7,7 @@ use jute::Zxid;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use zab::{Input, LeaderLink, LeaderPacket, ServerId};
 
 use super::reading::{Incoming, ReadError};
@@ -44,17 +44,15 @@ impl Uplinks {
     }
 
     async fn run(&self, link: LeaderLink, to: ServerId, addresses: &[(String, u16)]) {
-        let ended = match self.reach(to, addresses).await {
-            Ok(stream) => self.serve(link, stream).await,
-            Err(error) => {
-                debug!("leader {to} is not reached: {error}");
-                ReadError::Io(error)
-            }
-        };
-        match &ended {
-            ReadError::Packet(_) | ReadError::Tree(_) => warn!("leader {to} is left: {ended}"),
-            ReadError::Closed => info!("leader {to} has closed the connection"),
-            ReadError::Io(error) => info!("leader {to} is not reached: {error}"),
+        match self.reach(to, addresses).await {
+            Err(error) => info!("leader {to} is not reached: {error}"),
+            Ok(stream) => match self.serve(link, stream).await {
+                ended @ (ReadError::Packet(_) | ReadError::Tree(_)) => {
+                    warn!("leader {to} is left: {ended}");
+                }
+                ReadError::Closed => info!("leader {to} has closed the connection"),
+                ReadError::Io(error) => info!("the connection to leader {to} is lost: {error}"),
+            },
         }
         self.engine.push(Arrival::Peer(Input::LeaderLost(link)));
     }
@@ -70,8 +68,12 @@ impl Uplinks {
     }
 
     async fn serve(&self, link: LeaderLink, stream: TcpStream) -> ReadError {
+        let address = match stream.peer_addr() {
+            Ok(address) => address,
+            Err(error) => return ReadError::Io(error),
+        };
         let (reader, writer) = stream.into_split();
-        let socket = Arc::new(PeerSocket::new(writer));
+        let socket = Arc::new(PeerSocket::new(writer, address));
         self.engine
             .push(Arrival::Connected(link, Arc::clone(&socket)));
         let mut incoming = Incoming::new(reader, self.engine.limits());

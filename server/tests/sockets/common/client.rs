@@ -41,7 +41,10 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
+        Self::over(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a live socket");
         stream
             .set_read_timeout(Some(PATIENCE))
@@ -158,18 +161,23 @@ impl Client {
 
     /// `None` if the server closes, or says that the session has expired.
     pub(crate) fn open(address: SocketAddr, request: &ConnectRequest<'_>) -> Option<Self> {
-        let mut wire = Wire::open(address);
+        Self::try_open(Wire::open(address), request).flatten()
+    }
+
+    /// `None` if the server closes; nothing inside if it says that the session has expired.
+    pub(crate) fn try_open(mut wire: Wire, request: &ConnectRequest<'_>) -> Option<Option<Self>> {
         let answer = wire.handshake(request)?;
         let mut reader = Reader::new(&answer, Limits::default());
         let response = ConnectResponse::decode(&mut reader).expect("a ConnectResponse");
         let passwd = response.passwd.expect("a password");
-        (response.session_id != 0).then(|| Self {
+        let established = response.session_id != 0;
+        Some(established.then(|| Self {
             wire,
             session: response.session_id,
             passwd: passwd.try_into().expect("16 bytes"),
             events: VecDeque::new(),
             xid: 0,
-        })
+        }))
     }
 
     /// A request that goes on with this client's session.

@@ -1,9 +1,11 @@
 //! A real server process and a small blocking client for it.
 
 mod client;
+mod ensemble;
 mod process;
 
 pub(crate) use client::{Client, Event, Reply, Wire, connect_request, frame};
+pub(crate) use ensemble::{Ensemble, Learner};
 pub(crate) use process::{Server, configure, run_to_end};
 
 use jute::data::Acl;

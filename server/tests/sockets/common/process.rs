@@ -13,7 +13,7 @@ use test_support::ReservedPort;
 /// So long a start or a stop may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const BINARY: &str = env!("CARGO_BIN_EXE_zabkeeper");
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_zabkeeper");
 
 /// The real binary on a directory of its own; killed when dropped.
 pub(crate) struct Server {
@@ -191,7 +191,7 @@ pub(crate) fn run_to_end(arguments: &[&str], dir: &Path) -> Ended {
     }
 }
 
-fn wait(child: &mut Child) -> ExitStatus {
+pub(super) fn wait(child: &mut Child) -> ExitStatus {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("a child") {

@@ -125,8 +125,9 @@ impl Replay {
         let (op, body) = match &entry.txn {
             Txn::CreateSession(txn) => {
                 let timeout_ms = txn.timeout_ms;
+                let request = (session, header.cxid);
                 self.prep
-                    .create_session(&self.state, now_ms, session, timeout_ms, &mut out);
+                    .create_session(&self.state, now_ms, request, timeout_ms, &mut out);
                 return out;
             }
             Txn::CloseSession(_) => {

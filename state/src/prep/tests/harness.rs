@@ -238,11 +238,11 @@ impl Server {
         Ok(codes.collect())
     }
 
-    pub(super) fn create_session(&mut self, session: i64) {
-        let mut out = Vec::new();
+    pub(super) fn create_session(&mut self, session: i64, cxid: i32) {
+        let (mut out, request) = (Vec::new(), (session, cxid));
         let zxid = self
             .prep
-            .create_session(&self.state, self.now_ms, session, 4000, &mut out);
+            .create_session(&self.state, self.now_ms, request, 4000, &mut out);
         assert_eq!(zxid, self.prep.last_zxid());
         self.push(out);
     }

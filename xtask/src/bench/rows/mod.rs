@@ -53,8 +53,8 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// The names of all rows.
-pub(super) fn names() -> Vec<&'static str> {
-    KINDS
+pub(super) fn names(kinds: &[Kind]) -> Vec<&'static str> {
+    kinds
         .iter()
         .flat_map(|kind| kind.rows)
         .map(|row| row.name)
@@ -62,20 +62,28 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 /// What was measured so far.
-#[derive(Default)]
 pub(super) struct Samples {
+    names: Vec<&'static str>,
     rows: BTreeMap<(&'static str, Product), Vec<f64>>,
     /// What the machine allows, by title.
     pub(super) floors: BTreeMap<&'static str, Vec<f64>>,
 }
 
 impl Samples {
+    pub(super) fn new(kinds: &[Kind]) -> Self {
+        Self {
+            names: names(kinds),
+            rows: BTreeMap::new(),
+            floors: BTreeMap::new(),
+        }
+    }
+
     /// Adds one value of a row.
     ///
     /// # Panics
     /// If there is no such row.
     pub(super) fn add(&mut self, row: &'static str, product: Product, value: f64) {
-        assert!(names().contains(&row), "{row} is not a row");
+        assert!(self.names.contains(&row), "{row} is not a row");
         eprintln!("  {row}: {value:.2}");
         self.rows.entry((row, product)).or_default().push(value);
     }

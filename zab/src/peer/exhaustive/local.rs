@@ -13,7 +13,7 @@ use crate::election::{Notification, Vote};
 use crate::peer::{Peer, PeerRole};
 use crate::quorum::Config;
 use crate::{
-    Effect, Effects, Input, Options, Recovered, RoleStatus, ServerId, Standing, Ticket, Time,
+    Effect, Effects, Input, Io, Options, Recovered, RoleStatus, ServerId, Standing, Ticket, Time,
 };
 
 /// Later than every deadline of a role.
@@ -115,10 +115,7 @@ impl Locals {
     }
 
     pub(super) fn describe(&self, message: Message) -> String {
-        let Notification {
-            state, vote, round, ..
-        } = &self.messages[message as usize - 1];
-        format!("{state:?}, round {round}, votes for {vote}")
+        self.messages[message as usize - 1].to_string()
     }
 
     /// # Errors
@@ -393,8 +390,8 @@ impl Peer {
             let mut stored: Option<Ticket> = None;
             for effect in effects.drain() {
                 match effect {
-                    Effect::Store(ticket, _) => stored = Some(ticket),
-                    Effect::Notify { to, notification } => sent.push((to, notification)),
+                    Effect::Io(Io::Store(ticket, _)) => stored = Some(ticket),
+                    Effect::Io(Io::Notify { to, notification }) => sent.push((to, notification)),
                     _ => {}
                 }
             }

@@ -62,7 +62,7 @@ impl Move {
 pub(super) struct World {
     pasts: [Past; SERVERS],
     /// Messages on one link. A newer one takes the place of the last, as in
-    /// [`Effect::Notify`](crate::Effect::Notify).
+    /// [`Io::Notify`](crate::Io::Notify).
     link: usize,
     locals: Locals,
 }

@@ -1,66 +1,20 @@
 //! What peers ask for, done in memory.
 
 use jute::Zxid;
-use zab::{Effect, LeaderLink, LearnerPacket, LogRead, RoleStatus, ServerId, Store, Ticket};
+use zab::{
+    Effect, Io, LeaderLink, LearnerPacket, LogRead, Pretty, RoleStatus, ServerId, Store, Ticket,
+};
 
 use super::network::{Down, Up};
-use super::{Ensemble, Input, pretty, status_name};
+use super::{Ensemble, Input};
 
 impl Ensemble {
     pub(super) fn effect(&mut self, id: ServerId, effect: Effect) {
         match effect {
-            Effect::Store(ticket, store) => self.store(id, ticket, store),
-            Effect::Notify { to, notification } => {
-                self.net.notifications.insert((id, to), notification);
-            }
-            Effect::Connect { link, to, .. } => self.net.dial(id, link, to, false),
-            Effect::ConnectToObserverMaster { link, to, .. } => {
-                self.net.dial(id, link, to, true);
-            }
-            Effect::LeaveLeader(link, why) => {
-                self.note(format!("{id}: leaves its leader: {why}"));
-                self.server(id).staged = None;
-                self.net
-                    .dials
-                    .retain(|dial| dial.from != id || dial.link != link);
-                if let Some(connection) = self.net.of_learner(id, link) {
-                    connection.close_learner();
-                }
-            }
-            Effect::ToLeader(link, packet) => self.send_up(id, link, packet),
+            Effect::Io(io) => self.io(id, io),
             Effect::Pong(link, zxid) => {
                 let touched = Vec::new();
                 self.send_up(id, link, LearnerPacket::Ping { zxid, touched });
-            }
-            Effect::ReceiveSnapshot(..) => self.server(id).staged = None,
-            Effect::StageEntry(entry) => {
-                let staged = self
-                    .server(id)
-                    .staged
-                    .as_mut()
-                    .expect("a tree was received");
-                let last = staged.last().map(|entry| entry.zxid);
-                if last.is_none_or(|last| last < entry.zxid) {
-                    staged.push(entry);
-                }
-            }
-            Effect::DropLearner(link, why) => {
-                if why.to_string().ends_with("syncs at a time") {
-                    self.count("throttled");
-                }
-                if let Some(connection) = self.net.of_leader(link) {
-                    connection.close_leader();
-                    let learner = connection.learner;
-                    self.note(format!("{id}: drops {learner}: {why}"));
-                }
-            }
-            Effect::ToLearner(link, packet) => {
-                self.count(packet.name());
-                if let Some(connection) = self.net.of_leader(link)
-                    && connection.leader_open
-                {
-                    connection.down.push_back(Down::Packet(packet));
-                }
             }
             Effect::SendSnapshot(link) => {
                 let tree = self.server(id).tree.clone();
@@ -69,16 +23,6 @@ impl Ensemble {
                 {
                     connection.down.push_back(Down::Tree(tree));
                 }
-            }
-            Effect::ReadLog {
-                read,
-                after,
-                through,
-                opening,
-                ..
-            } => {
-                let found = self.read_log(id, after, through, opening);
-                self.server(id).inbox.push_back(Input::LogRead(read, found));
             }
             Effect::Deliver { through } => self.deliver(id, through),
             Effect::Reload(zxid) => {
@@ -113,7 +57,71 @@ impl Ensemble {
                 self.note(format!("{id}: session {session} is {word}"));
             }
             Effect::Touched(..) => {}
-            Effect::Alarm(zxid) => self.note(format!("{id}: alarm at {}", pretty(zxid))),
+            Effect::Alarm(zxid) => self.note(format!("{id}: alarm at {}", Pretty(zxid))),
+        }
+    }
+
+    fn io(&mut self, id: ServerId, io: Io) {
+        match io {
+            Io::Store(ticket, store) => self.store(id, ticket, store),
+            Io::Notify { to, notification } => {
+                self.net.notifications.insert((id, to), notification);
+            }
+            Io::Connect { link, to, .. } => self.net.dial(id, link, to, false),
+            Io::ConnectToObserverMaster { link, to, .. } => {
+                self.net.dial(id, link, to, true);
+            }
+            Io::LeaveLeader(link, why) => {
+                self.note(format!("{id}: leaves its leader: {why}"));
+                self.server(id).staged = None;
+                self.net
+                    .dials
+                    .retain(|dial| dial.from != id || dial.link != link);
+                if let Some(connection) = self.net.of_learner(id, link) {
+                    connection.close_learner();
+                }
+            }
+            Io::ToLeader(link, packet) => self.send_up(id, link, packet),
+            Io::ReceiveSnapshot(..) => self.server(id).staged = None,
+            Io::StageEntry(entry) => {
+                let staged = self
+                    .server(id)
+                    .staged
+                    .as_mut()
+                    .expect("a tree was received");
+                let last = staged.last().map(|entry| entry.zxid);
+                if last.is_none_or(|last| last < entry.zxid) {
+                    staged.push(entry);
+                }
+            }
+            Io::DropLearner(link, why) => {
+                if why.to_string().ends_with("syncs at a time") {
+                    self.count("throttled");
+                }
+                if let Some(connection) = self.net.of_leader(link) {
+                    connection.close_leader();
+                    let learner = connection.learner;
+                    self.note(format!("{id}: drops {learner}: {why}"));
+                }
+            }
+            Io::ToLearner(link, packet) => {
+                self.count(packet.name());
+                if let Some(connection) = self.net.of_leader(link)
+                    && connection.leader_open
+                {
+                    connection.down.push_back(Down::Packet(packet));
+                }
+            }
+            Io::ReadLog {
+                read,
+                after,
+                through,
+                opening,
+                ..
+            } => {
+                let found = self.read_log(id, after, through, opening);
+                self.server(id).inbox.push_back(Input::LogRead(read, found));
+            }
         }
     }
 
@@ -168,13 +176,13 @@ impl Ensemble {
             end == through || through.counter() == 0,
             "{id}: {end} is not {through}"
         );
-        self.note(format!("{id}: delivers through {}", pretty(through)));
+        self.note(format!("{id}: delivers through {}", Pretty(through)));
         self.checker.on_delivered(id, &tree);
         self.check_durable();
     }
 
     fn status(&mut self, id: ServerId, status: RoleStatus) {
-        self.note(format!("{id}: {}", status_name(status)));
+        self.note(format!("{id}: {}", status));
         if let RoleStatus::Leading { epoch } = status {
             let history = self.server(id).disk.visible.history.clone();
             self.checker.on_established(id, epoch, &history);

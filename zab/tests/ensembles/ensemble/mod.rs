@@ -3,7 +3,6 @@
 mod checker;
 mod disk;
 mod effects;
-mod names;
 mod network;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,13 +13,12 @@ use jute::quorum::QuorumConfig;
 use jute::quorum::config::{Member, Role};
 use zab::quorum::Config;
 use zab::{
-    Effect, Effects, Entry, Input, Options, Peer, RoleStatus, ServerId, Standing, Store, SyncId,
-    Time,
+    Effect, Effects, Entry, Input, Options, Peer, Pretty, RoleStatus, ServerId, Standing, Store,
+    SyncId, Time,
 };
 
 use checker::Checker;
 use disk::Disk;
-use names::{pretty, status_name};
 pub(crate) use network::Down;
 pub(crate) use network::Up;
 use network::{Dial, Network};
@@ -231,10 +229,10 @@ impl Ensemble {
         };
         self.static_config &= members.is_none();
         if let Some(members) = members {
-            let zxid = pretty(zxid);
+            let zxid = Pretty(zxid);
             self.note(format!(
                 "{id}: reconfigures by {zxid} to {}",
-                names::members(members)
+                names(members)
             ));
         }
         self.checker.on_propose(id, &entry);
@@ -251,12 +249,12 @@ impl Ensemble {
             };
             format!(
                 "{id}: {}; acceptedEpoch {}, currentEpoch {}, on disk {}, committed {}, delivered {}",
-                status_name(peer.status()),
+                peer.status(),
                 image.accepted,
                 image.current,
-                pretty(image.last()),
-                pretty(peer.last_committed()),
-                pretty(server.tree.last().map_or(Zxid::ZERO, |entry| entry.zxid)),
+                Pretty(image.last()),
+                Pretty(peer.last_committed()),
+                Pretty(server.tree.last().map_or(Zxid::ZERO, |entry| entry.zxid)),
             )
         };
         self.servers.values().map(describe).collect()
@@ -445,10 +443,7 @@ impl Ensemble {
         if !self.is_up(to) {
             return self.input(from, Input::Unreachable { peer: to });
         }
-        self.note(format!(
-            "{from} -> {to} {}",
-            names::notification(&notification)
-        ));
+        self.note(format!("{from} -> {to} {}", notification));
         self.input(to, Input::Notification { from, notification });
     }
 
@@ -463,10 +458,7 @@ impl Ensemble {
         }
         match connection.up.pop_front() {
             Some(Up::Packet(packet)) => {
-                self.note(format!(
-                    "{learner} -> {leader} {}",
-                    names::learner_packet(&packet)
-                ));
+                self.note(format!("{learner} -> {leader} {}", packet));
                 self.input(leader, Input::FromLearner(link, packet));
             }
             Some(Up::End) => {
@@ -488,10 +480,7 @@ impl Ensemble {
         }
         match connection.down.pop_front() {
             Some(Down::Packet(packet)) => {
-                self.note(format!(
-                    "{leader} -> {learner} {}",
-                    names::leader_packet(&packet)
-                ));
+                self.note(format!("{leader} -> {learner} {}", packet));
                 let cost = packet.cost();
                 self.server(leader)
                     .inbox
@@ -522,8 +511,8 @@ impl Ensemble {
         let Some(completed) = self.server(id).disk.complete() else {
             return;
         };
-        if let Some(name) = names::store(&completed.store) {
-            self.note(format!("{id}: stored {name}"));
+        if !matches!(completed.store, Store::LastSeenConfig(_) | Store::Barrier) {
+            self.note(format!("{id}: stored {}", completed.store));
         }
         if matches!(
             completed.store,
@@ -588,4 +577,13 @@ pub(crate) fn config(version: i64, members: &[(i64, Role)]) -> Config {
         hierarchy: None,
     };
     Config::try_from(config).expect("a configuration")
+}
+
+/// Observers with an o behind.
+fn names(members: &[(i64, Role)]) -> String {
+    let mark = |role: Role| if role == Role::Observer { "o" } else { "" };
+    let names = members
+        .iter()
+        .map(|(id, role)| format!("{id}{}", mark(*role)));
+    names.collect::<Vec<_>>().join(" ")
 }

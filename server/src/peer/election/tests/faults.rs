@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::logged::Logged;
 use super::node::{Node, Seat, members, options, seats};
 use super::raw::{RawLink, frame, initial};
-use crate::peer::election::ElectionOptions;
+use crate::peer::election::{ElectionEvent, ElectionOptions};
 
 /// A server with one good peer, which is larger.
 struct Bench {
@@ -111,6 +111,37 @@ async fn what_is_no_notification_is_ignored() {
     assert_eq!(told.len(), 3, "{told:?}");
     bench.unharmed().await;
     bench.node.end().await;
+}
+
+/// Votes count by who the members are, so whoever counts otherwise is named. It is heard all the
+/// same: while servers are given a new configuration one by one they differ.
+#[tokio::test]
+async fn a_member_with_another_configuration_is_told_and_heard() {
+    for (version, role, told) in [
+        (0, "participant", 0),
+        (0, "observer", 1),
+        // Another version may well be another configuration.
+        (7, "observer", 0),
+    ] {
+        let mut bench = Bench::new(options()).await;
+        let mut other = RawLink::dial_as(&Seat::new(4), &bench.me).await;
+        let text =
+            format!("server.2=h:1:2\nserver.3=h:3:4\nserver.4=h:5:6:{role}\nversion={version}");
+        let mut notification = super::node::message(77);
+        notification.config = Some(zab::parse_config(text.as_bytes()).expect("parses"));
+        other.write(&frame(&notification.to_bytes())).await;
+        let heard = bench.node.event().await;
+        assert!(
+            matches!(heard, ElectionEvent::Notification { .. }),
+            "{heard:?}"
+        );
+        let lines = bench
+            .logged
+            .complaints("server 4 has another configuration");
+        assert_eq!(lines.len(), told, "{lines:?}");
+        bench.unharmed().await;
+        bench.node.end().await;
+    }
 }
 
 #[tokio::test]

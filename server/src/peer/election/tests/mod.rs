@@ -1,4 +1,5 @@
 mod bytes;
+mod dialled;
 mod faults;
 mod limits;
 mod logged;

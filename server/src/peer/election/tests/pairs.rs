@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use jute::quorum::Endpoint;
 use tokio::sync::Semaphore;
 
+use super::dialled::{Dialled, Heard};
 use super::logged::Logged;
 use super::node::{Node, Seat, config, members, options, seats, within};
 use super::raw::{RawLink, RawServer};
@@ -60,12 +61,9 @@ async fn three_servers_hear_each_other() {
 
 #[tokio::test]
 async fn the_larger_server_dials_and_keeps() {
-    let [small, large] = seats([1, 3]);
-    let peer = RawServer::listen(&small);
-    let mut node = Node::start(&large, members([&small, &large]), options()).await;
-    node.notify(1, 10);
-    let mut link = peer.accept(&large).await;
-    assert_eq!(link.received().await, 10);
+    let Dialled {
+        mut node, mut link, ..
+    } = Dialled::new().await;
     link.send(5).await;
     assert_eq!(node.received().await, (1, 5));
     node.notify(1, 11);
@@ -118,12 +116,9 @@ async fn a_smaller_server_of_which_only_the_id_is_known_is_called_back_as_config
 
 #[tokio::test]
 async fn a_newer_connection_of_a_larger_server_replaces_the_older() {
-    let [small, large] = seats([1, 3]);
-    let mut node = Node::start(&small, members([&small, &large]), options()).await;
-    let mut first = RawLink::dial_as(&large, &small).await;
-    first.send(5).await;
-    assert_eq!(node.received().await, (3, 5));
-    let mut second = RawLink::dial_as(&large, &small).await;
+    let heard = Heard::new().await;
+    let (mut node, first) = (heard.node, heard.link);
+    let mut second = RawLink::dial_as(&heard.large, &heard.small).await;
     first.closed().await;
     second.send(6).await;
     assert_eq!(node.received().await, (3, 6));
@@ -162,12 +157,10 @@ async fn a_message_waits_for_the_connection_that_replaces_another() {
 #[tokio::test]
 async fn two_servers_with_one_id_are_told() {
     let logged = Logged::start();
-    let [small, large, other] = seats([1, 3, 3]);
-    let mut node = Node::start(&small, members([&small, &large]), options()).await;
-    let mut first = RawLink::dial_as(&large, &small).await;
-    first.send(5).await;
-    assert_eq!(node.received().await, (3, 5));
-    let mut second = RawLink::dial_as(&other, &small).await;
+    let heard = Heard::new().await;
+    let (mut node, first) = (heard.node, heard.link);
+    let other = Seat::new(3);
+    let mut second = RawLink::dial_as(&other, &heard.small).await;
     first.closed().await;
     second.send(6).await;
     assert_eq!(node.received().await, (3, 6));
@@ -216,12 +209,13 @@ async fn the_newest_message_replaces_those_that_were_not_sent() {
 #[tokio::test]
 async fn a_lost_connection_is_dialled_some_times_and_the_last_message_repeated() {
     let logged = Logged::start();
-    let [small, large] = seats([1, 3]);
-    let peer = RawServer::listen(&small);
-    let node = Node::start(&large, members([&small, &large]), options()).await;
-    node.notify(1, 10);
-    let mut link = peer.accept(&large).await;
-    assert_eq!(link.received().await, 10);
+    let Dialled {
+        large,
+        peer,
+        node,
+        link,
+        _small,
+    } = Dialled::new().await;
     drop(link);
     for _ in 0..REDIALS_MAX {
         let mut link = peer.accept(&large).await;

@@ -7,7 +7,8 @@ use test_support::ReservedPort;
 use tokio_util::sync::CancellationToken;
 
 use super::logged::Logged;
-use super::node::{Seat, message, options, within};
+use super::node::{Node, Seat, members, message, options, seats, within};
+use super::raw::{RawLink, RawServer};
 use crate::peer::election::{ElectionEvent, ElectionLinks, ElectionOptions, ListenError, Members};
 
 fn endpoint(host: &str, port: u16) -> Endpoint {
@@ -170,4 +171,36 @@ async fn addresses_of_the_sixth_kind() {
         within(large.stopped()).await;
         within(links.stopped()).await;
     }
+}
+
+/// As after a reconfiguration: who dials the new place is heard, the old one is closed, what is
+/// connected stays, and peers are told the new place.
+#[tokio::test]
+async fn it_moves_and_stays_connected() {
+    let [small, old, new] = seats([1, 3, 3]);
+    let peer = RawServer::listen(&small);
+    let mut node = Node::start(&old, members([&small, &old]), options()).await;
+    node.notify(1, 10);
+    let mut link = peer.accept(&old).await;
+    assert_eq!(link.received().await, 10);
+    within(node.links.move_to(&[new.endpoint()]))
+        .await
+        .expect("the port is free");
+    assert!(TcpStream::connect(old.port.address()).is_err());
+    link.send(5).await;
+    assert_eq!(node.received().await, (1, 5));
+    // It calls back from its new place.
+    RawLink::dial_as(&small, &new).await.closed().await;
+    assert_eq!(peer.accept(&new).await.received().await, 10);
+    // Back, where the port is taken at first.
+    let taken = TcpListener::bind(old.port.address()).expect("it is free");
+    let moved = within(node.links.move_to(&[old.endpoint()])).await;
+    assert!(matches!(moved, Err(ListenError::Bind { .. })), "{moved:?}");
+    assert!(TcpStream::connect(new.port.address()).is_ok(), "it stays");
+    drop(taken);
+    within(node.links.move_to(&[old.endpoint()]))
+        .await
+        .expect("the port is free");
+    assert!(TcpStream::connect(new.port.address()).is_err());
+    node.end().await;
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jute::quorum::{QuorumConfig, ServerId};
 
+use super::dialled::{Dialled, Heard};
 use super::logged::Logged;
 use super::node::{Node, Seat, members, options, seats};
-use super::raw::{RawLink, RawServer};
+use super::raw::RawLink;
 use crate::peer::dead_ends::{FullPort, unknown_host};
 use crate::peer::election::{ElectionEvent, ElectionOptions, Members};
 
@@ -35,22 +36,20 @@ async fn a_refused_dial_is_told_each_time() {
 #[tokio::test]
 async fn a_process_that_died_is_told_without_a_new_message() {
     // We dialled it.
-    let [small, large] = seats([1, 3]);
-    let peer = RawServer::listen(&small);
-    let mut node = Node::start(&large, members([&small, &large]), options()).await;
-    node.notify(1, 10);
-    let mut link = peer.accept(&large).await;
-    assert_eq!(link.received().await, 10);
+    let Dialled {
+        peer,
+        mut node,
+        link,
+        ..
+    } = Dialled::new().await;
     drop(peer);
     link.reset();
     assert_eq!(unreachable(&mut node).await, ServerId(1));
     node.end().await;
     // It dialled us.
-    let [small, large] = seats([1, 3]);
-    let mut node = Node::start(&small, members([&small, &large]), options()).await;
-    let mut link = RawLink::dial_as(&large, &small).await;
-    link.send(5).await;
-    assert_eq!(node.received().await, (3, 5));
+    let Heard {
+        mut node, mut link, ..
+    } = Heard::new().await;
     node.notify(3, 10);
     assert_eq!(link.received().await, 10);
     drop(link);
@@ -60,12 +59,13 @@ async fn a_process_that_died_is_told_without_a_new_message() {
 
 #[tokio::test]
 async fn a_connection_that_is_lost_does_not_tell_if_the_process_answers() {
-    let [small, large] = seats([1, 3]);
-    let peer = RawServer::listen(&small);
-    let mut node = Node::start(&large, members([&small, &large]), options()).await;
-    node.notify(1, 10);
-    let mut link = peer.accept(&large).await;
-    assert_eq!(link.received().await, 10);
+    let Dialled {
+        large,
+        peer,
+        mut node,
+        link,
+        _small,
+    } = Dialled::new().await;
     link.reset();
     let mut link = peer.accept(&large).await;
     assert_eq!(link.received().await, 10);

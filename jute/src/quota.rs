@@ -1,6 +1,25 @@
+//! The text of quotas: what stands in the nodes that hold the limits and the usage of a prefix.
+
 use std::fmt;
 
 use thiserror::Error;
+
+use crate::path;
+
+/// Name of the node that holds limits.
+pub const LIMITS_NAME: &str = "zookeeper_limits";
+/// Name of the node that holds the usage.
+pub const STATS_NAME: &str = "zookeeper_stats";
+
+/// Path of the node that holds the limits of `prefix`.
+pub fn limits_path(prefix: &str) -> String {
+    format!("{}{prefix}/{LIMITS_NAME}", path::QUOTA)
+}
+
+/// Path of the node that holds the usage of `prefix`.
+pub fn stats_path(prefix: &str) -> String {
+    format!("{}{prefix}/{STATS_NAME}", path::QUOTA)
+}
 
 /// The contents of a limits or stats node. -1 is unlimited or not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +71,12 @@ impl QuotaText {
     }
 
     /// The limit on the number of nodes, and whether it is hard; a hard one counts alone.
-    pub(super) fn count_limit(&self) -> Option<Limit> {
+    pub fn count_limit(&self) -> Option<Limit> {
         Limit::of(self.count, self.count_hard_limit)
     }
 
     /// The limit on the bytes, and whether it is hard; a hard one counts alone.
-    pub(super) fn byte_limit(&self) -> Option<Limit> {
+    pub fn byte_limit(&self) -> Option<Limit> {
         Limit::of(self.bytes, self.byte_hard_limit)
     }
 }
@@ -109,10 +128,13 @@ pub fn render_stats(count: i64, bytes: i64) -> String {
     format!("count={count},bytes={bytes}")
 }
 
+/// A limit that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
-    pub(super) value: i64,
-    pub(super) is_hard: bool,
+pub struct Limit {
+    /// How much there may be.
+    pub value: i64,
+    /// Is what exceeds it refused?
+    pub is_hard: bool,
 }
 
 impl Limit {
@@ -127,5 +149,69 @@ impl Limit {
                 is_hard: false,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(count: i64, bytes: i64, count_hard: Option<i64>, byte_hard: Option<i64>) -> QuotaText {
+        QuotaText {
+            count,
+            bytes,
+            count_hard_limit: count_hard,
+            byte_hard_limit: byte_hard,
+        }
+    }
+
+    #[test]
+    fn texts_are_read_as_java_reads_them() {
+        let table = [
+            ("", Some(text(-1, -1, None, None))),
+            ("count=5,bytes=7", Some(text(5, 7, None, None))),
+            ("bytes=7", Some(text(-1, 7, None, None))),
+            (
+                "count=-1,bytes=-1=;byteHardLimit=20;countHardLimit=3",
+                Some(text(-1, -1, Some(3), Some(20))),
+            ),
+            ("count=5;,;bytes=7,", Some(text(5, 7, None, None))),
+            ("count==,bytes=1", None),
+            ("count==x,bytes=1", Some(text(-1, 1, None, None))),
+            ("count=5,other=9", Some(text(5, -1, None, None))),
+            ("count=5,other=x", None),
+            ("count", None),
+            ("count=", None),
+            ("count=abc", None),
+            (",count=5", None),
+            ("=5", Some(text(-1, -1, None, None))),
+            (",;", Some(text(-1, -1, None, None))),
+            ("=", None),
+        ];
+        for (given, expected) in table {
+            let parsed = QuotaText::parse(Some(given.as_bytes()));
+            assert_eq!(parsed.ok(), expected, "{given:?}");
+        }
+        assert_eq!(QuotaText::parse(None), Ok(text(-1, -1, None, None)));
+    }
+
+    #[test]
+    fn texts_are_written_as_java_writes_them() {
+        let table = [
+            (text(5, 7, None, None), "count=5,bytes=7"),
+            (
+                text(-1, -1, Some(3), Some(20)),
+                "count=-1,bytes=-1=;byteHardLimit=20;countHardLimit=3",
+            ),
+            (
+                text(-1, -1, Some(3), None),
+                "count=-1,bytes=-1=;countHardLimit=3",
+            ),
+        ];
+        for (quota, expected) in table {
+            assert_eq!(quota.to_string(), expected);
+            assert_eq!(QuotaText::parse(Some(expected.as_bytes())), Ok(quota));
+        }
+        assert_eq!(render_stats(1, 5), "count=1,bytes=5");
     }
 }

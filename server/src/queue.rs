@@ -1,0 +1,200 @@
+//! What waits for a thread that decides, and who does that thread's work.
+
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+/// From so much waiting work on, those who bring more by [`Queue::push`] wait. Connections stop
+/// reading long before, each by its own limits; this holds whatever their number is.
+const WAITING_MAX: usize = 1 << 16;
+
+/// Work in the order in which it came, for one thread, the owner. Another thread may do the work
+/// in the owner's place, as a helper: on a quiet server to wake the owner costs more than the work.
+///
+/// Who takes work never waits for room here, so who waits for room always gets it.
+#[derive(Debug)]
+pub(crate) struct Queue<W> {
+    inner: Mutex<Inner<W>>,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner<W> {
+    work: Vec<W>,
+    stopping: bool,
+    /// A helper is at it.
+    helped: bool,
+    /// Does the owner wait?
+    waiting: bool,
+    /// The owner is to look at once, whatever it waits for.
+    interrupted: bool,
+    /// So many wait for room.
+    crowding: usize,
+}
+
+impl<W> Default for Queue<W> {
+    fn default() -> Self {
+        let inner = Inner {
+            work: Vec::new(),
+            stopping: false,
+            helped: false,
+            waiting: false,
+            interrupted: false,
+            crowding: 0,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+        }
+    }
+}
+
+impl<W> Queue<W> {
+    /// Adds work, once there is room. True if the caller is to do it itself, and to leave by
+    /// [`Queue::leave`]: nothing else waits, the caller is `willing`, and nobody else is at it.
+    /// Otherwise someone is, or is woken.
+    ///
+    /// After [`Queue::stop`] the work is dropped.
+    pub(crate) fn push(&self, work: impl IntoIterator<Item = W>, willing: bool) -> bool {
+        let mut inner = self.inner.lock();
+        while inner.work.len() >= WAITING_MAX && !inner.stopping {
+            inner.crowding += 1;
+            self.emptied.wait(&mut inner);
+            inner.crowding -= 1;
+        }
+        if inner.stopping {
+            return false;
+        }
+        let was_empty = inner.work.is_empty();
+        inner.work.extend(work);
+        if willing && was_empty && !inner.helped && !inner.work.is_empty() {
+            inner.helped = true;
+            return true;
+        }
+        self.wake(inner);
+        false
+    }
+
+    /// Adds work without waiting, even after [`Queue::stop`]: for those who were asked for it, and
+    /// so bring no more than that.
+    pub(crate) fn post(&self, work: impl IntoIterator<Item = W>) {
+        let mut inner = self.inner.lock();
+        inner.work.extend(work);
+        self.wake(inner);
+    }
+
+    /// A helper stops if nothing is queued; false if something is.
+    pub(crate) fn leave_if_empty(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let empty = inner.work.is_empty();
+        inner.helped &= !empty;
+        empty
+    }
+
+    /// A helper stops and leaves what is queued to the owner.
+    pub(crate) fn leave(&self) {
+        let mut inner = self.inner.lock();
+        inner.helped = false;
+        self.wake(inner);
+    }
+
+    /// Wakes the owner if it waits, something is queued and no helper is at it.
+    fn wake(&self, mut inner: MutexGuard<'_, Inner<W>>) {
+        if inner.waiting && !inner.helped && !inner.work.is_empty() {
+            inner.waiting = false;
+            drop(inner);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Takes no more pushes, and wakes the owner.
+    pub(crate) fn stop(&self) {
+        self.inner.lock().stopping = true;
+        self.emptied.notify_all();
+        self.interrupt();
+    }
+
+    /// Whether it was stopped. What was pushed before is there.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.lock().stopping
+    }
+
+    /// Wakes the owner, or keeps it from the next wait.
+    pub(crate) fn interrupt(&self) {
+        let mut inner = self.inner.lock();
+        inner.interrupted = true;
+        inner.waiting = false;
+        drop(inner);
+        self.filled.notify_one();
+    }
+
+    /// The owner waits for at most `timeout` until something is queued or it is interrupted.
+    pub(crate) fn wait(&self, timeout: Duration) {
+        let mut inner = self.inner.lock();
+        if inner.work.is_empty() && !inner.interrupted && !timeout.is_zero() {
+            inner.waiting = true;
+            self.filled.wait_for(&mut inner, timeout);
+            inner.waiting = false;
+        }
+        inner.interrupted = false;
+    }
+
+    /// Takes everything that is queued.
+    pub(crate) fn take(&self) -> Vec<W> {
+        let mut inner = self.inner.lock();
+        if inner.crowding > 0 {
+            self.emptied.notify_all();
+        }
+        std::mem::take(&mut inner.work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_helper_at_a_time() {
+        let queue = Queue::default();
+        assert!(!queue.push([1], false), "not willing");
+        assert!(!queue.push([2], true), "not alone");
+        assert_eq!(queue.take(), [1, 2]);
+        assert!(!queue.push([], true), "nothing to do");
+        assert!(queue.push([3], true));
+        assert_eq!(queue.take(), [3]);
+        assert!(!queue.push([4], true), "there is a helper");
+        assert!(!queue.leave_if_empty());
+        assert_eq!(queue.take(), [4]);
+        assert!(queue.leave_if_empty());
+        assert!(queue.push([5], true), "the helper has left");
+        queue.leave();
+        assert_eq!(queue.take(), [5]);
+    }
+
+    #[test]
+    fn stopped_it_takes_posts_alone() {
+        let queue = Queue::default();
+        queue.stop();
+        assert!(queue.is_stopping());
+        assert!(!queue.push([1], true));
+        queue.post([2]);
+        assert_eq!(queue.take(), [2]);
+    }
+
+    #[test]
+    fn who_pushes_waits_for_room() {
+        let queue = Queue::default();
+        queue.post(0..WAITING_MAX);
+        std::thread::scope(|scope| {
+            let pushed = scope.spawn(|| queue.push([WAITING_MAX], false));
+            let mut taken = Vec::new();
+            while taken.len() <= WAITING_MAX {
+                taken.extend(queue.take());
+            }
+            assert!(taken.into_iter().eq(0..=WAITING_MAX));
+            assert!(!pushed.join().expect("no panic"));
+        });
+    }
+}
