@@ -1,0 +1,74 @@
+//! Deletes in the background what dropped futures and guards leave.
+
+use std::sync::Mutex;
+
+use client::Client;
+use tokio::sync::mpsc;
+
+use super::claim::{CleanUpOf, clean_up};
+use crate::Error;
+
+/// Contenders and holders of one recipe object at the same time. More wait for their turn before
+/// they make a node.
+const PLACES: usize = 4096;
+
+/// The way to the task that cleans up, one for each recipe object. It starts with the first
+/// contender, in its runtime, and ends when the last contender is gone and cleaned up after.
+///
+/// If the runtime ends first, nodes are left until their session ends.
+#[derive(Debug, Default)]
+pub(crate) struct Cleaner {
+    jobs: Mutex<Option<mpsc::Sender<CleanUp>>>,
+}
+
+/// What is to be deleted, and with which session.
+#[derive(Debug)]
+pub(super) struct CleanUp {
+    pub(super) client: Client,
+    pub(super) parent: String,
+    pub(super) prefix: String,
+    /// `None` if no answer told its name.
+    pub(super) path: Option<String>,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+pub(super) struct Place(mpsc::OwnedPermit<CleanUp>);
+
+impl Place {
+    /// Neither waits nor fails.
+    pub(super) fn hand_over(self, job: CleanUp) {
+        self.0.send(job);
+    }
+}
+
+impl Cleaner {
+    /// A place for one clean-up.
+    pub(super) async fn reserve(&self) -> Result<Place, Error> {
+        let permit = self.jobs().reserve_owned().await;
+        permit.map(Place).map_err(|_| Error::RuntimeEnded)
+    }
+
+    fn jobs(&self) -> mpsc::Sender<CleanUp> {
+        // A panic cannot leave it half changed.
+        let mut jobs = self.jobs.lock().unwrap_or_else(|lock| lock.into_inner());
+        if let Some(jobs) = jobs.as_ref().filter(|jobs| !jobs.is_closed()) {
+            return jobs.clone();
+        }
+        let (sender, receiver) = mpsc::channel(PLACES);
+        tokio::spawn(run(receiver));
+        jobs.insert(sender).clone()
+    }
+}
+
+async fn run(mut jobs: mpsc::Receiver<CleanUp>) {
+    while let Some(job) = jobs.recv().await {
+        let what = match &job.path {
+            Some(path) => CleanUpOf::Node(path),
+            None => CleanUpOf::Prefix(&job.parent, &job.prefix),
+        };
+        // What fails other than for want of a connection fails for good (the identities are not
+        // allowed to delete, say): the node is left to the end of the session.
+        let _ = clean_up(&job.client, what).await;
+    }
+}

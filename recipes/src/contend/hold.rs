@@ -1,0 +1,202 @@
+//! What a holder has.
+
+use std::fmt;
+
+use client::{Client, ErrorCode, Expected, Multi, Payload, Stat, WriteResult};
+
+use super::Claim;
+use crate::Error;
+use crate::retry;
+
+/// What a node's data is set to by who asks its owner to let go. Curator's.
+pub(crate) const REVOKE_MESSAGE: &[u8] = b"__REVOKE__";
+
+/// Grows from each exclusive holder to the next: the zxid of the transaction that made the
+/// holder's node. A service that remembers the largest token it has seen, and refuses smaller
+/// ones, is safe from holders who do not know yet that they have lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub i64);
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:x}", self.0)
+    }
+}
+
+/// Why something is no longer held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The session is over, or the client is closed.
+    SessionEnded,
+    /// Somebody deleted the node.
+    Deleted,
+    /// There is no connection, and the session may be over before there is one again.
+    Disconnected,
+}
+
+/// What is held: a node in the tree, as long as this lives. Every guard dereferences to one.
+///
+/// Dropping it deletes the node in the background: at once if there is a connection, else when
+/// there is one again, and with the end of the session at the latest.
+#[derive(Debug)]
+pub struct Hold {
+    claim: Claim,
+    token: Token,
+}
+
+impl Hold {
+    pub(crate) fn new(claim: Claim) -> Self {
+        let token = Token(claim.czxid());
+        Self { claim, token }
+    }
+
+    pub(crate) fn with_token(claim: Claim, token: Token) -> Self {
+        Self { claim, token }
+    }
+
+    /// The fencing token.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// The path of the node.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.claim.path()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.claim.name()
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        self.claim.client()
+    }
+
+    /// A multi that happens only if this is still held: it begins with a check of the node, which
+    /// is also the first of its results. If it is held no longer the whole fails with
+    /// `MultiFailed { index: 0, code: NoNode }`.
+    pub fn multi(&self) -> Multi {
+        self.client().multi().check(self.path(), Expected::Any)
+    }
+
+    /// Sets a node's data, if this is still held.
+    ///
+    /// # Errors
+    /// As of [`Hold::multi`].
+    pub async fn set_data(
+        &self,
+        path: &str,
+        data: impl Into<Payload>,
+        expected: impl Into<Expected>,
+    ) -> Result<Stat, Error> {
+        let results = self.multi().set_data(path, data, expected).commit().await?;
+        match results.into_iter().nth(1) {
+            Some(WriteResult::Set(stat)) => Ok(stat),
+            _ => Err(client::Error::UnexpectedAnswer.into()),
+        }
+    }
+
+    /// Asks the server whether this is still held.
+    ///
+    /// # Errors
+    /// What the client reports.
+    pub async fn is_held(&self) -> Result<bool, Error> {
+        match retry::answered(self.client(), || self.client().exists(self.path())).await {
+            Ok(stat) => Ok(stat.is_some()),
+            Err(error) if error.is_session_end() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until this is no longer held, and says why. Poll it all the time something depends
+    /// on holding, with `tokio::select!` say: what happened before the first poll is seen, but
+    /// how long a connection had been missing by then is not.
+    ///
+    /// A missing connection is a loss after a third of the session's timeout. The client notices
+    /// silence of its server after two thirds at the latest, so this is told before the session
+    /// can have expired, and so before anybody else can hold what this held, as far as this
+    /// machine's clock runs as fast as the server's. If that is not enough, [`Hold::multi`] is.
+    ///
+    /// Cancellation: nothing is left but a watch, which is removed.
+    pub async fn lost(&self) -> Loss {
+        tokio::select! {
+            loss = self.session_lost() => loss,
+            () = self.deleted() => Loss::Deleted,
+        }
+    }
+
+    async fn session_lost(&self) -> Loss {
+        let mut states = self.client().states();
+        loop {
+            let state = states.now();
+            if state.status.has_ended() {
+                return Loss::SessionEnded;
+            }
+            if state.status.is_connected() {
+                if states.changed().await.is_none() {
+                    return Loss::SessionEnded;
+                }
+                continue;
+            }
+            let patience = state.session_timeout / 3;
+            let back = states.wait_for(|now| now.status.is_connected() || now.status.has_ended());
+            match tokio::time::timeout(patience, back).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Loss::SessionEnded,
+                Err(_) => return Loss::Disconnected,
+            }
+        }
+    }
+
+    /// The session's end is for others to tell.
+    async fn deleted(&self) {
+        loop {
+            match self.client().exists_and_watch(self.path()).await {
+                Ok((None, _)) => return,
+                Ok((Some(_), watcher)) => {
+                    if watcher.await.is_err() {
+                        retry::pause(self.client()).await;
+                    }
+                }
+                Err(_) => retry::pause(self.client()).await,
+            }
+            if self.client().state().status.has_ended() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Waits until somebody asks for this to be given up ([`crate::revoke`], or Curator's
+    /// `Revoker`). Whether to do so is the holder's choice.
+    ///
+    /// # Errors
+    /// [`Error::Deleted`] when it is no longer held, else what the client reports.
+    pub async fn revocation(&self) -> Result<(), Error> {
+        loop {
+            match self.client().get_data_and_watch(self.path()).await {
+                Ok((node, _)) if node.data.as_deref() == Some(REVOKE_MESSAGE) => return Ok(()),
+                Ok((_, watcher)) => {
+                    if watcher.await.is_err() {
+                        retry::pause(self.client()).await;
+                    }
+                }
+                Err(error) if error.code() == Some(ErrorCode::NoNode) => {
+                    return Err(Error::Deleted(self.path().to_owned()));
+                }
+                Err(error) if retry::is_passing(&error) => retry::pause(self.client()).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Gives it up and waits until the next one can have it.
+    ///
+    /// # Errors
+    /// When the server does not delete the node. An end of the session is none: the node is gone
+    /// with it.
+    pub async fn release(self) -> Result<(), Error> {
+        self.claim.withdraw().await
+    }
+}

@@ -1,0 +1,30 @@
+use thiserror::Error as ThisError;
+
+/// Why a recipe did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the client reports. After an end of the session nothing is held any more.
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    /// Somebody else has deleted the node that stood for this contender.
+    #[error("the node of this contender was deleted: {0}")]
+    Deleted(String),
+    /// The parent was deleted again and again while a node was to be made in it.
+    #[error("cannot keep the parent node {0}: it is deleted again and again")]
+    ParentDeleted(String),
+    /// The runtime in which the recipe was used first is gone, and its clean-up with it.
+    #[error("the runtime of this recipe has ended")]
+    RuntimeEnded,
+    /// The operating system has no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(String),
+}
+
+impl Error {
+    /// Whether the session is over: a new one is needed to go on.
+    #[must_use]
+    pub fn is_session_end(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_session_end())
+    }
+}

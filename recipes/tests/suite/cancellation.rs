@@ -1,0 +1,142 @@
+//! Futures that are dropped wherever they wait.
+
+use client::Client;
+use recipes::{LeaderLatch, LeaderSelector, MultiMutex, Mutex, ReentrantMutex, RwLock, Semaphore};
+
+use crate::common::{World, dropped_at, soon, until_count};
+
+/// A recipe's future may not wait more often than this.
+const AWAITS_MAX: usize = 200;
+
+/// Drops what `make` makes at its first await, its second, and so on, until one comes to its
+/// end. Afterwards, each time, so many nodes are left in the directories.
+async fn drop_everywhere<T>(
+    client: &Client,
+    left: &[(&str, usize)],
+    mut make: impl AsyncFnMut() -> T,
+) {
+    for n in 0..AWAITS_MAX {
+        let ended = soon("an end", dropped_at(n, make())).await;
+        let is_over = ended.is_some();
+        drop(ended);
+        for (path, count) in left {
+            until_count(client, path, *count).await;
+        }
+        if is_over {
+            assert!(n >= 2, "it waits for a node and a look at least");
+            return;
+        }
+    }
+    panic!("it waits more than {AWAITS_MAX} times");
+}
+
+/// The same of something that is held, and so never comes to its end.
+async fn drop_while_held<T>(
+    client: &Client,
+    left: &[(&str, usize)],
+    mut make: impl AsyncFnMut() -> T,
+) {
+    for n in 0..8 {
+        let patience = std::time::Duration::from_millis(30);
+        let waits = tokio::time::timeout(patience, dropped_at(n, make())).await;
+        assert!(!matches!(waits, Ok(Some(_))), "it is held");
+        for (path, count) in left {
+            until_count(client, path, *count).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn mutex() {
+    let world = World::start();
+    let client = world.client().await;
+    let mutex = Mutex::new(&client, "/lock");
+    drop_everywhere(&client, &[("/lock", 0)], async || mutex.acquire().await).await;
+    drop_everywhere(&client, &[("/lock", 0)], async || mutex.try_acquire().await).await;
+    drop_everywhere(&client, &[("/lock", 0)], async || {
+        mutex.acquire().await?.release().await
+    })
+    .await;
+    let reentrant = ReentrantMutex::new(&client, "/lock");
+    drop_everywhere(&client, &[("/lock", 0)], async || {
+        let _outer = reentrant.acquire().await?;
+        reentrant.acquire().await
+    })
+    .await;
+    let all = ["/lock", "/other"].map(|path| Mutex::new(&client, path));
+    let all = MultiMutex::new(all);
+    drop_everywhere(&client, &[("/lock", 0), ("/other", 0)], async || {
+        all.acquire().await
+    })
+    .await;
+    let guard = mutex.acquire().await.expect("free");
+    drop_while_held(&client, &[("/lock", 1)], async || mutex.acquire().await).await;
+    drop_while_held(&client, &[("/lock", 1)], async || guard.lost().await).await;
+    assert!(guard.is_held().await.expect("an answer"));
+}
+
+#[tokio::test]
+async fn rwlock() {
+    let world = World::start();
+    let client = world.client().await;
+    let lock = RwLock::new(&client, "/lock");
+    drop_everywhere(&client, &[("/lock", 0)], async || lock.read().await).await;
+    drop_everywhere(&client, &[("/lock", 0)], async || {
+        lock.write().await?.downgrade().await?.release().await
+    })
+    .await;
+    let reading = lock.read().await.expect("free");
+    drop_while_held(&client, &[("/lock", 1)], async || lock.write().await).await;
+    reading.release().await.expect("given up");
+    soon("free", lock.write()).await.expect("free");
+}
+
+#[tokio::test]
+async fn semaphore() {
+    let world = World::start();
+    let client = world.client().await;
+    let layouts = [
+        (
+            Semaphore::new(&client, "/pool", 1),
+            ["/pool/locks", "/pool/leases"],
+        ),
+        (
+            Semaphore::kazoo(&client, "/kazoo", 1),
+            ["/kazoo-__lock__", "/kazoo"],
+        ),
+    ];
+    for (semaphore, [locks, leases]) in layouts {
+        let none = [(locks, 0), (leases, 0)];
+        drop_everywhere(&client, &none, async || semaphore.acquire().await).await;
+        drop_everywhere(&client, &none, async || semaphore.try_acquire().await).await;
+        let lease = semaphore.acquire().await.expect("a lease");
+        let one = [(locks, 0), (leases, 1)];
+        drop_while_held(&client, &one, async || semaphore.acquire().await).await;
+        lease.release().await.expect("given back");
+        soon("a lease", semaphore.acquire()).await.expect("a lease");
+    }
+}
+
+#[tokio::test]
+async fn elections() {
+    let world = World::start();
+    let client = world.client().await;
+    let latch = LeaderLatch::new(&client, "/latch", "me");
+    drop_everywhere(&client, &[("/latch", 0)], async || {
+        latch.stand().await?.elected().await
+    })
+    .await;
+    let selector = LeaderSelector::new(&client, "/selector", "me");
+    drop_everywhere(&client, &[("/selector", 0)], async || {
+        selector
+            .lead(async |_| tokio::task::yield_now().await)
+            .await
+    })
+    .await;
+    let leads = latch.stand().await.expect("it stands").elected().await;
+    drop_while_held(&client, &[("/latch", 1)], async || {
+        latch.stand().await?.elected().await
+    })
+    .await;
+    leads.expect("it leads").resign().await.expect("it leads");
+}
