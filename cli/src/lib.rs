@@ -2,3 +2,4 @@
 //! arguments and hand over.
 
 pub mod bench;
+pub mod shell;

@@ -50,6 +50,8 @@ enum Suite {
     Kazoo(Target),
     /// Apache's shell.
     Zkcli(Target),
+    /// Our shell beside Apache's.
+    Shell(Target),
     /// Data directories and snapshots of other servers, and ours on theirs.
     Data(suites::data::Options),
     /// SIGKILL under load, and logs cut at every byte of the last record.
@@ -100,6 +102,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Client(target) => suites::client::run(&launcher, target.server),
         Suite::Kazoo(target) => suites::clients::kazoo(&launcher, target.server),
         Suite::Zkcli(target) => suites::zkcli::run(&launcher, target.server),
+        Suite::Shell(target) => suites::shell::run(&launcher, target.server),
         Suite::Data(options) => suites::data::run(&launcher, options),
         Suite::Crash(options) => suites::crash::run(&launcher, options),
         Suite::Election(options) => suites::election::run(&launcher, options),
@@ -124,6 +127,7 @@ fn all(launcher: &Launcher) -> Result<bool> {
         }
     };
     note("zkcli", suites::zkcli::run(launcher, Which::Ours));
+    note("shell", suites::shell::run(launcher, Which::Ours));
     note("kazoo", suites::clients::kazoo(launcher, Which::Ours));
     note("java", suites::clients::java(launcher, Which::Ours));
     note(

@@ -25,6 +25,9 @@ pub struct Options {
     /// A request that cannot be sent for so long fails, and all that wait with it, microseconds.
     /// `None`: they wait as long as the session lives.
     pub unsent_timeout_us: Option<u64>,
+    /// So many rounds of attempts to connect may fail before what waits fails too. `None`: only
+    /// `unsent_timeout_us` counts.
+    pub unsent_rounds_max: Option<u32>,
     /// Is a server good enough that has no quorum and takes no writes?
     pub read_only: bool,
     /// Longest packet taken from a server, bytes (`jute.maxbuffer`).
@@ -54,6 +57,7 @@ impl Default for Options {
             outstanding_max: OUTSTANDING_MAX,
             waiting_max: WAITING_MAX,
             unsent_timeout_us: None,
+            unsent_rounds_max: None,
             read_only: false,
             max_frame: MAX_FRAME,
             limits: Limits::default(),

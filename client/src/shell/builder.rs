@@ -32,6 +32,7 @@ pub struct Builder {
     session_timeout: Duration,
     connect_patience: Option<Duration>,
     unsent_timeout: Option<Duration>,
+    unsent_rounds_max: Option<u32>,
     read_only: bool,
     identities: Vec<(String, Vec<u8>)>,
     sasl: Option<(String, String)>,
@@ -64,6 +65,7 @@ impl Builder {
             session_timeout: Duration::from_secs(30),
             connect_patience: None,
             unsent_timeout: None,
+            unsent_rounds_max: None,
             read_only: false,
             identities: Vec::new(),
             sasl: None,
@@ -92,6 +94,13 @@ impl Builder {
     /// all that wait with it. As long as the session timeout by default.
     pub fn unsent_timeout(mut self, timeout: Duration) -> Self {
         self.unsent_timeout = Some(timeout);
+        self
+    }
+
+    /// Calls that wait for a connection fail with [`Error::NotSent`] as soon as all servers were
+    /// tried so often in vain, not only after [`unsent_timeout`](Self::unsent_timeout).
+    pub fn unsent_rounds_max(mut self, rounds: u32) -> Self {
+        self.unsent_rounds_max = Some(rounds);
         self
     }
 
@@ -233,6 +242,7 @@ impl Builder {
             outstanding_max: self.outstanding_max,
             waiting_max: self.waiting_max,
             unsent_timeout_us: Some(micros(unsent_timeout)),
+            unsent_rounds_max: self.unsent_rounds_max,
             read_only: self.read_only,
             max_frame: self.max_frame,
             ..Options::default()

@@ -5,4 +5,5 @@ pub(crate) mod clients;
 pub(crate) mod crash;
 pub(crate) mod data;
 pub(crate) mod election;
+pub(crate) mod shell;
 pub(crate) mod zkcli;

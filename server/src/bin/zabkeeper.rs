@@ -28,6 +28,13 @@ enum Command {
         /// As Apache's main class takes them.
         arguments: Vec<String>,
     },
+    /// Talk with any ZooKeeper: takes the arguments of zkCli.sh, and `-json`.
+    #[command(disable_help_flag = true)]
+    Shell {
+        /// As zkCli.sh takes them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Put load on any ZooKeeper and measure it.
     Bench(cli::bench::Args),
     /// A path, or a port and a directory, without `server` before it: the same.
@@ -46,6 +53,7 @@ fn main() -> ExitCode {
             let text = |argument: OsString| argument.to_string_lossy().into_owned();
             serve(&arguments.into_iter().map(text).collect::<Vec<_>>())
         }
+        Some(Command::Shell { arguments }) => cli::shell::main(&arguments),
         Some(Command::Bench(arguments)) => match cli::bench::run(arguments) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -340,6 +340,9 @@ impl Session {
         if was_established {
             effects.push(Effect::Suspended);
             self.fail_sent(effects);
+        }
+        let rounds_max = self.options.unsent_rounds_max;
+        if was_established || rounds_max.is_some_and(|most| self.pause.rounds() >= most) {
             self.fail_waiting(Failure::NotSent, effects);
         }
     }

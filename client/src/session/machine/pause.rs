@@ -29,9 +29,14 @@ impl Pause {
         self.failures = 0;
     }
 
+    /// Rounds of attempts that have failed since the last connection that worked.
+    pub(super) fn rounds(&self) -> u32 {
+        self.failures / self.attempts_in_round
+    }
+
     /// The next rest.
     pub(super) fn next_us(&mut self) -> u64 {
-        let rounds = self.failures / self.attempts_in_round;
+        let rounds = self.rounds();
         self.failures = self.failures.saturating_add(1);
         let factor = 1_u64.checked_shl(rounds).unwrap_or(u64::MAX);
         let longest = self.base_us.saturating_mul(factor);
