@@ -522,7 +522,7 @@ impl PeerRole {
         while let Some(stored) = cx.core.writes.complete_next(through) {
             if let (true, Stored::Truncate(zxid)) = (missed, stored) {
                 // Whatever the log ends with now, it is no prefix of the leader's history.
-                cx.core.reputation.broken();
+                cx.core.reputation.uncut();
                 cx.core.writes.void_pending();
                 cx.core.history.truncate(zxid);
                 // Nothing was cut, so there is nothing to load: a leader's tree has to come.

@@ -28,6 +28,10 @@ pub enum Standing {
     /// The tree differs from the leader's. No vote until a snapshot has replaced it. Not kept on
     /// disk: after a start the caller finds the mismatch again.
     Mismatched,
+    /// The log begins behind the point to which a leader wanted it cut, so it is as it was. All that
+    /// this server ever acknowledged is in it: it votes, as it would after a start, and is counted.
+    /// But only a snapshot brings it to the leader's history, and it never leads.
+    Uncut,
     /// It differed again right after it had been replaced: the fault lies elsewhere. Votes and
     /// serves, never leads.
     Suspect,
@@ -68,7 +72,7 @@ impl Reputation {
     /// Whether this server's voice may be counted in an election.
     pub(crate) fn may_vote(&self) -> bool {
         match self.standing {
-            Standing::Sound | Standing::Empty | Standing::Suspect => true,
+            Standing::Sound | Standing::Empty | Standing::Uncut | Standing::Suspect => true,
             Standing::Wiped | Standing::Mismatched => false,
         }
     }
@@ -78,10 +82,10 @@ impl Reputation {
         matches!(self.standing, Standing::Sound | Standing::Empty)
     }
 
-    /// Whether synchronisation may build on the own history. If not, ACKEPOCH announces -1,
-    /// which leaders do not count and answer with a snapshot.
+    /// Whether synchronisation may build on the own history. If not, ACKEPOCH announces -1 as the
+    /// last transaction, which leaders answer with a snapshot.
     pub(crate) fn may_build_on_history(&self) -> bool {
-        self.may_vote()
+        self.may_vote() && self.standing != Standing::Uncut
     }
 
     /// Someone's vote: an empty server learns from it that there is a history. Whoever has one votes
@@ -121,9 +125,11 @@ impl Reputation {
         }
     }
 
-    /// The history on disk is not what was thought: it cannot be built on.
-    pub(crate) fn broken(&mut self) {
-        self.standing = Standing::Mismatched;
+    /// A truncation was asked for that the log cannot be given.
+    pub(crate) fn uncut(&mut self) {
+        if self.may_build_on_history() {
+            self.standing = Standing::Uncut;
+        }
     }
 
     /// The tree's digest after `zxid` is not the leader's.
@@ -181,6 +187,20 @@ mod tests {
         let mut wiped = Reputation::new(Standing::Empty);
         wiped.heard(ServerId(2), &vote(1, 0));
         wiped.promised();
+        assert_eq!(wiped.standing(), Standing::Wiped);
+    }
+
+    /// Simulator seed 12346: with a third server wiped, the vote of this one was missing for ever.
+    #[test]
+    fn a_server_that_cannot_be_cut_back_votes_and_takes_a_snapshot() {
+        let mut reputation = Reputation::new(Standing::Sound);
+        reputation.uncut();
+        assert!(reputation.may_vote());
+        assert!(!reputation.may_lead() && !reputation.may_build_on_history());
+        reputation.synchronised(Zxid(5));
+        assert_eq!(reputation.standing(), Standing::Sound);
+        let mut wiped = Reputation::new(Standing::Wiped);
+        wiped.uncut();
         assert_eq!(wiped.standing(), Standing::Wiped);
     }
 

@@ -171,10 +171,11 @@ fn acknowledge(cx: &mut Context<'_>, uplink: &Uplink, epoch: Epoch, counts: bool
         !counts || cx.core.writes.accepted_epoch() >= epoch,
         "ACKEPOCH of {epoch} before acceptedEpoch is durable"
     );
-    let builds = cx.core.reputation.may_build_on_history();
+    let reputation = &cx.core.reputation;
+    let (voice, builds) = (reputation.may_vote(), reputation.may_build_on_history());
     let current = cx.core.writes.current_epoch();
     let packet = LearnerPacket::AckEpoch {
-        current_epoch: (counts && builds).then_some(current),
+        current_epoch: (counts && voice).then_some(current),
         last_zxid: if builds {
             cx.core.history.last_logged()
         } else {
