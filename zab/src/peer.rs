@@ -18,6 +18,7 @@ use crate::learner::Learner;
 use crate::leave::{Exit, Leave, Then};
 use crate::lobby::Lobby;
 use crate::message::Entry;
+use crate::overview::Overview;
 use crate::quorum::{Config, Configs};
 use crate::standing::{Reputation, Standing, Verdict};
 use crate::writes::{Stored, Writes};
@@ -274,6 +275,26 @@ impl Peer {
     /// What it does.
     pub fn status(&self) -> RoleStatus {
         self.core.status
+    }
+
+    /// What it does, and with whom.
+    pub fn overview(&self) -> Overview {
+        let config = self.core.configs.committed();
+        let (leading_since, learners, master) = match &self.role {
+            PeerRole::Leader(leader) => (leader.since(), Some(leader.count_learners(config)), None),
+            PeerRole::Learner(learner) => {
+                let master = Some(learner.master());
+                (None, learner.count_learners(config), master)
+            }
+            PeerRole::Settling(_) | PeerRole::Looking(_) | PeerRole::Halted => (None, None, None),
+        };
+        Overview {
+            status: self.core.status,
+            config: config.clone(),
+            leading_since,
+            learners,
+            master,
+        }
     }
 
     /// `acceptedEpoch`, as on disk.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use replica::Submission;
 use state::State;
 use tokio::sync::Notify;
-use zab::{LeaderLink, LearnerLink, RoleStatus};
+use zab::{LeaderLink, LearnerLink, Overview, RoleStatus};
 
 use super::core::{Core, Shell};
 use super::disk::{Disk, DiskError, Done};
@@ -68,7 +68,8 @@ pub(crate) struct Engine {
     files: Files,
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
-    status: Mutex<RoleStatus>,
+    /// As of the last batch, so that who looks waits for no disk.
+    overview: Mutex<Overview>,
     /// Ends without the leave of the others.
     abandoned: AtomicBool,
     /// For requests of learners.
@@ -103,6 +104,7 @@ impl Brake {
 
 impl Engine {
     pub(super) fn new(core: Core, disk: Arc<Disk>, files: Files, limits: Limits) -> Self {
+        let overview = Mutex::new(core.member().peer().overview());
         Self {
             queue: Queue::default(),
             core: Mutex::new(core),
@@ -110,7 +112,7 @@ impl Engine {
             files,
             limits,
             failure: Mutex::new(None),
-            status: Mutex::new(RoleStatus::Looking),
+            overview,
             abandoned: AtomicBool::new(false),
             requests: Brake::default(),
             history: Brake::default(),
@@ -175,7 +177,12 @@ impl Engine {
 
     /// What this server does at the moment.
     pub(crate) fn status(&self) -> RoleStatus {
-        *self.status.lock()
+        self.overview.lock().status
+    }
+
+    /// What it does and with whom, as of the last batch.
+    pub(crate) fn overview(&self) -> Overview {
+        self.overview.lock().clone()
     }
 
     /// Waits until requests of learners are taken again.
@@ -243,8 +250,10 @@ impl Engine {
             self.failure.lock().get_or_insert(failure);
             self.queue.interrupt();
         }
-        let status = core.member().peer().status();
-        if std::mem::replace(&mut *self.status.lock(), status) != status {
+        let overview = core.member().peer().overview();
+        let status = overview.status;
+        let before = std::mem::replace(&mut *self.overview.lock(), overview);
+        if before.status != status {
             self.queue.interrupt();
         }
         let member = core.member();

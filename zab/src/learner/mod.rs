@@ -35,6 +35,8 @@ use crate::input::{Input, LeaderLink};
 use crate::leader::ObserverMaster;
 use crate::leave::{Exit, Leave};
 use crate::message::{LeaderPacket, LearnerPacket, Request};
+use crate::overview::LearnerCounts;
+use crate::quorum::Config;
 use crate::time::earlier;
 use crate::writes::Stored;
 use crate::{ServerId, Time};
@@ -46,13 +48,15 @@ pub(crate) struct Learner {
     detector: Detector,
     phase: Phase,
     /// Serves observers, once this server is up to date.
-    master: Option<ObserverMaster>,
+    master: Option<Box<ObserverMaster>>,
 }
 
 /// The connection to the leader, and as what.
 #[derive(Clone, Copy, Debug)]
 struct Uplink {
     leader: ServerId,
+    /// Whom it leads to: the leader, or a follower in its place.
+    master: ServerId,
     link: LeaderLink,
     role: Role,
 }
@@ -91,7 +95,12 @@ impl Learner {
         cx.change_status(RoleStatus::Joining { leader });
         let role = cx.core.role();
         let link = LeaderLink(0);
-        let mut uplink = Uplink { leader, link, role };
+        let mut uplink = Uplink {
+            leader,
+            master: leader,
+            link,
+            role,
+        };
         let connecting = Connecting::start(cx, &mut uplink);
         Self {
             uplink,
@@ -107,6 +116,17 @@ impl Learner {
 
     pub(crate) fn leader(&self) -> ServerId {
         self.uplink.leader
+    }
+
+    /// Whom it gets the history from.
+    pub(crate) fn master(&self) -> ServerId {
+        self.uplink.master
+    }
+
+    /// The observers that it serves, if it does.
+    pub(crate) fn count_learners(&self, config: &Config) -> Option<LearnerCounts> {
+        let master = self.master.as_ref()?;
+        Some(master.count_learners(config))
     }
 
     /// Lets go of the leader. No one waits for an observer: it does not come back at once to a leader
@@ -126,7 +146,7 @@ impl Learner {
         match &self.phase {
             Phase::Connecting(connecting) => Some(connecting.next_deadline()),
             _ => {
-                let master = self.master.as_ref().map(ObserverMaster::next_deadline);
+                let master = self.master.as_deref().map(ObserverMaster::next_deadline);
                 earlier(Some(self.detector.next_deadline()), master)
             }
         }
@@ -256,7 +276,8 @@ impl Learner {
             && self.uplink.role == Role::Participant
         {
             let Uplink { leader, link, .. } = self.uplink;
-            self.master = Some(ObserverMaster::start(cx, leader, link));
+            let master = ObserverMaster::start(cx, leader, link);
+            self.master = Some(Box::new(master));
         }
     }
 
