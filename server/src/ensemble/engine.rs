@@ -1,7 +1,7 @@
 //! The engine: brings what comes in through the member and the disk.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use journal::{Files, Inflow};
@@ -22,6 +22,9 @@ use crate::snapshots::Claim;
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// The engine's thread does not wait: it looks for the next deadline before it does.
+const AWAKE: u64 = 0;
 
 /// A thread that moves bytes does no more batches than this at a time.
 const HELPED_BATCHES: usize = 4;
@@ -70,6 +73,9 @@ pub(crate) struct Engine {
     failure: Mutex<Option<DiskError>>,
     /// As of the last batch, so that who looks waits for no disk.
     overview: Mutex<Overview>,
+    /// The deadline that the engine's thread waits for, in milliseconds of the member's clock, or
+    /// [`AWAKE`].
+    waits_for_ms: AtomicU64,
     /// Ends without the leave of the others.
     abandoned: AtomicBool,
     /// For requests of learners.
@@ -113,6 +119,7 @@ impl Engine {
             limits,
             failure: Mutex::new(None),
             overview,
+            waits_for_ms: AtomicU64::new(AWAKE),
             abandoned: AtomicBool::new(false),
             requests: Brake::default(),
             history: Brake::default(),
@@ -227,8 +234,13 @@ impl Engine {
     fn run_core(&self) -> Result<(), DiskError> {
         let _guard = PanicEnds;
         loop {
-            let patience = self.core.lock().patience().min(IDLE_WAIT);
+            let patience = {
+                let core = self.core.lock();
+                self.waits_for_ms.store(core.due_ms(), Ordering::Relaxed);
+                core.patience().min(IDLE_WAIT)
+            };
             self.queue.wait(patience);
+            self.waits_for_ms.store(AWAKE, Ordering::Relaxed);
             self.work(&mut self.core.lock());
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
@@ -253,7 +265,11 @@ impl Engine {
         let overview = core.member().peer().overview();
         let status = overview.status;
         let before = std::mem::replace(&mut *self.overview.lock(), overview);
-        if before.status != status {
+        // Only the engine's thread keeps deadlines. It learns of one that a helper has brought forward.
+        let due_ms = core.due_ms();
+        let waits_for_ms = self.waits_for_ms.load(Ordering::Relaxed);
+        if before.status != status || due_ms < waits_for_ms {
+            self.waits_for_ms.fetch_min(due_ms, Ordering::Relaxed);
             self.queue.interrupt();
         }
         let member = core.member();
