@@ -14,7 +14,7 @@ use crate::election::{Ballot, Looking, Notification, Outcome, Strangers, answer}
 use crate::history::History;
 use crate::input::{Input, LearnerLink};
 use crate::leader::Leader;
-use crate::learner::Learner;
+use crate::learner::{Choice, Learner};
 use crate::leave::{Exit, Leave, Then};
 use crate::lobby::Lobby;
 use crate::message::Entry;
@@ -165,6 +165,7 @@ impl Peer {
             ballot: Ballot::default(),
             masters_tried: 0,
             look_from: Time::default(),
+            last_turned_away: None,
             electors: Vec::new(),
             strangers: Strangers::default(),
             reputation: Reputation::new(recovered.standing),
@@ -363,7 +364,7 @@ impl PeerRole {
     fn enter(&mut self, cx: &mut Context<'_>, then: Then) {
         match then {
             Then::Halt => *self = Self::Halted,
-            Then::Join(leader) => self.follow_or_lead(cx, leader),
+            Then::Join(leader) => self.follow_or_lead(cx, leader, Choice::Designated),
             Then::Look => {
                 let mut looking = Looking::start(cx);
                 let outcome = looking.started(cx);
@@ -377,13 +378,13 @@ impl PeerRole {
         match outcome {
             Outcome::Open => {}
             Outcome::Restart => self.enter(cx, Then::Look),
-            Outcome::Elected(leader) => self.follow_or_lead(cx, leader),
+            Outcome::Elected(leader) => self.follow_or_lead(cx, leader, Choice::Elected),
         }
     }
 
-    fn follow_or_lead(&mut self, cx: &mut Context<'_>, leader: ServerId) {
+    fn follow_or_lead(&mut self, cx: &mut Context<'_>, leader: ServerId, choice: Choice) {
         if leader != cx.core.me {
-            *self = Self::Learner(Learner::start(cx, leader));
+            *self = Self::Learner(Learner::start(cx, leader, choice));
         } else if cx.core.may_lead() {
             match Leader::start(cx) {
                 Ok(leader) => *self = Self::Leader(leader),

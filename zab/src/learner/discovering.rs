@@ -109,7 +109,7 @@ pub(super) struct Discovering {
 }
 
 impl Discovering {
-    /// The connection broke before anything was said on it.
+    /// The connection broke before anything was said on it, and another may do as well.
     pub(super) fn reconnect(&self, cx: &Context<'_>) -> Connecting {
         let mut connecting = Connecting {
             started: self.started,

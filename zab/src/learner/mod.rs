@@ -45,10 +45,20 @@ use crate::{ServerId, Time};
 #[derive(Clone, Debug)]
 pub(crate) struct Learner {
     uplink: Uplink,
+    choice: Choice,
     detector: Detector,
     phase: Phase,
     /// Serves observers, once this server is up to date.
     master: Option<Box<ObserverMaster>>,
+}
+
+/// How it came to be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// By votes.
+    Elected,
+    /// A reconfiguration named it.
+    Designated,
 }
 
 /// The connection to the leader, and as what.
@@ -91,7 +101,7 @@ enum Phase {
 
 impl Learner {
     /// Starts to follow.
-    pub(crate) fn start(cx: &mut Context<'_>, leader: ServerId) -> Self {
+    pub(crate) fn start(cx: &mut Context<'_>, leader: ServerId, choice: Choice) -> Self {
         cx.change_status(RoleStatus::Joining { leader });
         let role = cx.core.role();
         let link = LeaderLink(0);
@@ -104,6 +114,7 @@ impl Learner {
         let connecting = Connecting::start(cx, &mut uplink);
         Self {
             uplink,
+            choice,
             detector: Detector::new(&cx.core.options, cx.now),
             phase: Phase::Connecting(connecting),
             master: None,
@@ -205,15 +216,25 @@ impl Learner {
         }
     }
 
-    /// Until something is promised or received another connection may do as well.
+    /// Who could not be reached is tried again: it may need a while. So is one that a reconfiguration
+    /// named and that has not heard of it yet, and an observer has other masters to try. But an
+    /// elected leader that closes what it had accepted does not lead, or not any more: another one may
+    /// have been elected meanwhile.
     fn on_lost(&mut self, cx: &mut Context<'_>, link: LeaderLink) -> Result<(), Exit> {
         if link != self.uplink.link {
             return Ok(());
         }
         match &mut self.phase {
             Phase::Connecting(connecting) => connecting.failed(cx),
-            Phase::Discovering(discovering) => {
+            Phase::Discovering(discovering)
+                if self.choice == Choice::Designated
+                    || self.uplink.master != self.uplink.leader =>
+            {
                 self.phase = Phase::Connecting(discovering.reconnect(cx));
+            }
+            Phase::Discovering(_) => {
+                cx.core.turned_away(cx.now);
+                return Err(Leave::Lost.into());
             }
             _ => return Err(Leave::Lost.into()),
         }
