@@ -42,6 +42,27 @@ impl Latency {
     }
 }
 
+/// Bytes of the proposals of a leader since it began to lead, or since the last reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProposalSizes {
+    /// The last, the smallest, the largest; `None` before the first.
+    seen: Option<[usize; 3]>,
+}
+
+impl ProposalSizes {
+    /// Adds a proposal: header, body and digest.
+    pub fn record(&mut self, bytes: usize) {
+        let [_, min, max] = self.seen.unwrap_or([bytes; 3]);
+        self.seen = Some([bytes, min.min(bytes), max.max(bytes)]);
+    }
+
+    /// The last, the smallest, the largest; -1 before the first, as Apache has it.
+    pub fn last_min_max(&self) -> [i64; 3] {
+        self.seen
+            .map_or([-1; 3], |seen| seen.map(|bytes| bytes as i64))
+    }
+}
+
 /// Counters of the whole server.
 #[derive(Debug, Default)]
 pub struct ServerStats {
@@ -53,6 +74,8 @@ pub struct ServerStats {
     pub outstanding: AtomicI64,
     /// Requests that were answered.
     pub latency: Mutex<Latency>,
+    /// Proposals of this server as a leader.
+    pub proposals: Mutex<ProposalSizes>,
     /// Authentications that failed.
     pub auth_failed: AtomicU64,
     /// Transactions made.
@@ -69,5 +92,26 @@ impl ServerStats {
         self.received.store(0, Relaxed);
         self.sent.store(0, Relaxed);
         *self.latency.lock() = Latency::default();
+        *self.proposals.lock() = ProposalSizes::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_proposals() {
+        let mut sizes = ProposalSizes::default();
+        assert_eq!(sizes.last_min_max(), [-1, -1, -1]);
+        for (bytes, expected) in [
+            (50, [50, 50, 50]),
+            (36, [36, 36, 50]),
+            (102, [102, 36, 102]),
+            (67, [67, 36, 102]),
+        ] {
+            sizes.record(bytes);
+            assert_eq!(sizes.last_min_max(), expected);
+        }
     }
 }

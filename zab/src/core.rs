@@ -23,8 +23,11 @@ pub(crate) struct Core {
     pub(crate) ballot: Ballot,
     /// Learner masters that an observer has tried.
     pub(crate) masters_tried: usize,
-    /// An observer that lost its leader does not look for one before.
+    /// An observer that lost its leader does not look for one before, nor does who was turned away
+    /// again and again.
     pub(crate) look_from: Time,
+    /// When a leader closed the connection before it said anything, the last time.
+    pub(crate) last_turned_away: Option<Time>,
     /// Whose votes made this server a leader, if it is one.
     pub(crate) electors: Vec<ServerId>,
     pub(crate) strangers: Strangers,
@@ -60,6 +63,20 @@ impl Core {
         }
         let may_have_it = |server| server == self.me || !self.reputation.is_without_history(server);
         !self.configs.committed().is_quorum(may_have_it)
+    }
+
+    /// A leader closed the connection before it said anything. This server looks again at once; but
+    /// not faster than `leaderConnectDelayDuringRetryMs` if that goes on, as when something in
+    /// between accepts connections in place of a server.
+    pub(crate) fn turned_away(&mut self, now: Time) {
+        let pause_ms = self.options.leader_connect_delay_ms;
+        if self
+            .last_turned_away
+            .is_some_and(|last| now < last.after_ms(pause_ms))
+        {
+            self.look_from = now.after_ms(pause_ms);
+        }
+        self.last_turned_away = Some(now);
     }
 
     /// Participant or observer. Who is in no configuration follows as participants do, as in

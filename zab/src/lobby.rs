@@ -12,8 +12,8 @@ use crate::message::LearnerPacket;
 const WAITING_MAX: usize = 512;
 
 /// Holds connections, and the one packet that a learner sends unasked, while this server is in an
-/// election. Its followers often decide a moment before it does; sent away, they would come again
-/// only after `leaderConnectDelayDuringRetryMs`.
+/// election. Its followers often decide a moment before it does; sent away, they would have to look
+/// for a leader again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lobby(BTreeMap<LearnerLink, Option<LearnerPacket>>);
 

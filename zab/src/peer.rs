@@ -14,10 +14,11 @@ use crate::election::{Ballot, Looking, Notification, Outcome, Strangers, answer}
 use crate::history::History;
 use crate::input::{Input, LearnerLink};
 use crate::leader::Leader;
-use crate::learner::Learner;
+use crate::learner::{Choice, Learner};
 use crate::leave::{Exit, Leave, Then};
 use crate::lobby::Lobby;
 use crate::message::Entry;
+use crate::overview::Overview;
 use crate::quorum::{Config, Configs};
 use crate::standing::{Reputation, Standing, Verdict};
 use crate::writes::{Stored, Writes};
@@ -164,6 +165,7 @@ impl Peer {
             ballot: Ballot::default(),
             masters_tried: 0,
             look_from: Time::default(),
+            last_turned_away: None,
             electors: Vec::new(),
             strangers: Strangers::default(),
             reputation: Reputation::new(recovered.standing),
@@ -276,6 +278,26 @@ impl Peer {
         self.core.status
     }
 
+    /// What it does, and with whom.
+    pub fn overview(&self) -> Overview {
+        let config = self.core.configs.committed();
+        let (leading_since, learners, master) = match &self.role {
+            PeerRole::Leader(leader) => (leader.since(), Some(leader.count_learners(config)), None),
+            PeerRole::Learner(learner) => {
+                let master = Some(learner.master());
+                (None, learner.count_learners(config), master)
+            }
+            PeerRole::Settling(_) | PeerRole::Looking(_) | PeerRole::Halted => (None, None, None),
+        };
+        Overview {
+            status: self.core.status,
+            config: config.clone(),
+            leading_since,
+            learners,
+            master,
+        }
+    }
+
     /// `acceptedEpoch`, as on disk.
     pub fn accepted_epoch(&self) -> Epoch {
         self.core.writes.accepted_epoch()
@@ -342,7 +364,7 @@ impl PeerRole {
     fn enter(&mut self, cx: &mut Context<'_>, then: Then) {
         match then {
             Then::Halt => *self = Self::Halted,
-            Then::Join(leader) => self.follow_or_lead(cx, leader),
+            Then::Join(leader) => self.follow_or_lead(cx, leader, Choice::Designated),
             Then::Look => {
                 let mut looking = Looking::start(cx);
                 let outcome = looking.started(cx);
@@ -356,13 +378,13 @@ impl PeerRole {
         match outcome {
             Outcome::Open => {}
             Outcome::Restart => self.enter(cx, Then::Look),
-            Outcome::Elected(leader) => self.follow_or_lead(cx, leader),
+            Outcome::Elected(leader) => self.follow_or_lead(cx, leader, Choice::Elected),
         }
     }
 
-    fn follow_or_lead(&mut self, cx: &mut Context<'_>, leader: ServerId) {
+    fn follow_or_lead(&mut self, cx: &mut Context<'_>, leader: ServerId, choice: Choice) {
         if leader != cx.core.me {
-            *self = Self::Learner(Learner::start(cx, leader));
+            *self = Self::Learner(Learner::start(cx, leader, choice));
         } else if cx.core.may_lead() {
             match Leader::start(cx) {
                 Ok(leader) => *self = Self::Leader(leader),

@@ -231,9 +231,8 @@ impl Ensemble {
         }
     }
 
-    /// Writes something, and waits until every other running member has it, and the leader, if it
-    /// counts them at all (`zk_synced_followers`), counts each as synchronised: what an operator
-    /// looks at before the next step. Without a write a new leader shows a zxid of which nobody
+    /// Writes something, and waits until every other running member has it, and the leader counts
+    /// each as synchronised (`zk_synced_followers`): what an operator looks at before the next step. Without a write a new leader shows a zxid of which nobody
     /// else hears.
     ///
     /// # Errors
@@ -259,7 +258,7 @@ impl Ensemble {
                 .iter()
                 .find(|member| member.zxid().is_ok_and(|zxid| zxid < wanted));
             let all = followers.len() as f64;
-            if synced.is_none_or(|synced| synced >= all) && behind.is_none() {
+            if synced.is_some_and(|synced| synced >= all) && behind.is_none() {
                 return Ok(());
             }
             if Instant::now() >= deadline {

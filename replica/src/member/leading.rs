@@ -19,6 +19,7 @@ use crate::answer::reply_connect;
 use crate::connection::Connection;
 use crate::reaper::Reaper;
 use crate::sessions::SessionState;
+use crate::stats::ProposalSizes;
 use crate::{Now, Replica};
 
 /// What a leader keeps for as long as it leads. All of it dies with the reign: what was not
@@ -51,6 +52,7 @@ pub(super) enum Work {
 
 impl Reign {
     pub(super) fn new(epoch: Epoch, replica: &Replica, options: &MemberOptions, now: Now) -> Self {
+        *replica.stats().proposals.lock() = ProposalSizes::default();
         let state = replica.read();
         let seed = replica.options().seed;
         let unknown = |session: &i64| state.sessions().timeout_ms(*session).is_none();
@@ -342,6 +344,7 @@ impl Member {
 
     fn propose_entry(&mut self, now: Now, zxid: Zxid, bytes: Bytes, out: &mut Outcome) {
         let limits = self.replica.options().limits;
+        self.replica.stats().proposals.lock().record(bytes.len());
         let entry = Entry::from_bytes(zxid, bytes, limits);
         let entry = entry.expect("a transaction of our own can be read back");
         self.feed(now, zab::Input::Propose(entry), out);

@@ -89,10 +89,10 @@ fn run(server: &Server, word: Word) -> String {
     if !whitelist(server).allows(word) {
         return words::not_whitelisted(word);
     }
-    let views = Views(server);
+    let views = Views::of(server);
     let mode = views.mode();
     if mode.is_none() && word.needs_serving() {
-        return words::NOT_SERVING.to_owned();
+        return words::not_serving(word).to_owned();
     }
     match word {
         Word::Conf => text::conf(&views.conf()),

@@ -7,23 +7,60 @@ use std::sync::atomic::Ordering::Relaxed;
 use jute::OpCode;
 use replica::{Connection, Service};
 use state::State;
-use zab::RoleStatus;
+use zab::{Overview, RoleStatus, Time};
 
-use super::words::mntr::{self, MntrView};
+use super::words::mntr::{self, LeaderGauges, MemberGauges, MntrView};
 use super::words::view::{
-    ConfView, ConnSession, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, Mode,
-    ServerView, WatchView,
+    ConfView, ConnSession, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, MemberConfView,
+    Mode, ServerView, SessionsView, WatchView,
 };
 use crate::load::dir_size;
 use crate::metrics::Summary;
 use crate::serve::Server;
 use crate::write_path::WritePath;
 
-pub(super) struct Views<'a>(pub(super) &'a Server);
+/// One server as of one moment.
+pub(super) struct Views<'a> {
+    server: &'a Server,
+    mode: Option<Mode>,
+    /// Of a member of an ensemble, unless it serves in read-only mode: then it is a server by itself.
+    overview: Option<Overview>,
+}
 
-impl Views<'_> {
+impl<'a> Views<'a> {
+    pub(super) fn of(server: &'a Server) -> Self {
+        let WritePath::Ensemble(engine) = &server.pipeline else {
+            let mode = Some(Mode::Standalone);
+            return Self {
+                server,
+                mode,
+                overview: None,
+            };
+        };
+        let overview = engine.overview();
+        let mode = match (server.replica.service(), overview.status) {
+            (Service::ReadOnly, _) => Some(Mode::ReadOnly),
+            // `leaderServes=no`
+            (Service::Closed, RoleStatus::Leading { .. }) => None,
+            (_, RoleStatus::Leading { .. }) => Some(Mode::Leader),
+            (_, RoleStatus::Following { .. }) => Some(Mode::Follower),
+            (_, RoleStatus::Observing { .. }) => Some(Mode::Observer),
+            _ => None,
+        };
+        Self {
+            server,
+            mode,
+            overview: Some(overview).filter(|_| mode != Some(Mode::ReadOnly)),
+        }
+    }
+
+    /// What the server is at the moment; `None` for a member that serves nobody.
+    pub(super) fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
     pub(super) fn server(&self) -> ServerView {
-        let replica = &self.0.replica;
+        let replica = &self.server.replica;
         let stats = replica.stats();
         let latency = *stats.latency.lock();
         let (zxid, node_count) = {
@@ -40,30 +77,16 @@ impl Views<'_> {
             connections: replica.connections().len() as u64,
             outstanding: stats.outstanding.load(Relaxed).max(0) as u64,
             zxid,
-            mode: self.mode().unwrap_or(Mode::Standalone),
+            mode: self.mode.unwrap_or(Mode::Standalone),
             node_count,
+            proposal_sizes: (self.mode == Some(Mode::Leader))
+                .then(|| stats.proposals.lock().last_min_max()),
             ..ServerView::default()
         }
     }
 
-    /// What the server is at the moment; `None` for a member that serves nobody.
-    pub(super) fn mode(&self) -> Option<Mode> {
-        let WritePath::Ensemble(engine) = &self.0.pipeline else {
-            return Some(Mode::Standalone);
-        };
-        match (self.0.replica.service(), engine.status()) {
-            (Service::ReadOnly, _) => Some(Mode::ReadOnly),
-            // `leaderServes=no`
-            (Service::Closed, RoleStatus::Leading { .. }) => None,
-            (_, RoleStatus::Leading { .. }) => Some(Mode::Leader),
-            (_, RoleStatus::Following { .. }) => Some(Mode::Follower),
-            (_, RoleStatus::Observing { .. }) => Some(Mode::Observer),
-            _ => None,
-        }
-    }
-
     pub(super) fn connections(&self) -> Vec<ConnView> {
-        let connections = self.0.replica.connections().all();
+        let connections = self.server.replica.connections().all();
         connections
             .iter()
             .map(|connection| view_of(connection))
@@ -71,10 +94,10 @@ impl Views<'_> {
     }
 
     pub(super) fn conf(&self) -> ConfView {
-        let config = &self.0.config;
+        let config = &self.server.config;
         let (data_dir_size, data_log_size) = self.dir_sizes();
         ConfView {
-            client_port: self.0.client_port.load(Relaxed),
+            client_port: self.server.client_port.load(Relaxed),
             secure_client_port: -1,
             data_dir: config.data_dir.join("version-2").display().to_string(),
             data_dir_size,
@@ -86,30 +109,54 @@ impl Views<'_> {
             max_session_timeout: config.max_session_timeout_ms,
             client_port_listen_backlog: config.listen_backlog.map_or(-1, |backlog| backlog as i32),
             server_id: config.ensemble.as_ref().map_or(0, |ensemble| ensemble.me.0),
+            member: self.conf_of_member(),
         }
     }
 
+    fn conf_of_member(&self) -> Option<MemberConfView> {
+        let settings = self.server.config.ensemble.as_ref()?;
+        let config = &self.overview.as_ref()?.config;
+        let line = config.members.get(&settings.me);
+        let addresses = line.map_or(&[][..], |line| &line.addresses);
+        Some(MemberConfView {
+            init_limit: settings.limits.init,
+            sync_limit: settings.limits.sync,
+            election_ports: addresses.iter().map(|to| to.election_port).collect(),
+            quorum_ports: addresses.iter().map(|to| to.quorum_port).collect(),
+            is_observer: self.mode == Some(Mode::Observer),
+            membership: config.to_string(),
+        })
+    }
+
     pub(super) fn dir_sizes(&self) -> (u64, u64) {
-        let layout = &self.0.layout;
+        let layout = &self.server.layout;
         (dir_size(layout.snap_dir()), dir_size(layout.log_dir()))
     }
 
     pub(super) fn dump(&self) -> DumpView {
-        let now = self.0.clock.now();
+        let now = self.server.clock.now();
         let wall_of =
             |monotonic_ms: u64| now.wall_ms + monotonic_ms as i64 - now.monotonic_ms() as i64;
-        let by_expiry = self.0.replica.sessions().lock().by_expiry();
-        let sessions = by_expiry
-            .into_iter()
-            .map(|(expires_ms, members)| ExpiryBucket {
-                expires_ms: wall_of(expires_ms),
-                members,
-            });
+        let sessions = match self.mode {
+            Some(Mode::Follower | Mode::Observer) => {
+                SessionsView::Known(self.server.replica.read().sessions().iter().collect())
+            }
+            _ => {
+                let by_expiry = self.server.replica.sessions().lock().by_expiry();
+                let buckets = by_expiry
+                    .into_iter()
+                    .map(|(expires_ms, members)| ExpiryBucket {
+                        expires_ms: wall_of(expires_ms),
+                        members,
+                    });
+                SessionsView::Tracked(buckets.collect())
+            }
+        };
         let mut connections: BTreeMap<u64, Vec<_>> = BTreeMap::new();
-        for connection in self.0.replica.connections().all() {
+        for connection in self.server.replica.connections().all() {
             let timeout_ms = connection.timeout_ms().max(0) as u64;
             let expires_ms = connection.last_heard_us() / 1000 + timeout_ms;
-            let interval = self.0.sessionless_timeout_ms.max(1);
+            let interval = self.server.sessionless_timeout_ms.max(1);
             connections
                 .entry((expires_ms / interval + 1) * interval)
                 .or_default()
@@ -122,14 +169,14 @@ impl Views<'_> {
                 members,
             });
         DumpView {
-            sessions: sessions.collect(),
-            ephemerals: ephemerals(&self.0.replica.read()),
+            sessions,
+            ephemerals: ephemerals(&self.server.replica.read()),
             connections: connections.collect(),
         }
     }
 
     pub(super) fn digests(&self) -> Vec<DigestView> {
-        let digests = self.0.replica.digests();
+        let digests = self.server.replica.digests();
         let view = |(zxid, digest): (jute::Zxid, u64)| DigestView {
             zxid: zxid.0,
             digest: digest as i64,
@@ -138,8 +185,8 @@ impl Views<'_> {
     }
 
     pub(super) fn watches(&self) -> WatchView {
-        let connections = self.0.replica.connections();
-        let state = self.0.replica.read();
+        let connections = self.server.replica.connections();
+        let state = self.server.replica.read();
         let watches = state.watches();
         let by_session = watches
             .by_watcher()
@@ -176,8 +223,31 @@ impl Views<'_> {
         }
     }
 
+    fn member(&self, overview: &Overview) -> MemberGauges {
+        let learners = overview.learners;
+        let now_ms = self.server.clock.now().monotonic_ms();
+        let uptime_ms = overview
+            .leading_since
+            .map(|Time(since)| now_ms.saturating_sub(since) as i64);
+        let leader = uptime_ms.zip(learners);
+        let observes = self.mode == Some(Mode::Observer);
+        MemberGauges {
+            peer_state: peer_state(self.mode),
+            quorum_size: overview.config.voters().count() as u64,
+            leader: leader.map(|(uptime_ms, learners)| LeaderGauges {
+                learners: learners.connected as u64,
+                synced_followers: learners.synced_followers as u64,
+                synced_non_voting_followers: learners.synced_non_voting_followers as u64,
+                pending_syncs: learners.pending_syncs as u64,
+                uptime_ms,
+            }),
+            synced_observers: learners.map(|learners| learners.synced_observers as u64),
+            observer_master_id: overview.master.filter(|_| observes).map(|id| id.0),
+        }
+    }
+
     pub(super) fn monitor(&self) -> MntrView {
-        let server = self.0;
+        let server = self.server;
         let replica = &server.replica;
         let stats = replica.stats();
         let state = replica.read();
@@ -205,6 +275,7 @@ impl Views<'_> {
         drop(state);
         MntrView {
             server: self.server(),
+            member: self.overview.as_ref().map(|overview| self.member(overview)),
             uptime_ms: server.metrics.uptime().as_millis() as i64,
             watch_count,
             ephemerals_count: ephemerals as u64,
@@ -225,6 +296,16 @@ impl Views<'_> {
             quotas: Vec::new(),
             metrics,
         }
+    }
+}
+
+/// A learner that serves is done with discovery and synchronisation, and so is a leader.
+fn peer_state(mode: Option<Mode>) -> &'static str {
+    match mode {
+        Some(Mode::Leader) => "leading - broadcast",
+        Some(Mode::Follower) => "following - broadcast",
+        Some(Mode::Observer) => "observing - broadcast",
+        Some(Mode::Standalone | Mode::ReadOnly) | None => "looking",
     }
 }
 

@@ -127,9 +127,13 @@ impl Core {
 
     /// Until something is due.
     pub(super) fn patience(&self) -> Duration {
-        let due_ms = self.member.next_deadline_ms().unwrap_or(u64::MAX);
         let now_ms = self.clock.now().monotonic_ms();
-        Duration::from_millis(due_ms.saturating_sub(now_ms))
+        Duration::from_millis(self.due_ms().saturating_sub(now_ms))
+    }
+
+    /// When something is due, in milliseconds of the member's clock.
+    pub(super) fn due_ms(&self) -> u64 {
+        self.member.next_deadline_ms().unwrap_or(u64::MAX)
     }
 
     /// Takes what came in through the member. Small jobs of the disk are done here, and what

@@ -1,7 +1,7 @@
 //! The engine: brings what comes in through the member and the disk.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use journal::{Files, Inflow};
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use replica::Submission;
 use state::State;
 use tokio::sync::Notify;
-use zab::{LeaderLink, LearnerLink, RoleStatus};
+use zab::{LeaderLink, LearnerLink, Overview, RoleStatus};
 
 use super::core::{Core, Shell};
 use super::disk::{Disk, DiskError, Done};
@@ -22,6 +22,9 @@ use crate::snapshots::Claim;
 
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
+
+/// The engine's thread does not wait: it looks for the next deadline before it does.
+const AWAKE: u64 = 0;
 
 /// A thread that moves bytes does no more batches than this at a time.
 const HELPED_BATCHES: usize = 4;
@@ -68,7 +71,11 @@ pub(crate) struct Engine {
     files: Files,
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
-    status: Mutex<RoleStatus>,
+    /// As of the last batch, so that who looks waits for no disk.
+    overview: Mutex<Overview>,
+    /// The deadline that the engine's thread waits for, in milliseconds of the member's clock, or
+    /// [`AWAKE`].
+    waits_for_ms: AtomicU64,
     /// Ends without the leave of the others.
     abandoned: AtomicBool,
     /// For requests of learners.
@@ -103,6 +110,7 @@ impl Brake {
 
 impl Engine {
     pub(super) fn new(core: Core, disk: Arc<Disk>, files: Files, limits: Limits) -> Self {
+        let overview = Mutex::new(core.member().peer().overview());
         Self {
             queue: Queue::default(),
             core: Mutex::new(core),
@@ -110,7 +118,8 @@ impl Engine {
             files,
             limits,
             failure: Mutex::new(None),
-            status: Mutex::new(RoleStatus::Looking),
+            overview,
+            waits_for_ms: AtomicU64::new(AWAKE),
             abandoned: AtomicBool::new(false),
             requests: Brake::default(),
             history: Brake::default(),
@@ -175,7 +184,12 @@ impl Engine {
 
     /// What this server does at the moment.
     pub(crate) fn status(&self) -> RoleStatus {
-        *self.status.lock()
+        self.overview.lock().status
+    }
+
+    /// What it does and with whom, as of the last batch.
+    pub(crate) fn overview(&self) -> Overview {
+        self.overview.lock().clone()
     }
 
     /// Waits until requests of learners are taken again.
@@ -220,8 +234,13 @@ impl Engine {
     fn run_core(&self) -> Result<(), DiskError> {
         let _guard = PanicEnds;
         loop {
-            let patience = self.core.lock().patience().min(IDLE_WAIT);
+            let patience = {
+                let core = self.core.lock();
+                self.waits_for_ms.store(core.due_ms(), Ordering::Relaxed);
+                core.patience().min(IDLE_WAIT)
+            };
             self.queue.wait(patience);
+            self.waits_for_ms.store(AWAKE, Ordering::Relaxed);
             self.work(&mut self.core.lock());
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
@@ -243,8 +262,14 @@ impl Engine {
             self.failure.lock().get_or_insert(failure);
             self.queue.interrupt();
         }
-        let status = core.member().peer().status();
-        if std::mem::replace(&mut *self.status.lock(), status) != status {
+        let overview = core.member().peer().overview();
+        let status = overview.status;
+        let before = std::mem::replace(&mut *self.overview.lock(), overview);
+        // Only the engine's thread keeps deadlines. It learns of one that a helper has brought forward.
+        let due_ms = core.due_ms();
+        let waits_for_ms = self.waits_for_ms.load(Ordering::Relaxed);
+        if before.status != status || due_ms < waits_for_ms {
+            self.waits_for_ms.fetch_min(due_ms, Ordering::Relaxed);
             self.queue.interrupt();
         }
         let member = core.member();

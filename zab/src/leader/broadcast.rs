@@ -23,6 +23,8 @@ pub(crate) const OUTSTANDING_BYTES_MAX: usize = 32 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Broadcast {
     pub(super) epoch: Epoch,
+    /// When it was established.
+    pub(super) since: Time,
     pub(super) acks: Acks,
     pub(super) synced_reads: SyncedReads,
     outstanding_bytes: usize,
@@ -40,9 +42,10 @@ struct Retirement {
 }
 
 impl Broadcast {
-    pub(super) fn new(epoch: Epoch) -> Self {
+    pub(super) fn new(epoch: Epoch, since: Time) -> Self {
         Self {
             epoch,
+            since,
             acks: Acks::default(),
             synced_reads: SyncedReads::default(),
             outstanding_bytes: 0,

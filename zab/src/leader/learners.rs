@@ -8,6 +8,8 @@ use jute::quorum::config::Role;
 use super::handler::{LearnerHandler, Progress, Stage};
 use crate::input::{LearnerLink, ReadId};
 use crate::leave::Leave;
+use crate::overview::LearnerCounts;
+use crate::quorum::Config;
 use crate::{ServerId, Time};
 
 /// Connections at the most: every possible member and as many strangers.
@@ -64,6 +66,29 @@ impl Learners {
 
     pub(super) fn len(&self) -> usize {
         self.by_link.len()
+    }
+
+    /// How many there are, and how far they have come. Syncs are not counted here.
+    pub(super) fn count(&self, config: &Config) -> LearnerCounts {
+        let mut counts = LearnerCounts::default();
+        for handler in self.by_link.values() {
+            let Some(server) = handler.server else {
+                continue;
+            };
+            counts.connected += 1;
+            if !handler.is_fed(Progress::UpToDate) {
+                continue;
+            }
+            match handler.role {
+                Role::Observer => counts.synced_observers += 1,
+                Role::Participant => {
+                    counts.synced_followers += 1;
+                    let votes = config.is_voter(server);
+                    counts.synced_non_voting_followers += usize::from(!votes);
+                }
+            }
+        }
+        counts
     }
 
     /// In a fixed order.

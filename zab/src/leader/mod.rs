@@ -38,6 +38,8 @@ use crate::effect::{Effect, Io, RoleStatus};
 use crate::input::{Input, LearnerLink, LogRead, ReadId};
 use crate::leave::{Exit, Leave};
 use crate::message::{Entry, LeaderPacket, LearnerPacket};
+use crate::overview::LearnerCounts;
+use crate::quorum::Config;
 use crate::time::earlier;
 use crate::writes::Stored;
 use crate::{Epoch, ServerId, Time};
@@ -101,6 +103,25 @@ impl Leader {
     pub(crate) fn learner(&self, link: LearnerLink) -> Option<ServerId> {
         let server = self.learners.get(link)?.server?;
         (self.learners.link_of(server) == Some(link)).then_some(server)
+    }
+
+    /// Since when this server leads, once it is established.
+    pub(crate) fn since(&self) -> Option<Time> {
+        match &self.phase {
+            Phase::Broadcast(phase) => Some(phase.since),
+            _ => None,
+        }
+    }
+
+    /// How many learners there are, and how far they have come.
+    pub(crate) fn count_learners(&self, config: &Config) -> LearnerCounts {
+        let mut counts = self.learners.count(config);
+        counts.pending_syncs = match &self.phase {
+            Phase::Broadcast(phase) => phase.synced_reads.len(),
+            Phase::ObserverMaster(relay) => relay.open_syncs(),
+            _ => 0,
+        };
+        counts
     }
 
     /// The epoch, once it is decided and saved.

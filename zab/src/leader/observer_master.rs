@@ -19,6 +19,8 @@ use crate::effect::Io;
 use crate::input::{Input, LeaderLink, LearnerLink};
 use crate::leave::Leave;
 use crate::message::{LeaderPacket, LearnerPacket, Request};
+use crate::overview::LearnerCounts;
+use crate::quorum::Config;
 use crate::{Epoch, ServerId, Time};
 
 /// Who waits for an answer of the leader.
@@ -41,6 +43,11 @@ pub(super) struct Relay {
 }
 
 impl Relay {
+    /// Syncs that the leader has not answered.
+    pub(super) fn open_syncs(&self) -> usize {
+        self.syncs.len()
+    }
+
     /// Passes a request on.
     pub(super) fn request(
         &mut self,
@@ -109,6 +116,10 @@ impl ObserverMaster {
     /// Lets go of all observers.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: &Leave) {
         self.0.end(cx, why);
+    }
+
+    pub(crate) fn count_learners(&self, config: &Config) -> LearnerCounts {
+        self.0.count_learners(config)
     }
 
     pub(crate) fn next_deadline(&self) -> Time {

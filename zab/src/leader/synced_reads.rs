@@ -61,7 +61,8 @@ impl SyncedReads {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Syncs that are not answered yet.
+    pub(super) fn len(&self) -> usize {
         let round = self.round.as_ref().map_or(0, |round| round.waiting.len());
         round + self.next.len() + self.confirmed.len()
     }

@@ -199,7 +199,7 @@ impl Leader {
             return Ok(());
         }
         let (epoch, acked) = (phase.epoch, phase.acked.clone());
-        self.phase = Phase::Broadcast(Broadcast::new(epoch));
+        self.phase = Phase::Broadcast(Broadcast::new(epoch, cx.now));
         cx.core.history.commit(self.initial_end);
         cx.core.ballot.vote.peer_epoch = epoch;
         self.activate_last_seen(cx, &acked);

@@ -77,6 +77,7 @@ fn connect(cx: &mut Context<'_>, uplink: &mut Uplink) {
     let link: LeaderLink = cx.next_leader_link();
     uplink.link = link;
     let to = learner_master(cx, uplink);
+    uplink.master = to;
     let member = cx.core.configs.member(to).cloned();
     cx.out.push(match to == uplink.leader {
         true => Io::Connect { link, to, member },
@@ -108,7 +109,7 @@ pub(super) struct Discovering {
 }
 
 impl Discovering {
-    /// The connection broke before anything was said on it.
+    /// The connection broke before anything was said on it, and another may do as well.
     pub(super) fn reconnect(&self, cx: &Context<'_>) -> Connecting {
         let mut connecting = Connecting {
             started: self.started,

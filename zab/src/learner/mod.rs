@@ -35,6 +35,8 @@ use crate::input::{Input, LeaderLink};
 use crate::leader::ObserverMaster;
 use crate::leave::{Exit, Leave};
 use crate::message::{LeaderPacket, LearnerPacket, Request};
+use crate::overview::LearnerCounts;
+use crate::quorum::Config;
 use crate::time::earlier;
 use crate::writes::Stored;
 use crate::{ServerId, Time};
@@ -43,16 +45,28 @@ use crate::{ServerId, Time};
 #[derive(Clone, Debug)]
 pub(crate) struct Learner {
     uplink: Uplink,
+    choice: Choice,
     detector: Detector,
     phase: Phase,
     /// Serves observers, once this server is up to date.
-    master: Option<ObserverMaster>,
+    master: Option<Box<ObserverMaster>>,
+}
+
+/// How it came to be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// By votes.
+    Elected,
+    /// A reconfiguration named it.
+    Designated,
 }
 
 /// The connection to the leader, and as what.
 #[derive(Clone, Copy, Debug)]
 struct Uplink {
     leader: ServerId,
+    /// Whom it leads to: the leader, or a follower in its place.
+    master: ServerId,
     link: LeaderLink,
     role: Role,
 }
@@ -87,14 +101,20 @@ enum Phase {
 
 impl Learner {
     /// Starts to follow.
-    pub(crate) fn start(cx: &mut Context<'_>, leader: ServerId) -> Self {
+    pub(crate) fn start(cx: &mut Context<'_>, leader: ServerId, choice: Choice) -> Self {
         cx.change_status(RoleStatus::Joining { leader });
         let role = cx.core.role();
         let link = LeaderLink(0);
-        let mut uplink = Uplink { leader, link, role };
+        let mut uplink = Uplink {
+            leader,
+            master: leader,
+            link,
+            role,
+        };
         let connecting = Connecting::start(cx, &mut uplink);
         Self {
             uplink,
+            choice,
             detector: Detector::new(&cx.core.options, cx.now),
             phase: Phase::Connecting(connecting),
             master: None,
@@ -107,6 +127,17 @@ impl Learner {
 
     pub(crate) fn leader(&self) -> ServerId {
         self.uplink.leader
+    }
+
+    /// Whom it gets the history from.
+    pub(crate) fn master(&self) -> ServerId {
+        self.uplink.master
+    }
+
+    /// The observers that it serves, if it does.
+    pub(crate) fn count_learners(&self, config: &Config) -> Option<LearnerCounts> {
+        let master = self.master.as_ref()?;
+        Some(master.count_learners(config))
     }
 
     /// Lets go of the leader. No one waits for an observer: it does not come back at once to a leader
@@ -126,7 +157,7 @@ impl Learner {
         match &self.phase {
             Phase::Connecting(connecting) => Some(connecting.next_deadline()),
             _ => {
-                let master = self.master.as_ref().map(ObserverMaster::next_deadline);
+                let master = self.master.as_deref().map(ObserverMaster::next_deadline);
                 earlier(Some(self.detector.next_deadline()), master)
             }
         }
@@ -185,15 +216,25 @@ impl Learner {
         }
     }
 
-    /// Until something is promised or received another connection may do as well.
+    /// Who could not be reached is tried again: it may need a while. So is one that a reconfiguration
+    /// named and that has not heard of it yet, and an observer has other masters to try. But an
+    /// elected leader that closes what it had accepted does not lead, or not any more: another one may
+    /// have been elected meanwhile.
     fn on_lost(&mut self, cx: &mut Context<'_>, link: LeaderLink) -> Result<(), Exit> {
         if link != self.uplink.link {
             return Ok(());
         }
         match &mut self.phase {
             Phase::Connecting(connecting) => connecting.failed(cx),
-            Phase::Discovering(discovering) => {
+            Phase::Discovering(discovering)
+                if self.choice == Choice::Designated
+                    || self.uplink.master != self.uplink.leader =>
+            {
                 self.phase = Phase::Connecting(discovering.reconnect(cx));
+            }
+            Phase::Discovering(_) => {
+                cx.core.turned_away(cx.now);
+                return Err(Leave::Lost.into());
             }
             _ => return Err(Leave::Lost.into()),
         }
@@ -256,7 +297,8 @@ impl Learner {
             && self.uplink.role == Role::Participant
         {
             let Uplink { leader, link, .. } = self.uplink;
-            self.master = Some(ObserverMaster::start(cx, leader, link));
+            let master = ObserverMaster::start(cx, leader, link);
+            self.master = Some(Box::new(master));
         }
     }
 

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use super::java_text::{java_date, java_double, round4};
 use super::view::{
-    ConfView, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, Mode, ServerView,
+    ConfView, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, MemberConfView, Mode,
+    ServerView, SessionsView,
 };
 
 pub use super::watches::{wchc, wchp, wchs};
@@ -170,7 +171,26 @@ pub fn conf(view: &ConfView) -> String {
     for (key, value) in values {
         line!(out, "{key}={value}");
     }
+    if let Some(member) = &view.member {
+        conf_of_member(&mut out, member);
+    }
     out
+}
+
+/// The last line does not end, as in Apache.
+fn conf_of_member(out: &mut String, member: &MemberConfView) {
+    let ports = |ports: &[u16]| {
+        let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+        ports.join("|")
+    };
+    line!(out, "initLimit={}", member.init_limit);
+    line!(out, "syncLimit={}", member.sync_limit);
+    line!(out, "electionAlg=3");
+    line!(out, "electionPort={}", ports(&member.election_ports));
+    line!(out, "quorumPort={}", ports(&member.quorum_ports));
+    line!(out, "peerType={}", u8::from(member.is_observer));
+    line!(out, "membership: ");
+    out.push_str(&member.membership);
 }
 
 /// `dirs`; sizes in bytes.
@@ -189,11 +209,22 @@ pub fn hash(digests: &[DigestView]) -> String {
     out
 }
 
-/// `dump` of a leader or a standalone server.
+/// `dump`
 #[must_use]
 pub fn dump(view: &DumpView) -> String {
-    let mut out = String::from("SessionTracker dump:\nSession ");
-    buckets(&mut out, &view.sessions, |id| format!("0x{id:x}"));
+    let mut out = String::from("SessionTracker dump:\n");
+    match &view.sessions {
+        SessionsView::Tracked(sessions) => {
+            out.push_str("Session ");
+            buckets(&mut out, sessions, |id| format!("0x{id:x}"));
+        }
+        SessionsView::Known(sessions) => {
+            line!(out, "Global Sessions({}):", sessions.len());
+            for (id, timeout_ms) in sessions {
+                line!(out, "0x{id:x}\t{timeout_ms}ms");
+            }
+        }
+    }
     line!(out, "ephemeral nodes dump:");
     line!(out, "Sessions with Ephemerals ({}):", view.ephemerals.len());
     for (owner, paths) in &view.ephemerals {

@@ -48,11 +48,43 @@ pub struct QuotaGauges {
     pub bytes_usage: i64,
 }
 
+/// What members of ensembles print besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberGauges {
+    /// Role and phase: `following - broadcast`.
+    pub peer_state: &'static str,
+    /// Voters of the configuration in force.
+    pub quorum_size: u64,
+    /// Leaders only.
+    pub leader: Option<LeaderGauges>,
+    /// Leaders, and followers that serve observers.
+    pub synced_observers: Option<u64>,
+    /// Observers only: whom they get the history from.
+    pub observer_master_id: Option<i64>,
+}
+
+/// What leaders print besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaderGauges {
+    /// Followers and observers that are connected.
+    pub learners: u64,
+    /// Followers that have the whole history, with and without a vote.
+    pub synced_followers: u64,
+    /// Those of them that have no vote.
+    pub synced_non_voting_followers: u64,
+    /// Syncs that wait for an answer.
+    pub pending_syncs: u64,
+    /// Milliseconds since it was established.
+    pub uptime_ms: i64,
+}
+
 /// All that `mntr` prints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MntrView {
     /// What `srvr` shows too.
     pub server: ServerView,
+    /// Members of ensembles only, and not in read-only mode.
+    pub member: Option<MemberGauges>,
     /// Milliseconds since the start.
     pub uptime_ms: i64,
     /// Watches of all kinds.
@@ -93,8 +125,16 @@ pub fn mntr(view: &MntrView) -> String {
     let mut out = String::new();
     line!(out, "zk_version\t{}", view.server.version);
     line!(out, "zk_server_state\t{}", view.server.mode.as_str());
+    if let Some(member) = &view.member {
+        line!(out, "zk_peer_state\t{}", member.peer_state);
+    }
     for (name, value) in gauges(view) {
         print(&mut out, name, value);
+    }
+    if let Some(member) = &view.member {
+        for (name, value) in member_gauges(member, view.server.proposal_sizes) {
+            print(&mut out, name, value);
+        }
     }
     for quota in &view.quotas {
         for (name, value) in [
@@ -167,6 +207,38 @@ fn gauges(view: &MntrView) -> Vec<(&'static str, MetricValue)> {
     ] {
         gauges.extend(value.map(|value| (name, value.into())));
     }
+    gauges
+}
+
+fn member_gauges(
+    member: &MemberGauges,
+    proposal_sizes: Option<[i64; 3]>,
+) -> Vec<(&'static str, MetricValue)> {
+    let mut gauges: Vec<(&'static str, MetricValue)> =
+        vec![("quorum_size", member.quorum_size.into())];
+    if let Some(leader) = &member.leader {
+        gauges.extend([
+            ("learners", leader.learners.into()),
+            ("synced_followers", leader.synced_followers.into()),
+            (
+                "synced_non_voting_followers",
+                leader.synced_non_voting_followers.into(),
+            ),
+            ("pending_syncs", leader.pending_syncs.into()),
+            ("leader_uptime", leader.uptime_ms.into()),
+        ]);
+    }
+    if let Some([last, min, max]) = proposal_sizes {
+        gauges.extend([
+            ("last_proposal_size", last.into()),
+            ("min_proposal_size", min.into()),
+            ("max_proposal_size", max.into()),
+        ]);
+    }
+    let synced_observers = member.synced_observers.map(MetricValue::from);
+    gauges.extend(synced_observers.map(|value| ("synced_observers", value)));
+    let master = member.observer_master_id.map(MetricValue::from);
+    gauges.extend(master.map(|value| ("observer_master_id", value)));
     gauges
 }
 

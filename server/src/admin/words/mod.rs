@@ -21,7 +21,7 @@ pub const VERSION: &str = concat!(
 );
 
 /// The answer of words that need a serving server, where there is none.
-pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
+const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
 /// What `gtmk` shows until `stmk` changes it.
 pub const DEFAULT_TRACE_MASK: i64 = 0b1_0011_0010;
@@ -46,7 +46,7 @@ macro_rules! words {
                 }
             }
 
-            /// Whether the word needs a server that serves; see [`NOT_SERVING`].
+            /// Whether the word needs a server that serves; see [`not_serving`].
             #[must_use]
             pub const fn needs_serving(self) -> bool {
                 match self {
@@ -161,4 +161,14 @@ pub fn not_whitelisted(word: Word) -> String {
         "{} is not executed because it is not in the whitelist.\n",
         word.as_str()
     )
+}
+
+/// The answer to a word that needs a server that serves, where there is none. That to `hash` does
+/// not end its line, as in Apache.
+#[must_use]
+pub fn not_serving(word: Word) -> &'static str {
+    match word {
+        Word::Hash => NOT_SERVING.trim_ascii_end(),
+        _ => NOT_SERVING,
+    }
 }

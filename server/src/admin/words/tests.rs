@@ -1,9 +1,9 @@
 //! Answers compared with what Apache ZooKeeper 3.9.5 prints.
 
-use super::mntr::{MetricValue, MntrView, QuotaGauges, mntr, summary};
+use super::mntr::{LeaderGauges, MemberGauges, MetricValue, MntrView, QuotaGauges, mntr, summary};
 use super::view::{
-    ConfView, ConnSession, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, Mode,
-    ServerView, WatchView,
+    ConfView, ConnSession, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, MemberConfView,
+    Mode, ServerView, SessionsView, WatchView,
 };
 use super::{FirstBytes, VERSION, Whitelist, Word, answer, not_whitelisted};
 
@@ -121,7 +121,7 @@ fn cons() {
 
 #[test]
 fn conf() {
-    let view = ConfView {
+    let mut view = ConfView {
         client_port: 2181,
         secure_client_port: -1,
         data_dir: "/data/zk/version-2".to_owned(),
@@ -134,12 +134,31 @@ fn conf() {
         max_session_timeout: 40_000,
         client_port_listen_backlog: -1,
         server_id: 0,
+        member: None,
     };
+    let standalone = answer::conf(&view);
     assert_eq!(
-        answer::conf(&view),
+        standalone,
         "clientPort=2181\nsecureClientPort=-1\ndataDir=/data/zk/version-2\ndataDirSize=67109538\n\
         dataLogDir=/data/zk/version-2\ndataLogSize=67109538\ntickTime=2000\nmaxClientCnxns=60\n\
         minSessionTimeout=4000\nmaxSessionTimeout=40000\nclientPortListenBacklog=-1\nserverId=0\n"
+    );
+    let membership = "server.1=10.0.0.1:2888:3888:participant\nserver.4=10.0.0.4:2888:3888:observer\n\
+        version=100000000";
+    view.member = Some(MemberConfView {
+        init_limit: 10,
+        sync_limit: 5,
+        election_ports: vec![3888],
+        quorum_ports: vec![2888, 2889],
+        is_observer: false,
+        membership: membership.to_owned(),
+    });
+    assert_eq!(
+        answer::conf(&view),
+        format!(
+            "{standalone}initLimit=10\nsyncLimit=5\nelectionAlg=3\nelectionPort=3888\n\
+            quorumPort=2888|2889\npeerType=0\nmembership: \n{membership}"
+        )
     );
 }
 
@@ -151,10 +170,10 @@ fn dump() {
         members: members.to_vec(),
     };
     let view = DumpView {
-        sessions: vec![
+        sessions: SessionsView::Tracked(vec![
             bucket(1_795_437_102_000, &[]),
             bucket(1_795_437_106_000, &[session]),
-        ],
+        ]),
         ephemerals: vec![(session, vec!["/app/e-0000000001".to_owned()])],
         connections: vec![ExpiryBucket {
             expires_ms: 1_795_437_106_000,
@@ -169,6 +188,14 @@ fn dump() {
         Connections Sets (1)/(1):\n1 expire at Mon Nov 23 12:31:46 UTC 2026:\n\
         \tip: /127.0.0.1:55064 sessionId: 0x100001bba9c0000\n"
     );
+    let view = DumpView {
+        sessions: SessionsView::Known(vec![(session, 10_000), (session + 1, 4000)]),
+        ..view
+    };
+    let text = answer::dump(&view);
+    let first = "SessionTracker dump:\nGlobal Sessions(2):\n0x100001bba9c0000\t10000ms\n\
+        0x100001bba9c0001\t4000ms\nephemeral nodes dump:\n";
+    assert!(text.starts_with(first), "{text}");
 }
 
 #[test]
@@ -244,6 +271,7 @@ fn mntr_view() -> MntrView {
             mode: Mode::Standalone,
             ..server()
         },
+        member: None,
         uptime_ms: 5,
         watch_count: 6,
         ephemerals_count: 2,
@@ -298,6 +326,78 @@ fn mntr_lines() {
             .iter()
             .all(|line| line.starts_with("zk_") && line.matches('\t').count() == 1)
     );
+}
+
+/// Names that depend on the role, as `mntr` prints them, and `zk_peer_state`.
+#[test]
+fn mntr_of_each_role() {
+    let plain = MemberGauges {
+        peer_state: "following - broadcast",
+        quorum_size: 3,
+        leader: None,
+        synced_observers: None,
+        observer_master_id: None,
+    };
+    let leader = MemberGauges {
+        peer_state: "leading - broadcast",
+        leader: Some(LeaderGauges {
+            learners: 4,
+            synced_followers: 2,
+            synced_non_voting_followers: 1,
+            pending_syncs: 5,
+            uptime_ms: 6,
+        }),
+        synced_observers: Some(1),
+        ..plain.clone()
+    };
+    let observer = MemberGauges {
+        peer_state: "observing - broadcast",
+        observer_master_id: Some(2),
+        ..plain.clone()
+    };
+    let master = MemberGauges {
+        synced_observers: Some(7),
+        ..plain.clone()
+    };
+    for (mode, member, expected) in [
+        (Mode::Standalone, None, ""),
+        (
+            Mode::Follower,
+            Some(plain),
+            "zk_peer_state\tfollowing - broadcast\nzk_quorum_size\t3\n",
+        ),
+        (
+            Mode::Leader,
+            Some(leader),
+            "zk_peer_state\tleading - broadcast\nzk_quorum_size\t3\nzk_learners\t4\n\
+            zk_synced_followers\t2\nzk_synced_non_voting_followers\t1\nzk_pending_syncs\t5\n\
+            zk_leader_uptime\t6\nzk_last_proposal_size\t67\nzk_min_proposal_size\t36\n\
+            zk_max_proposal_size\t102\nzk_synced_observers\t1\n",
+        ),
+        (
+            Mode::Observer,
+            Some(observer),
+            "zk_peer_state\tobserving - broadcast\nzk_quorum_size\t3\nzk_observer_master_id\t2\n",
+        ),
+        (
+            Mode::Follower,
+            Some(master),
+            "zk_peer_state\tfollowing - broadcast\nzk_quorum_size\t3\nzk_synced_observers\t7\n",
+        ),
+    ] {
+        let mut view = mntr_view();
+        let alone = mntr(&view);
+        view.member = member;
+        view.server.mode = mode;
+        view.server.proposal_sizes = server().proposal_sizes.filter(|_| mode == Mode::Leader);
+        let text = mntr(&view);
+        let added = text
+            .lines()
+            .filter(|line| !alone.contains(line))
+            .skip(usize::from(mode != Mode::Standalone));
+        let added: String = added.map(|line| format!("{line}\n")).collect();
+        assert_eq!(added, expected, "{mode:?}");
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub struct ConnSession {
     pub max_latency: i64,
 }
 
-/// `conf` of a standalone server.
+/// `conf`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfView {
     /// -1 without a listener.
@@ -152,6 +152,25 @@ pub struct ConfView {
     pub client_port_listen_backlog: i32,
     /// Id of the server; Apache's standalone server shows 0.
     pub server_id: i64,
+    /// The part that members of ensembles add.
+    pub member: Option<MemberConfView>,
+}
+
+/// What `conf` shows of a member of an ensemble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberConfView {
+    /// Ticks.
+    pub init_limit: u32,
+    /// Ticks.
+    pub sync_limit: u32,
+    /// One of each address.
+    pub election_ports: Vec<u16>,
+    /// One of each address.
+    pub quorum_ports: Vec<u16>,
+    /// Without a vote.
+    pub is_observer: bool,
+    /// The configuration in force, as it stands in `/zookeeper/config`.
+    pub membership: String,
 }
 
 /// Things that expire at the same moment.
@@ -163,11 +182,20 @@ pub struct ExpiryBucket<T> {
     pub members: Vec<T>,
 }
 
+/// The sessions in `dump`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionsView {
+    /// Of a leader or a standalone server: ids by expiry, soonest first.
+    Tracked(Vec<ExpiryBucket<i64>>),
+    /// Of a learner, which lets none expire: ids in their order, and timeouts in milliseconds.
+    Known(Vec<(i64, i32)>),
+}
+
 /// `dump`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DumpView {
-    /// Session ids by expiry, soonest first.
-    pub sessions: Vec<ExpiryBucket<i64>>,
+    /// Sessions.
+    pub sessions: SessionsView,
     /// Paths by owning session.
     pub ephemerals: Vec<(i64, Vec<String>)>,
     /// Connections, with their session ids, by expiry.

@@ -8,3 +8,4 @@ mod oracle;
 mod ports;
 mod requests;
 mod strangers;
+mod words;
