@@ -13,6 +13,12 @@ pub enum Error {
     /// The parent was deleted again and again while a node was to be made in it.
     #[error("cannot keep the parent node {0}: it is deleted again and again")]
     ParentDeleted(String),
+    /// The node of a counter holds something else.
+    #[error("the data of {0} are not a number of this counter's format")]
+    NotANumber(String),
+    /// The sum does not fit the format of the counter. Nothing was written.
+    #[error("the number does not fit the format of the counter {0}")]
+    Overflow(String),
     /// The runtime in which the recipe was used first is gone, and its clean-up with it.
     #[error("the runtime of this recipe has ended")]
     RuntimeEnded,

@@ -1,4 +1,4 @@
-//! Locks, leases and elections on ZooKeeper, 3.4 to 3.9, and on zabkeeper.
+//! Locks, leases, elections, barriers and counters on ZooKeeper, 3.4 to 3.9, and on zabkeeper.
 //!
 //! | Recipe | Here | Curator 5 | kazoo 2 |
 //! | --- | --- | --- | --- |
@@ -9,6 +9,12 @@
 //! | leases | [`Semaphore`] | `InterProcessSemaphoreV2` | `Semaphore` |
 //! | election | [`LeaderLatch`] | `LeaderLatch` | |
 //! | election for a task | [`LeaderSelector`] | `LeaderSelector` | `Election` |
+//! | barrier | [`Barrier`] | `DistributedBarrier` | `Barrier` |
+//! | double barrier | [`DoubleBarrier`] | `DistributedDoubleBarrier` | `DoubleBarrier` |
+//! | shared value | [`SharedValue`] | `SharedValue` | |
+//! | counter | [`Counter::shared_count`] | `SharedCount` | `Counter` with `support_curator` |
+//! | counter | [`Counter::atomic_long`] | `DistributedAtomicLong` | |
+//! | counter | [`Counter::kazoo`] | | `Counter` |
 //! | asking a holder to let go | [`revoke`] | `Revoker` | |
 //!
 //! # What is held
@@ -35,7 +41,7 @@
 //! # Names on disk
 //!
 //! `U` is a UUID with hyphens, `u` one without, `N` the sequence number that the server appends:
-//! `%010d` of 32 bits with a sign. All nodes are ephemeral. Directories are containers.
+//! `%010d` of 32 bits with a sign. Directories are containers. These nodes are ephemeral:
 //!
 //! | Recipe | [`Naming::Curator`] | [`Naming::Kazoo`] | Data |
 //! | --- | --- | --- | --- |
@@ -48,6 +54,18 @@
 //! | [`LeaderLatch`] | `_c_U-latch-N` | | the id |
 //! | [`LeaderSelector`] | `_c_U-lock-N` | `u__lock__N` | the id |
 //! | [`revoke`] | | | `__REVOKE__` |
+//!
+//! These are the same for all three. Those with a star are persistent, not ephemeral.
+//!
+//! | Recipe | Node | Data |
+//! | --- | --- | --- |
+//! | [`Barrier`] | the path itself * | any |
+//! | [`DoubleBarrier`], a member | `u`; of Curator's `U` | [`DoubleBarrier::data`] |
+//! | [`DoubleBarrier`], all have come | `ready` * | any |
+//! | [`SharedValue`] | the path itself * | the value |
+//! | [`Counter::shared_count`] | the path itself * | 4 bytes, signed, big-endian |
+//! | [`Counter::atomic_long`] | the path itself * | 8 bytes, signed, big-endian |
+//! | [`Counter::kazoo`] | the path itself * | decimal digits, with `-` before if negative |
 //!
 //! *Who counts.* Here: a child whose name ends in one of the names of its recipe, of either
 //! column, and a sequence number; what stands before does not matter. Others are passed over. Of
@@ -64,7 +82,10 @@
 //! the text, and take the first negative number for the lowest: beside them a directory must be
 //! made anew (when it is empty) before 2^31 contenders have been in it.
 
+mod barrier;
 mod contend;
+mod counter;
+mod double_barrier;
 mod error;
 mod latch;
 mod multi_mutex;
@@ -75,8 +96,12 @@ mod revoke;
 mod rwlock;
 mod selector;
 mod semaphore;
+mod value;
 
+pub use barrier::Barrier;
 pub use contend::{Hold, Loss, Naming, Token};
+pub use counter::{Change, Counter};
+pub use double_barrier::{DoubleBarrier, Inside};
 pub use error::Error;
 pub use latch::{Candidate, LeaderLatch, Leadership};
 pub use multi_mutex::{MultiGuard, MultiMutex};
@@ -86,3 +111,4 @@ pub use revoke::revoke;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use selector::{LeaderSelector, Led};
 pub use semaphore::{Lease, Semaphore};
+pub use value::{Reading, SharedValue};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client::{Call, Client, Error};
+use client::{Call, Client, Error, ErrorCode};
 
 /// Between two tries of what failed although there is a connection.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -43,4 +43,32 @@ pub(crate) async fn answered<T>(
 pub(crate) async fn pause(client: &Client) {
     tokio::time::sleep(PAUSE).await;
     connected(client).await;
+}
+
+/// Waits until something may have happened to a node, or its watch was lost; `false` at once if
+/// there is no such node.
+///
+/// Its data is read, not whether it exists: if it does not, no watch is left behind.
+pub(crate) async fn until_changed(client: &Client, path: &str) -> Result<bool, crate::Error> {
+    match client.get_data_and_watch(path).await {
+        Ok((_, watcher)) => {
+            // The next call says why, if the session is over.
+            if watcher.await.is_err() {
+                connected(client).await;
+            }
+            Ok(true)
+        }
+        Err(error) if error.code() == Some(ErrorCode::NoNode) => Ok(false),
+        Err(error) if is_passing(&error) => {
+            pause(client).await;
+            Ok(true)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until there is no such node.
+pub(crate) async fn until_gone(client: &Client, path: &str) -> Result<(), crate::Error> {
+    while until_changed(client, path).await? {}
+    Ok(())
 }

@@ -8,9 +8,6 @@ use super::{join, parents};
 use crate::Error;
 use crate::retry;
 
-/// So often the parent may be removed between its making and that of the node in it.
-const PARENT_TRIES: usize = 16;
-
 /// What a node is to be called.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeName {
@@ -104,7 +101,7 @@ impl Claim {
                 }
                 Err(error) if error.code() == Some(ErrorCode::NoNode) => {
                     parent_tries += 1;
-                    if parent_tries > PARENT_TRIES {
+                    if parent_tries > parents::TRIES {
                         return Err(Error::ParentDeleted(self.parent.clone()));
                     }
                     parents::ensure(&self.client, &self.parent).await?;

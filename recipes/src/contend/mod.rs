@@ -10,7 +10,7 @@ mod cleaner;
 mod hold;
 mod name;
 mod order;
-mod parents;
+pub(crate) mod parents;
 
 use std::sync::Arc;
 
@@ -90,26 +90,9 @@ impl Arena {
     }
 
     /// Waits until something happens to this contender's node.
-    ///
-    /// Its data is read, not whether it exists: if it does not, no watch is left behind.
     async fn until_changed(&self, name: &str) -> Result<(), Error> {
         let path = join(&self.parent, name);
-        match self.client.get_data_and_watch(&path).await {
-            Ok((_, watcher)) => match watcher.await {
-                Ok(_) => Ok(()),
-                // The next look at the contenders says why, if the session is over.
-                Err(_) => {
-                    retry::connected(&self.client).await;
-                    Ok(())
-                }
-            },
-            Err(error) if error.code() == Some(ErrorCode::NoNode) => Ok(()),
-            Err(error) if retry::is_passing(&error) => {
-                retry::pause(&self.client).await;
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        retry::until_changed(&self.client, &path).await.map(drop)
     }
 
     /// Enters, waits, and has it.

@@ -5,6 +5,9 @@ use client::{Client, CreateOptions, ErrorCode};
 use crate::Error;
 use crate::retry;
 
+/// So often the parent may be removed between its making and that of the node in it.
+pub(crate) const TRIES: usize = 16;
+
 /// Makes a directory and those above it, as containers: the server removes them when their last
 /// child has gone. A server before 3.5 knows no containers; there they are persistent.
 pub(crate) async fn ensure(client: &Client, path: &str) -> Result<(), Error> {
@@ -16,6 +19,14 @@ pub(crate) async fn ensure(client: &Client, path: &str) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Makes those above a node, as [`ensure`] does.
+pub(crate) async fn ensure_above(client: &Client, path: &str) -> Result<(), Error> {
+    match path.rfind('/') {
+        Some(at) if at > 0 => ensure(client, &path[..at]).await,
+        _ => Ok(()),
+    }
 }
 
 async fn make(client: &Client, path: &str) -> Result<(), Error> {

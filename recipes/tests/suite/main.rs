@@ -1,5 +1,6 @@
 //! The recipes on a server in this process.
 
+mod barrier;
 mod cancellation;
 mod common;
 mod election;
@@ -7,3 +8,4 @@ mod loss;
 mod mutex;
 mod rwlock;
 mod semaphore;
+mod value;
