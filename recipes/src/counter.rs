@@ -17,8 +17,8 @@ use crate::{Error, Reading, SharedValue};
 /// # let server = server::embedded::EmbeddedServer::start()?;
 /// # let client = client::Client::connect(&server.connect_string()).await?;
 /// let counter = recipes::Counter::atomic_long(&client, "/ids");
-/// let change = counter.add(10).await?;
-/// assert_eq!((change.before, change.after), (0, 10));
+/// let sum = counter.add(10).await?;
+/// assert_eq!((sum.before, sum.after), (0, 10));
 /// assert!(!counter.compare_and_set(0, 1).await?);
 /// assert_eq!(counter.get().await?, 10);
 /// # Ok(())
@@ -30,12 +30,12 @@ pub struct Counter {
     format: Format,
 }
 
-/// What a change has done.
+/// What an addition has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The number that was changed.
+pub struct Sum {
+    /// The number before.
     pub before: i64,
-    /// The number it was changed to.
+    /// The number after.
     pub after: i64,
 }
 
@@ -114,7 +114,7 @@ impl Counter {
     ///
     /// # Errors
     /// As [`SharedValue::compare_and_set`], [`Error::NotANumber`] or [`Error::Overflow`].
-    pub async fn add(&self, summand: i64) -> Result<Change, Error> {
+    pub async fn add(&self, summand: i64) -> Result<Sum, Error> {
         loop {
             let seen = self.value.get().await?;
             let before = self.number(&seen)?;
@@ -122,7 +122,7 @@ impl Counter {
             let after = after.ok_or_else(|| self.overflow())?;
             let data = self.data(after)?;
             if self.value.compare_and_set(&seen, data).await?.is_some() {
-                return Ok(Change { before, after });
+                return Ok(Sum { before, after });
             }
         }
     }

@@ -19,6 +19,9 @@ pub enum Error {
     /// The sum does not fit the format of the counter. Nothing was written.
     #[error("the number does not fit the format of the counter {0}")]
     Overflow(String),
+    /// The client's watches at this path were removed.
+    #[error("the watches at {0} were removed")]
+    Unwatched(String),
     /// The runtime in which the recipe was used first is gone, and its clean-up with it.
     #[error("the runtime of this recipe has ended")]
     RuntimeEnded,

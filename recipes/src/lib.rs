@@ -1,4 +1,4 @@
-//! Locks, leases, elections, barriers and counters on ZooKeeper, 3.4 to 3.9, and on zabkeeper.
+//! Locks, leases, elections, barriers, counters and caches on ZooKeeper, 3.4 to 3.9, and on zabkeeper.
 //!
 //! | Recipe | Here | Curator 5 | kazoo 2 |
 //! | --- | --- | --- | --- |
@@ -15,6 +15,9 @@
 //! | counter | [`Counter::shared_count`] | `SharedCount` | `Counter` with `support_curator` |
 //! | counter | [`Counter::atomic_long`] | `DistributedAtomicLong` | |
 //! | counter | [`Counter::kazoo`] | | `Counter` |
+//! | copy of a node | [`Cache::node`] | `CuratorCache`, `NodeCache` | `DataWatch` |
+//! | copy of children | [`Cache::children`] | `PathChildrenCache` | `ChildrenWatch` |
+//! | copy of a tree | [`Cache::tree`] | `CuratorCache`, `TreeCache` | `TreeCache` |
 //! | asking a holder to let go | [`revoke`] | `Revoker` | |
 //!
 //! # What is held
@@ -83,6 +86,7 @@
 //! made anew (when it is empty) before 2^31 contenders have been in it.
 
 mod barrier;
+mod cache;
 mod contend;
 mod counter;
 mod double_barrier;
@@ -99,8 +103,9 @@ mod semaphore;
 mod value;
 
 pub use barrier::Barrier;
+pub use cache::{Cache, Change};
 pub use contend::{Hold, Loss, Naming, Token};
-pub use counter::{Change, Counter};
+pub use counter::{Counter, Sum};
 pub use double_barrier::{DoubleBarrier, Inside};
 pub use error::Error;
 pub use latch::{Candidate, LeaderLatch, Leadership};

@@ -1,6 +1,7 @@
 //! The recipes on a server in this process.
 
 mod barrier;
+mod cache;
 mod cancellation;
 mod common;
 mod election;

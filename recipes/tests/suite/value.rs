@@ -19,8 +19,8 @@ async fn nothing_that_is_added_is_lost() {
             tasks.push(tokio::spawn(async move {
                 let counter = counter(&client, &format!("/counters/{at}"));
                 for _ in 0..EACH {
-                    let change = counter.add(summand).await.expect("added");
-                    assert_eq!(change.after - change.before, summand);
+                    let sum = counter.add(summand).await.expect("added");
+                    assert_eq!(sum.after - sum.before, summand);
                 }
             }));
         }
@@ -49,19 +49,19 @@ async fn what_does_not_fit_is_refused_and_not_written() {
     let small = Counter::shared_count(&client, "/small");
     small.set(i64::from(i32::MAX)).await.expect("it fits");
     let overflow = Err(Error::Overflow("/small".to_owned()));
-    assert_eq!(small.add(1).await.map(|change| change.after), overflow);
+    assert_eq!(small.add(1).await.map(|sum| sum.after), overflow);
     assert_eq!(small.get().await, Ok(i64::from(i32::MAX)));
     let large = Counter::atomic_long(&client, "/small");
     let foreign = Err(Error::NotANumber("/small".to_owned()));
     assert_eq!(large.get().await, foreign);
-    assert_eq!(large.add(1).await.map(|change| change.after), foreign);
+    assert_eq!(large.add(1).await.map(|sum| sum.after), foreign);
     assert!(small.compare_and_set(2_147_483_647, 7).await.expect("set"));
     assert!(!small.compare_and_set(2_147_483_647, 8).await.expect("read"));
     assert_eq!(small.get().await, Ok(7));
     let top = Counter::atomic_long(&client, "/top");
     top.set(i64::MAX).await.expect("it fits");
     let overflow = Err(Error::Overflow("/top".to_owned()));
-    assert_eq!(top.add(1).await.map(|change| change.after), overflow);
+    assert_eq!(top.add(1).await.map(|sum| sum.after), overflow);
 }
 
 #[tokio::test]
