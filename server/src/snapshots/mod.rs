@@ -1,6 +1,7 @@
 //! Writes snapshots of the own state in a thread of its own while the server serves.
 
 mod pace;
+mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,17 +15,7 @@ use tracing::{error, info};
 
 use crate::metrics::Metrics;
 pub(crate) use pace::{Claim, SnapshotPace};
-
-/// Nodes copied under one read guard: some tens of microseconds, which is what a write
-/// may have to wait for a snapshot.
-const NODES_PER_STEP: usize = 256;
-
-/// The walk rests after each piece of so many bytes for as long as the piece took, so that
-/// a snapshot takes at most half of what the disk and one core can do.
-const PIECE_BYTES: usize = 256 * 1024;
-
-/// Longest rest after a piece.
-const REST_MAX: Duration = Duration::from_millis(20);
+pub(crate) use walk::{PIECE_BYTES, rest, step};
 
 /// Between two looks whether everything in a snapshot is durable.
 const DURABLE_WAIT: Duration = Duration::from_millis(1);
@@ -151,11 +142,14 @@ impl Worker {
                 if self.replica.generation() != generation {
                     return Ok(None);
                 }
-                whole = snapshot.copy(&state, NODES_PER_STEP);
+                whole = step(snapshot.copied(), || {
+                    let whole = snapshot.copy(&state, 1);
+                    (snapshot.copied(), whole)
+                });
             }
             match snapshot.write()? {
                 SnapshotProgress::Going if pace == Pace::Full => {}
-                SnapshotProgress::Going => std::thread::sleep(start.elapsed().min(REST_MAX)),
+                SnapshotProgress::Going => std::thread::sleep(rest(start.elapsed())),
                 SnapshotProgress::Waiting => std::thread::sleep(DURABLE_WAIT),
                 SnapshotProgress::Done(path) => return Ok(Some(path)),
                 SnapshotProgress::Outdated => return Ok(None),

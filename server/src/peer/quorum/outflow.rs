@@ -12,12 +12,7 @@ use zab::{Input, LearnerLink};
 
 use super::socket::{Flush, PeerSocket};
 use crate::ensemble::{Arrival, Engine};
-
-/// Nodes copied under one read guard: some tens of microseconds.
-const NODES_PER_STEP: usize = 256;
-
-/// Bytes of the tree that wait for the learner's socket.
-const PIECE_BYTES: usize = 256 << 10;
+use crate::snapshots::{PIECE_BYTES, rest, step};
 
 /// A learner that takes nothing of the tree for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -96,6 +91,7 @@ impl Outflows {
     ) -> Result<u64, Failure> {
         let mut bytes = 0;
         loop {
+            let begun = Instant::now();
             let mut piece = Vec::new();
             let mut done = false;
             while piece.len() < PIECE_BYTES && !done {
@@ -103,7 +99,10 @@ impl Outflows {
                 if self.replica.generation() != generation {
                     return Err(Failure::Replaced);
                 }
-                done = outflow.piece(&state, NODES_PER_STEP, &mut piece);
+                done = step(piece.len(), || {
+                    let done = outflow.piece(&state, 1, &mut piece);
+                    (piece.len(), done)
+                });
             }
             bytes += piece.len() as u64;
             socket.push(0, |out| out.extend_from_slice(&piece));
@@ -111,6 +110,7 @@ impl Outflows {
             if done {
                 return Ok(bytes);
             }
+            tokio::time::sleep(rest(begun.elapsed())).await;
         }
     }
 
