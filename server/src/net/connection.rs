@@ -85,14 +85,21 @@ enum Event {
     Stop,
 }
 
+/// What became of the bytes for a client.
+struct Sent {
+    /// Some must wait for the socket.
+    blocked: bool,
+    /// The connection ends once all are sent.
+    ending: Option<Ending>,
+}
+
 impl Task {
     async fn run(&mut self, stop: &CancellationToken) -> End {
         loop {
-            let blocked = match self.flush() {
-                Ok(blocked) => blocked,
+            let Sent { blocked, ending } = match self.flush() {
+                Ok(sent) => sent,
                 Err(error) => return End::Gone(Some(error)),
             };
-            let ending = self.connection.outbox().ending();
             if let (Some(ending), false) = (ending, blocked) {
                 return End::Ended(ending);
             }
@@ -116,17 +123,26 @@ impl Task {
         }
     }
 
-    /// Sends what it can. True if some must wait for the socket.
-    fn flush(&self) -> io::Result<bool> {
+    /// Sends what it can.
+    fn flush(&self) -> io::Result<Sent> {
         let mut outbox = self.connection.outbox();
         while !outbox.is_empty() {
             match self.socket.half.try_write(outbox.pending()) {
                 Ok(len) => outbox.advance(len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Sent {
+                        blocked: true,
+                        ending: outbox.ending(),
+                    });
+                }
                 Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        // Seen under the same lock: what is queued before an end is sent before it.
+        Ok(Sent {
+            blocked: false,
+            ending: outbox.ending(),
+        })
     }
 
     async fn wait(&mut self, blocked: bool, stop: &CancellationToken) -> Event {
@@ -220,7 +236,8 @@ impl Task {
                 self.server.pipeline.submit(submission);
             }
             self.next = received.next;
-            if self.next == Next::Drain && matches!(self.flush(), Ok(false)) {
+            let drains = self.next == Next::Drain;
+            if drains && matches!(self.flush(), Ok(Sent { blocked: false, .. })) {
                 continue;
             }
             if self.next != Next::Again {
