@@ -57,6 +57,10 @@ impl Core {
     /// if every quorum that it may have been one of has a member that says it has no history. A
     /// history that was acknowledged would be on that member's disk too; that two disks are wiped at
     /// a time is beyond what can be seen.
+    ///
+    /// Who said so once is believed for as long as this server runs (`Reputation::heard`): what this
+    /// server ever acknowledged without remembering it was before its start, and who says behind that
+    /// start that it has no history was not among those who acknowledged it too.
     pub(crate) fn may_promise(&self, epoch: Epoch) -> bool {
         if self.reputation.standing() != Standing::Empty || epoch <= Epoch::ZERO.next() {
             return true;
