@@ -56,6 +56,8 @@ pub(crate) struct Core {
     with_disk: usize,
     /// The versions of the configurations that the links know.
     configs: (Zxid, Zxid),
+    /// As [`Core::has_new_status`] saw it last.
+    status: RoleStatus,
 }
 
 /// The connection to the leader.
@@ -80,6 +82,7 @@ impl Core {
         reader: LogReader,
     ) -> Self {
         Self {
+            status: member.peer().status(),
             member,
             clock,
             snapshots,
@@ -123,6 +126,12 @@ impl Core {
 
     pub(super) fn member(&self) -> &member::Member {
         &self.member
+    }
+
+    /// Whether the member's status is another than when this was asked last.
+    pub(super) fn has_new_status(&mut self) -> bool {
+        let status = self.member.peer().status();
+        std::mem::replace(&mut self.status, status) != status
     }
 
     /// Until something is due.

@@ -1,7 +1,7 @@
 //! The engine: brings what comes in through the member and the disk.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use journal::{Files, Inflow};
@@ -23,8 +23,8 @@ use crate::snapshots::Claim;
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 
-/// The engine's thread does not wait: it looks for the next deadline before it does.
-const AWAKE: u64 = 0;
+/// Who looks at a member waits for so long for who decides, which may be at the disk.
+const OVERVIEW_PATIENCE: Duration = Duration::from_millis(20);
 
 /// A thread that moves bytes does no more batches than this at a time.
 const HELPED_BATCHES: usize = 4;
@@ -71,11 +71,8 @@ pub(crate) struct Engine {
     files: Files,
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
-    /// As of the last batch, so that who looks waits for no disk.
+    /// As of the last change of status, or of when someone looked last.
     overview: Mutex<Overview>,
-    /// The deadline that the engine's thread waits for, in milliseconds of the member's clock, or
-    /// [`AWAKE`].
-    waits_for_ms: AtomicU64,
     /// Ends without the leave of the others.
     abandoned: AtomicBool,
     /// For requests of learners.
@@ -119,7 +116,6 @@ impl Engine {
             limits,
             failure: Mutex::new(None),
             overview,
-            waits_for_ms: AtomicU64::new(AWAKE),
             abandoned: AtomicBool::new(false),
             requests: Brake::default(),
             history: Brake::default(),
@@ -187,9 +183,14 @@ impl Engine {
         self.overview.lock().status
     }
 
-    /// What it does and with whom, as of the last batch.
+    /// What it does and with whom. While the disk keeps who decides, what was seen last.
     pub(crate) fn overview(&self) -> Overview {
-        self.overview.lock().clone()
+        let core = self.core.try_lock_for(OVERVIEW_PATIENCE);
+        let mut overview = self.overview.lock();
+        if let Some(core) = core {
+            *overview = core.member().peer().overview();
+        }
+        overview.clone()
     }
 
     /// Waits until requests of learners are taken again.
@@ -205,17 +206,19 @@ impl Engine {
     /// Does what came in, and what comes in meanwhile, in place of the engine's thread.
     fn help(&self) {
         let _guard = PanicEnds;
+        let mut due_ms = u64::MAX;
         for _batch in 0..HELPED_BATCHES {
             let Some(mut core) = self.core.try_lock() else {
                 break;
             };
             self.work(&mut core);
+            due_ms = core.due_ms();
             drop(core);
-            if self.queue.leave_if_empty() {
+            if self.queue.leave_if_empty(due_ms) {
                 return;
             }
         }
-        self.queue.leave();
+        self.queue.leave(due_ms);
     }
 
     /// The engine's thread: runs until the member has stopped.
@@ -234,13 +237,11 @@ impl Engine {
     fn run_core(&self) -> Result<(), DiskError> {
         let _guard = PanicEnds;
         loop {
-            let patience = {
+            let (due_ms, patience) = {
                 let core = self.core.lock();
-                self.waits_for_ms.store(core.due_ms(), Ordering::Relaxed);
-                core.patience().min(IDLE_WAIT)
+                (core.due_ms(), core.patience().min(IDLE_WAIT))
             };
-            self.queue.wait(patience);
-            self.waits_for_ms.store(AWAKE, Ordering::Relaxed);
+            self.queue.wait(due_ms, patience);
             self.work(&mut self.core.lock());
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
@@ -262,14 +263,9 @@ impl Engine {
             self.failure.lock().get_or_insert(failure);
             self.queue.interrupt();
         }
-        let overview = core.member().peer().overview();
-        let status = overview.status;
-        let before = std::mem::replace(&mut *self.overview.lock(), overview);
-        // Only the engine's thread keeps deadlines. It learns of one that a helper has brought forward.
-        let due_ms = core.due_ms();
-        let waits_for_ms = self.waits_for_ms.load(Ordering::Relaxed);
-        if before.status != status || due_ms < waits_for_ms {
-            self.waits_for_ms.fetch_min(due_ms, Ordering::Relaxed);
+        if core.has_new_status() {
+            *self.overview.lock() = core.member().peer().overview();
+            // The engine's thread ends with the member.
             self.queue.interrupt();
         }
         let member = core.member();
