@@ -8,6 +8,13 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 /// reading long before, each by its own limits; this holds whatever their number is.
 const WAITING_MAX: usize = 1 << 16;
 
+/// Most work that is there without having waited for room. Who posts was asked for what it brings,
+/// and has a bound of its own, far below this: the log's thread reports twice at the most before its
+/// jobs are given by who takes the reports; messages of the election port hold one of eight places of
+/// their server until they are taken; an oracle is told of when it changes its mind, seconds apart;
+/// a stop is asked for once. What exceeds this has lost its bound, and would fill the memory.
+const POSTED_MAX: usize = 1 << 16;
+
 /// Nothing is due.
 const NEVER: u64 = u64::MAX;
 
@@ -25,6 +32,8 @@ pub(crate) struct Queue<W> {
 #[derive(Debug)]
 struct Inner<W> {
     work: Vec<W>,
+    /// How much of it was posted.
+    posted: usize,
     stopping: bool,
     /// A helper is at it.
     helped: bool,
@@ -42,6 +51,7 @@ impl<W> Default for Queue<W> {
     fn default() -> Self {
         let inner = Inner {
             work: Vec::new(),
+            posted: 0,
             stopping: false,
             helped: false,
             waits_for_ms: None,
@@ -90,6 +100,9 @@ impl<W> Queue<W> {
 
     /// Adds work without waiting, even after [`Queue::stop`]: for those who were asked for it, and
     /// so bring no more than that.
+    ///
+    /// # Panics
+    /// Above [`POSTED_MAX`].
     pub(crate) fn post(&self, work: impl IntoIterator<Item = W>) {
         self.offer(work, false);
     }
@@ -97,9 +110,11 @@ impl<W> Queue<W> {
     /// As [`Queue::post`]. True if the caller is to do the work itself, as by [`Queue::push`].
     pub(crate) fn offer(&self, work: impl IntoIterator<Item = W>, willing: bool) -> bool {
         let mut inner = self.inner.lock();
-        let was_empty = inner.work.is_empty();
+        let before = inner.work.len();
         inner.work.extend(work);
-        self.taken_up(inner, was_empty && willing)
+        inner.posted += inner.work.len() - before;
+        assert!(inner.posted <= POSTED_MAX, "who posts has a bound");
+        self.taken_up(inner, before == 0 && willing)
     }
 
     /// A helper stops if nothing is queued; false if something is. As [`Queue::leave`] otherwise.
@@ -180,6 +195,7 @@ impl<W> Queue<W> {
         if inner.crowding > 0 {
             self.emptied.notify_all();
         }
+        inner.posted = 0;
         std::mem::take(&mut inner.work)
     }
 }
@@ -234,6 +250,16 @@ mod tests {
         assert!(!queue.push([1], true));
         queue.post([2]);
         assert_eq!(queue.take(), [2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "who posts has a bound")]
+    fn posts_are_bounded() {
+        let queue = Queue::default();
+        queue.post(0..POSTED_MAX);
+        assert_eq!(queue.take().len(), POSTED_MAX);
+        queue.post(0..POSTED_MAX);
+        queue.post([0]);
     }
 
     #[test]

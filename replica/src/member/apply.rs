@@ -32,10 +32,7 @@ impl Member {
                 mismatch = self.apply(&mut state, &bytes, now, out);
                 applied += 1;
             }
-            replica
-                .stats
-                .transactions
-                .fetch_add(applied as u64, Relaxed);
+            replica.stats.commits.fetch_add(applied as u64, Relaxed);
             if let Duty::Leading(reign) = &mut self.duty {
                 reign.prep.applied(state.last_zxid());
             }

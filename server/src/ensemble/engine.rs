@@ -24,7 +24,7 @@ use crate::snapshots::Claim;
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 
 /// Who looks at a member waits for so long for who decides, which may be at the disk.
-const OVERVIEW_PATIENCE: Duration = Duration::from_millis(20);
+const SIGHT_PATIENCE: Duration = Duration::from_millis(20);
 
 /// A thread that moves bytes does no more batches than this at a time.
 const HELPED_BATCHES: usize = 4;
@@ -55,12 +55,30 @@ pub(crate) enum Arrival {
     Accepted(LearnerLink, Arc<PeerSocket>, Port),
     /// The leader's tree is here.
     Tree(LeaderLink, Box<Inflow>),
-    /// The log's thread has done one batch of jobs; what came of them stands before this.
-    DiskDone,
+    /// The log's thread has done so many batches of jobs; what came of them stands before this.
+    DiskDone { batches: usize },
     /// The log has a new file: a snapshot may begin.
     SnapshotMayBegin(Claim),
     /// The log has enough for a snapshot.
     SnapshotDue,
+}
+
+/// A member as of one moment, for those who look from outside.
+#[derive(Clone)]
+pub(crate) struct Sight {
+    pub(crate) overview: Overview,
+    /// Sessions that no other server knows.
+    pub(crate) local_sessions: usize,
+}
+
+impl Sight {
+    fn of(core: &Core) -> Self {
+        let member = core.member();
+        Self {
+            overview: member.peer().overview(),
+            local_sessions: member.local_sessions(),
+        }
+    }
 }
 
 /// A member at work.
@@ -72,7 +90,7 @@ pub(crate) struct Engine {
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
     /// As of the last change of status, or of when someone looked last.
-    overview: Mutex<Overview>,
+    seen: Mutex<Sight>,
     /// Ends without the leave of the others.
     abandoned: AtomicBool,
     /// For requests of learners.
@@ -107,7 +125,7 @@ impl Brake {
 
 impl Engine {
     pub(super) fn new(core: Core, disk: Arc<Disk>, files: Files, limits: Limits) -> Self {
-        let overview = Mutex::new(core.member().peer().overview());
+        let seen = Mutex::new(Sight::of(&core));
         Self {
             queue: Queue::default(),
             core: Mutex::new(core),
@@ -115,7 +133,7 @@ impl Engine {
             files,
             limits,
             failure: Mutex::new(None),
-            overview,
+            seen,
             abandoned: AtomicBool::new(false),
             requests: Brake::default(),
             history: Brake::default(),
@@ -180,17 +198,17 @@ impl Engine {
 
     /// What this server does at the moment.
     pub(crate) fn status(&self) -> RoleStatus {
-        self.overview.lock().status
+        self.seen.lock().overview.status
     }
 
     /// What it does and with whom. While the disk keeps who decides, what was seen last.
-    pub(crate) fn overview(&self) -> Overview {
-        let core = self.core.try_lock_for(OVERVIEW_PATIENCE);
-        let mut overview = self.overview.lock();
+    pub(crate) fn sight(&self) -> Sight {
+        let core = self.core.try_lock_for(SIGHT_PATIENCE);
+        let mut seen = self.seen.lock();
         if let Some(core) = core {
-            *overview = core.member().peer().overview();
+            *seen = Sight::of(&core);
         }
-        overview.clone()
+        seen.clone()
     }
 
     /// Waits until requests of learners are taken again.
@@ -264,7 +282,7 @@ impl Engine {
             self.queue.interrupt();
         }
         if core.has_new_status() {
-            *self.overview.lock() = core.member().peer().overview();
+            *self.seen.lock() = Sight::of(core);
             // The engine's thread ends with the member.
             self.queue.interrupt();
         }
@@ -282,6 +300,7 @@ impl Engine {
             snapshot_due,
             snapshot_may_begin,
             failure,
+            batches,
         } = done;
         if let Some(failure) = failure {
             self.failure.lock().get_or_insert(failure);
@@ -290,7 +309,8 @@ impl Engine {
         let begin = snapshot_may_begin.map(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
         let arrivals = arrivals.into_iter().chain(begin).chain(due);
-        if self.queue.offer(arrivals.chain([Arrival::DiskDone]), true) {
+        let arrivals = arrivals.chain([Arrival::DiskDone { batches }]);
+        if self.queue.offer(arrivals, true) {
             // What is durable is acknowledged, or committed, without another thread waking up for it.
             self.help();
         }
