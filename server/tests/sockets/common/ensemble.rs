@@ -13,6 +13,7 @@ use jute::quorum::{LearnerInfo, ServerId};
 use jute::wire::{Encode, Limits};
 use reserved_port::ReservedPort;
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use super::process::{BINARY, spawn_logged, wait};
@@ -323,7 +324,16 @@ pub(crate) struct Learner {
 
 impl Learner {
     pub(crate) fn dial(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("it listens");
+        Self::dial_from(1, address)
+    }
+
+    /// Dials from 127.0.0.`machine`.
+    pub(crate) fn dial_from(machine: u8, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let own = SocketAddr::from(([127, 0, 0, machine], 0));
+        socket.bind(&own.into()).expect("an address");
+        socket.connect(&address.into()).expect("it listens");
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         Self {
             stream,
