@@ -1,4 +1,5 @@
-//! Locks, leases, elections, barriers, counters and caches on ZooKeeper, 3.4 to 3.9, and on zabkeeper.
+//! Locks, leases, elections, barriers, counters, caches and memberships on ZooKeeper, 3.4 to 3.9,
+//! and on zabkeeper.
 //!
 //! | Recipe | Here | Curator 5 | kazoo 2 |
 //! | --- | --- | --- | --- |
@@ -18,16 +19,21 @@
 //! | copy of a node | [`Cache::node`] | `CuratorCache`, `NodeCache` | `DataWatch` |
 //! | copy of children | [`Cache::children`] | `PathChildrenCache` | `ChildrenWatch` |
 //! | copy of a tree | [`Cache::tree`] | `CuratorCache`, `TreeCache` | `TreeCache` |
+//! | node that is kept | [`PersistentNode`] | `PersistentNode` | |
+//! | node with a time to live that is kept | [`PersistentTtlNode`] | `PersistentTtlNode` | |
+//! | membership that outlasts sessions | [`Group`] | `GroupMember` | |
+//! | membership | [`Party`], [`ShallowParty`] | | `Party`, `ShallowParty` |
 //! | asking a holder to let go | [`revoke`] | `Revoker` | |
 //!
 //! # What is held
 //!
-//! Every guard dereferences to a [`Hold`]: a fencing token ([`Hold::token`]), a future that tells
+//! Every guard but a [`PersistentNode`] and what is built on it dereferences to a [`Hold`]: a fencing token ([`Hold::token`]), a future that tells
 //! when it is lost ([`Hold::lost`]), and multis that fail if it is ([`Hold::multi`]).
 //!
 //! A connection that is lost loses nothing by itself: the nodes of holders and of those who wait
 //! stay as long as the session, and all goes on with the next connection. The end of the session
-//! ends everything; `client.renew()` is for a new start.
+//! ends everything; `client.renew()` is for a new start. A [`PersistentNode`], and so a
+//! [`GroupMember`], makes this new start by itself.
 //!
 //! # Cancellation
 //!
@@ -44,7 +50,8 @@
 //! # Names on disk
 //!
 //! `U` is a UUID with hyphens, `u` one without, `N` the sequence number that the server appends:
-//! `%010d` of 32 bits with a sign. Directories are containers. These nodes are ephemeral:
+//! `%010d` of 32 bits with a sign. Directories are containers, but
+//! for those of kazoo's parties, which kazoo takes for persistent. These nodes are ephemeral:
 //!
 //! | Recipe | [`Naming::Curator`] | [`Naming::Kazoo`] | Data |
 //! | --- | --- | --- | --- |
@@ -56,12 +63,19 @@
 //! | [`Semaphore`], leases | `leases/_c_U-lease-N` | `u` | [`Semaphore::data`] |
 //! | [`LeaderLatch`] | `_c_U-latch-N` | | the id |
 //! | [`LeaderSelector`] | `_c_U-lock-N` | `u__lock__N` | the id |
+//! | [`PersistentNode`], ephemeral and sequential | `_c_U-` and its name and `N` | | any |
+//! | [`Party`] | | `u__party__` | the identifier |
+//! | [`ShallowParty`] | | `u-` and the identifier | |
 //! | [`revoke`] | | | `__REVOKE__` |
 //!
 //! These are the same for all three. Those with a star are persistent, not ephemeral.
 //!
 //! | Recipe | Node | Data |
 //! | --- | --- | --- |
+//! | [`PersistentNode`] without a number | the path itself, of its kind | any |
+//! | [`PersistentTtlNode`] | the path itself, with a time to live * | any |
+//! | [`PersistentTtlNode`], what keeps it | `touch` below it, with a time to live * | |
+//! | [`Group`], a member | the id | the payload |
 //! | [`Barrier`] | the path itself * | any |
 //! | [`DoubleBarrier`], a member | `u`; of Curator's `U` | [`DoubleBarrier::data`] |
 //! | [`DoubleBarrier`], all have come | `ready` * | any |
@@ -87,13 +101,17 @@
 
 mod barrier;
 mod cache;
+mod children;
 mod contend;
 mod counter;
 mod double_barrier;
 mod error;
+mod group;
 mod latch;
 mod multi_mutex;
 mod mutex;
+mod party;
+mod persistent;
 mod reentrant;
 mod retry;
 mod revoke;
@@ -108,9 +126,12 @@ pub use contend::{Hold, Loss, Naming, Token};
 pub use counter::{Counter, Sum};
 pub use double_barrier::{DoubleBarrier, Inside};
 pub use error::Error;
+pub use group::{Group, GroupMember};
 pub use latch::{Candidate, LeaderLatch, Leadership};
 pub use multi_mutex::{MultiGuard, MultiMutex};
 pub use mutex::{Mutex, MutexGuard};
+pub use party::{Membership, Party, ShallowParty};
+pub use persistent::{NodeKind, PersistentNode, PersistentTtlNode, TtlOptions};
 pub use reentrant::{ReentrantGuard, ReentrantMutex};
 pub use revoke::revoke;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};

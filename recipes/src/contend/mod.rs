@@ -14,7 +14,7 @@ pub(crate) mod parents;
 
 use std::sync::Arc;
 
-use client::{Client, ErrorCode};
+use client::{Client, ErrorCode, PathError};
 
 pub(crate) use claim::{Claim, NodeName};
 pub(crate) use cleaner::Cleaner;
@@ -130,5 +130,17 @@ pub(crate) fn join(parent: &str, name: &str) -> String {
         format!("/{name}")
     } else {
         format!("{parent}/{name}")
+    }
+}
+
+/// The directory and the name of a node.
+pub(crate) fn split(path: &str) -> Result<(&str, &str), Error> {
+    match path.rfind('/') {
+        Some(0) => Ok(("/", &path[1..])),
+        Some(at) => Ok((&path[..at], &path[at + 1..])),
+        None => Err(Error::Client(client::Error::InvalidPath {
+            path: path.to_owned(),
+            reason: PathError::NotAbsolute,
+        })),
     }
 }

@@ -1,9 +1,12 @@
 //! Futures that are dropped wherever they wait.
 
 use client::Client;
-use recipes::{LeaderLatch, LeaderSelector, MultiMutex, Mutex, ReentrantMutex, RwLock, Semaphore};
+use recipes::{
+    Group, LeaderLatch, LeaderSelector, MultiMutex, Mutex, NodeKind, Party, PersistentNode,
+    PersistentTtlNode, ReentrantMutex, RwLock, Semaphore, ShallowParty, TtlOptions,
+};
 
-use crate::common::{World, dropped_at, soon, until_count};
+use crate::common::{World, dropped_at, names, soon, until_count};
 
 /// A recipe's future may not wait more often than this.
 const AWAITS_MAX: usize = 200;
@@ -139,4 +142,75 @@ async fn elections() {
     })
     .await;
     leads.expect("it leads").resign().await.expect("it leads");
+}
+
+#[tokio::test]
+async fn persistent_nodes() {
+    let world = World::with_ttl();
+    let client = world.client().await;
+    for kind in [
+        NodeKind::Ephemeral,
+        NodeKind::EphemeralSequential,
+        NodeKind::Persistent,
+        NodeKind::PersistentSequential,
+        NodeKind::TtlSequential(std::time::Duration::from_secs(3600)),
+    ] {
+        drop_everywhere(&client, &[("/dir", 0)], async || {
+            let node = PersistentNode::create(&client, "/dir/n-", kind, "one").await?;
+            node.set_data("two").await?;
+            node.close().await
+        })
+        .await;
+    }
+    let node = PersistentNode::create(&client, "/dir/n", NodeKind::Ephemeral, "one").await;
+    let node = node.expect("it is made");
+    drop_while_held(&client, &[("/dir", 1)], async || {
+        node.made_after(node.token()).await
+    })
+    .await;
+    // The task itself is dropped wherever it waits: between any two steps of the making.
+    for steps in 0..40 {
+        let create = PersistentNode::create(&client, "/dir/m", NodeKind::Persistent, "one");
+        let made = tokio::time::timeout(std::time::Duration::from_micros(steps * 50), create);
+        drop(made.await);
+        until_count(&client, "/dir", 1).await;
+    }
+    // This one stays, for as long as its time to live, with its child: nothing else does.
+    let options = TtlOptions::new(std::time::Duration::from_secs(3600));
+    for n in 0..AWAITS_MAX {
+        let create = PersistentTtlNode::create(&client, "/ttl/n", &options, "one");
+        let made = soon("an end", dropped_at(n, create)).await;
+        let left = names(&client, "/ttl").await;
+        assert!(left.iter().all(|name| name == "n"), "{left:?}");
+        if made.is_some() {
+            return;
+        }
+    }
+    panic!("it waits more than {AWAITS_MAX} times");
+}
+
+#[tokio::test]
+async fn groups_and_parties() {
+    let world = World::start();
+    let client = world.client().await;
+    let group = Group::new(&client, "/group");
+    drop_everywhere(&client, &[("/group", 0)], async || {
+        let member = group.join("a", "1").await?;
+        member.set_payload("2").await?;
+        member.members().await?;
+        member.leave().await
+    })
+    .await;
+    let party = Party::new(&client, "/party");
+    drop_everywhere(&client, &[("/party", 0)], async || {
+        party.join("a").await?.leave().await
+    })
+    .await;
+    drop_everywhere(&client, &[("/party", 0)], async || party.join("a").await).await;
+    let shallow = ShallowParty::new(&client, "/shallow");
+    drop_everywhere(&client, &[("/shallow", 0)], async || {
+        let _membership = shallow.join("a").await?;
+        shallow.members().await
+    })
+    .await;
 }
