@@ -24,7 +24,6 @@ enum Proof {
     Prefix(String),
     /// Its name is the whole text, which others may take too. Its data are the own ones, which
     /// are nobody else's.
-    #[expect(dead_code, reason = "for the queues, which come next")]
     Data,
     /// Its name is the whole text, and it is an ephemeral of this session, which makes no other
     /// one of this name.
@@ -61,6 +60,12 @@ impl NodeName {
             sequential: false,
             proof: self.proof.clone(),
         }
+    }
+
+    /// A name that others may take too. The data tell whose node it is: nobody else's are the
+    /// same.
+    pub(crate) fn told_by_data(name: &str) -> Self {
+        Self::shared(name, Proof::Data)
     }
 
     /// A name that others may take too, for an ephemeral. Nobody else takes it in this session.
@@ -181,7 +186,12 @@ impl Claim {
     async fn find(&mut self) -> Result<bool, Error> {
         let found = match &self.name.proof {
             Proof::Prefix(prefix) => find_child(&self.client, &self.parent, prefix).await?,
-            Proof::Data => find_own(&self.client, &self.whole()).await?,
+            Proof::Data => {
+                let path = join(&self.parent, &self.name.text);
+                let owner = Owner::Data(self.data.clone());
+                let czxid = find_own(&self.client, &path, &owner).await?;
+                czxid.map(|czxid| (path, czxid))
+            }
             Proof::Session | Proof::Name => None,
         };
         if let Some((path, czxid)) = found {
@@ -189,10 +199,6 @@ impl Claim {
             return Ok(true);
         }
         Ok(false)
-    }
-
-    fn whole(&self) -> CleanUp {
-        CleanUp::new(&self.client, &self.parent, &self.name, &self.data)
     }
 
     fn found(&mut self, path: String, czxid: i64) {
@@ -240,10 +246,34 @@ impl Claim {
     }
 
     fn job(&self) -> CleanUp {
-        match &self.node {
-            Some(node) => CleanUp::of_path(&self.client, &node.path),
-            None => self.whole(),
-        }
+        let path = match &self.node {
+            Some(node) => node.path.clone(),
+            None => join(&self.parent, &self.name.text),
+        };
+        let owner = match &self.name.proof {
+            Proof::Prefix(prefix) => match &self.node {
+                Some(_) => None,
+                None => {
+                    return CleanUp {
+                        client: self.client.clone(),
+                        what: What::Prefix {
+                            parent: self.parent.clone(),
+                            prefix: prefix.clone(),
+                        },
+                    };
+                }
+            },
+            Proof::Data => Some(Owner::Data(self.data.clone())),
+            Proof::Session => Some(Owner::Session),
+            Proof::Name => Some(Owner::Anyone),
+        };
+        let czxid = self.node.as_ref().map(|node| node.czxid);
+        let what = match owner {
+            None => What::Own(path),
+            Some(owner) => What::Shared { path, owner, czxid },
+        };
+        let client = self.client.clone();
+        CleanUp { client, what }
     }
 }
 
@@ -264,68 +294,44 @@ pub(super) struct CleanUp {
 
 #[derive(Debug)]
 enum What {
-    /// A node.
-    Path(String),
+    /// A node of a name that no other node ever has.
+    Own(String),
     /// In this directory, whatever has this prefix.
     Prefix { parent: String, prefix: String },
-    /// A node if it has these data.
-    WithData { path: String, data: Vec<u8> },
-    /// A node if it is an ephemeral of this session.
-    OfSession(String),
+    /// A node of a name that others may take as soon as it is free.
+    Shared {
+        path: String,
+        owner: Owner,
+        /// Of the own one, if an answer has told of it.
+        czxid: Option<i64>,
+    },
+}
+
+/// Whose a node is.
+#[derive(Debug)]
+enum Owner {
+    /// Theirs who have written these data.
+    Data(Vec<u8>),
+    /// This session's.
+    Session,
+    /// Whoever has made it.
+    Anyone,
 }
 
 impl CleanUp {
-    fn of_path(client: &Client, path: &str) -> Self {
-        Self {
-            client: client.clone(),
-            what: What::Path(path.to_owned()),
-        }
-    }
-
-    /// What may be left of a node of which no answer told.
-    fn new(client: &Client, parent: &str, name: &NodeName, data: &[u8]) -> Self {
-        let path = || join(parent, &name.text);
-        let what = match &name.proof {
-            Proof::Prefix(prefix) => What::Prefix {
-                parent: parent.to_owned(),
-                prefix: prefix.clone(),
-            },
-            Proof::Data => What::WithData {
-                path: path(),
-                data: data.to_vec(),
-            },
-            Proof::Session => What::OfSession(path()),
-            Proof::Name => What::Path(path()),
-        };
-        let client = client.clone();
-        Self { client, what }
-    }
-
     /// Deletes what may be left of a contender. Nothing being there is as good.
     pub(super) async fn run(&self) -> Result<(), client::Error> {
+        let client = &self.client;
         let outcome = match &self.what {
-            What::Path(path) => delete(&self.client, path).await,
-            What::Prefix { parent, prefix } => self.all(parent, prefix).await,
-            What::WithData { .. } | What::OfSession(_) => {
-                match find_own(&self.client, self).await {
-                    Ok(Some((path, _))) => delete(&self.client, &path).await,
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(error),
-                }
-            }
+            What::Own(path) => delete(client, path).await,
+            What::Prefix { parent, prefix } => delete_all(client, parent, prefix).await,
+            What::Shared { path, owner, czxid } => delete_shared(client, path, owner, *czxid).await,
         };
         match outcome {
             // The node goes with the session.
             Err(error) if error.is_session_end() => Ok(()),
             outcome => outcome,
         }
-    }
-
-    async fn all(&self, parent: &str, prefix: &str) -> Result<(), client::Error> {
-        while let Some((path, _)) = find_child(&self.client, parent, prefix).await? {
-            delete(&self.client, &path).await?;
-        }
-        Ok(())
     }
 }
 
@@ -334,6 +340,42 @@ async fn delete(client: &Client, path: &str) -> Result<(), client::Error> {
     match retry::answered(client, delete).await {
         Err(error) if error.code() == Some(ErrorCode::NoNode) => Ok(()),
         outcome => outcome,
+    }
+}
+
+async fn delete_all(client: &Client, parent: &str, prefix: &str) -> Result<(), client::Error> {
+    while let Some((path, _)) = find_child(client, parent, prefix).await? {
+        delete(client, &path).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a node whose name others may take. As soon as a deletion may have happened the node is
+/// looked for anew: it may be another's by then.
+async fn delete_shared(
+    client: &Client,
+    path: &str,
+    owner: &Owner,
+    czxid: Option<i64>,
+) -> Result<(), client::Error> {
+    let own = match czxid {
+        Some(czxid) => Some(czxid),
+        None => find_own(client, path, owner).await?,
+    };
+    if own.is_none() {
+        return Ok(());
+    }
+    loop {
+        match client.delete(path, Expected::Any).await {
+            Err(error) if error.code() == Some(ErrorCode::NoNode) => return Ok(()),
+            Err(error) if retry::is_passing(&error) => {
+                retry::pause(client).await;
+                if find_own(client, path, &Owner::Anyone).await? != own {
+                    return Ok(());
+                }
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -362,14 +404,12 @@ async fn find_child(
     Ok(stat.map(|stat| (path, stat.czxid)))
 }
 
-/// The node of a name that others may take too, if it is the own one, and its czxid. As
-/// [`find_child`] sees what was asked for before.
-async fn find_own(client: &Client, own: &CleanUp) -> Result<Option<(String, i64)>, client::Error> {
-    let (path, data) = match &own.what {
-        What::WithData { path, data } => (path, Some(data)),
-        What::OfSession(path) => (path, None),
-        What::Path(_) | What::Prefix { .. } => return Ok(None),
-    };
+/// The czxid of a node, if it is this owner's. As [`find_child`] sees what was asked for before.
+async fn find_own(
+    client: &Client,
+    path: &str,
+    owner: &Owner,
+) -> Result<Option<i64>, client::Error> {
     let found = async {
         retry::answered(client, || client.sync(path)).await?;
         retry::answered(client, || client.get_data(path)).await
@@ -379,9 +419,10 @@ async fn find_own(client: &Client, own: &CleanUp) -> Result<Option<(String, i64)
         Err(error) if error.code() == Some(ErrorCode::NoNode) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let is_own = match data {
-        Some(data) => node.data.as_ref() == Some(data),
-        None => node.stat.ephemeral_owner == client.session_id(),
+    let is_own = match owner {
+        Owner::Data(data) => node.data.as_ref() == Some(data),
+        Owner::Session => node.stat.ephemeral_owner == client.session_id(),
+        Owner::Anyone => true,
     };
-    Ok(is_own.then(|| (path.clone(), node.stat.czxid)))
+    Ok(is_own.then_some(node.stat.czxid))
 }

@@ -20,8 +20,8 @@ pub(crate) use claim::{Claim, NodeName};
 pub(crate) use cleaner::Cleaner;
 pub(crate) use hold::REVOKE_MESSAGE;
 pub use hold::{Hold, Loss, Token};
-pub(crate) use name::Label;
 pub use name::Naming;
+pub(crate) use name::{Label, sequence};
 use order::judge;
 pub(crate) use order::{Mode, Verdict};
 

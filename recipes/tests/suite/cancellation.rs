@@ -2,8 +2,9 @@
 
 use client::Client;
 use recipes::{
-    Group, LeaderLatch, LeaderSelector, MultiMutex, Mutex, NodeKind, Party, PersistentNode,
-    PersistentTtlNode, ReentrantMutex, RwLock, Semaphore, ShallowParty, TtlOptions,
+    DistributedQueue, Group, LeaderLatch, LeaderSelector, LockingQueue, MultiMutex, Mutex,
+    NodeKind, Party, PersistentNode, PersistentTtlNode, QueueOptions, ReentrantMutex, RwLock,
+    Semaphore, ShallowParty, SimpleQueue, TtlOptions,
 };
 
 use crate::common::{World, dropped_at, names, soon, until_count};
@@ -213,4 +214,63 @@ async fn groups_and_parties() {
         shallow.members().await
     })
     .await;
+}
+
+#[tokio::test]
+async fn queues() {
+    let world = World::start();
+    let client = world.client().await;
+    // An entry is put in, and stays, or goes if it is consumed; who holds it goes in any case.
+    let locking = LockingQueue::new(&client, "/locking");
+    drop_everywhere(&client, &[("/locking/taken", 0)], async || {
+        locking.put("a").await?;
+        locking.hold().await?.consume().await
+    })
+    .await;
+    while let Some(entry) = locking.try_hold().await.expect("an answer") {
+        entry.consume().await.expect("it is held");
+    }
+    locking.put("a").await.expect("put");
+    let (entries, taken) = ("/locking/entries", "/locking/taken");
+    let none_held = [(entries, 1), (taken, 0)];
+    drop_everywhere(&client, &none_held, async || locking.hold().await).await;
+    drop_everywhere(&client, &none_held, async || locking.try_hold().await).await;
+    drop_everywhere(&client, &none_held, async || {
+        locking.hold().await?.release().await
+    })
+    .await;
+    let held = locking.hold().await.expect("a");
+    drop_while_held(&client, &[(entries, 1), (taken, 1)], async || {
+        locking.hold().await
+    })
+    .await;
+    held.consume().await.expect("it is held");
+    drop_while_held(&client, &[(entries, 0), (taken, 0)], async || {
+        locking.hold().await
+    })
+    .await;
+
+    let options = QueueOptions::default().lock_path("/locks");
+    let items = DistributedQueue::new(&client, "/items", &options);
+    items.put("a").await.expect("put");
+    let one = [("/items", 1), ("/locks", 0)];
+    drop_everywhere(&client, &one, async || items.hold().await).await;
+    drop_everywhere(&client, &one, async || items.hold().await?.requeue().await).await;
+
+    let simple = SimpleQueue::new(&client, "/simple");
+    drop_while_held(&client, &[("/simple", 0)], async || simple.take().await).await;
+    // An entry may stay, and it may be lost, but never is there more than was put in.
+    for n in 0.. {
+        let both = async {
+            simple.put("a").await?;
+            simple.take().await
+        };
+        let ended = soon("an end", dropped_at(n, both)).await;
+        assert!(simple.count().await.expect("an answer") <= 1);
+        while simple.try_take().await.expect("an answer").is_some() {}
+        if let Some(taken) = ended {
+            assert_eq!(taken.expect("an entry"), b"a");
+            return;
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod group;
 mod loss;
 mod mutex;
 mod persistent;
+mod queue;
 mod rwlock;
 mod semaphore;
 mod value;
