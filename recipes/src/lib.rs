@@ -18,6 +18,7 @@
 //! | copy of a node | [`Cache::node`] | `CuratorCache`, `NodeCache` | `DataWatch` |
 //! | copy of children | [`Cache::children`] | `PathChildrenCache` | `ChildrenWatch` |
 //! | copy of a tree | [`Cache::tree`] | `CuratorCache`, `TreeCache` | `TreeCache` |
+//! | a set divided among members | [`SetPartitioner`] | | `SetPartitioner` |
 //! | asking a holder to let go | [`revoke`] | `Revoker` | |
 //!
 //! # What is held
@@ -56,6 +57,8 @@
 //! | [`Semaphore`], leases | `leases/_c_U-lease-N` | `u` | [`Semaphore::data`] |
 //! | [`LeaderLatch`] | `_c_U-latch-N` | | the id |
 //! | [`LeaderSelector`] | `_c_U-lock-N` | `u__lock__N` | the id |
+//! | [`SetPartitioner`], a member | | `party/u-ID` | the id |
+//! | [`SetPartitioner`], an item | | `locks/ITEM/u__lock__N` | |
 //! | [`revoke`] | | | `__REVOKE__` |
 //!
 //! These are the same for all three. Those with a star are persistent, not ephemeral.
@@ -77,7 +80,7 @@
 //! `extra_lock_patterns` others. So with contenders of one foreign kind take its [`Naming`]. For
 //! all three at once kazoo has to speak Curator's names: a subclass of `Lock` with `_NODE_NAME`
 //! and `_EXCLUDE_NAMES` set to `-lock-`, and for the others likewise, as in
-//! `compat-tests/recipes/contend.py`, which contends with its counterparts in Java and Rust.
+//! `compat-tests/python/contend.py`, which contends with its counterparts in Java and Rust.
 //!
 //! *Who comes first.* The lower number. It is that of the directory, 32 bits with a sign, and goes
 //! on from 2147483647 to -2147483648. Here the order goes on too: of two numbers that one is
@@ -94,6 +97,7 @@ mod error;
 mod latch;
 mod multi_mutex;
 mod mutex;
+mod partitioner;
 mod reentrant;
 mod retry;
 mod revoke;
@@ -111,6 +115,7 @@ pub use error::Error;
 pub use latch::{Candidate, LeaderLatch, Leadership};
 pub use multi_mutex::{MultiGuard, MultiMutex};
 pub use mutex::{Mutex, MutexGuard};
+pub use partitioner::{Partition, PartitionChange, PartitionMember, SetPartitioner};
 pub use reentrant::{ReentrantGuard, ReentrantMutex};
 pub use revoke::revoke;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};

@@ -7,6 +7,7 @@ mod common;
 mod election;
 mod loss;
 mod mutex;
+mod partitioner;
 mod rwlock;
 mod semaphore;
 mod value;
