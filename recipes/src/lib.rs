@@ -30,6 +30,7 @@
 //! | the same by priority | [`DistributedPriorityQueue`] | `DistributedPriorityQueue` | |
 //! | the same by time | [`DistributedDelayQueue`] | `DistributedDelayQueue` | |
 //! | the same with ids | [`DistributedIdQueue`] | `DistributedIdQueue` | |
+//! | a set divided among members | [`SetPartitioner`] | | `SetPartitioner` |
 //! | asking a holder to let go | [`revoke`] | `Revoker` | |
 //!
 //! # What is held
@@ -93,6 +94,8 @@
 //! | [`ShallowParty`] | | `u-` and the identifier | |
 //! | [`LockingQueue`], who holds | | `taken/` and the entry's name | `u` |
 //! | [`QueueOptions::lock_path`], who holds | the entry's name | | `u`; of Curator any |
+//! | [`SetPartitioner`], a member | | `party/u-ID` | the id |
+//! | [`SetPartitioner`], an item | | `locks/ITEM/u__lock__N` | |
 //! | [`revoke`] | | | `__REVOKE__` |
 //!
 //! These are the same for all three. Those with a star are persistent, not ephemeral.
@@ -134,7 +137,7 @@
 //! `extra_lock_patterns` others. So with contenders of one foreign kind take its [`Naming`]. For
 //! all three at once kazoo has to speak Curator's names: a subclass of `Lock` with `_NODE_NAME`
 //! and `_EXCLUDE_NAMES` set to `-lock-`, and for the others likewise, as in
-//! `compat-tests/recipes/contend.py`, which contends with its counterparts in Java and Rust.
+//! `compat-tests/python/contend.py`, which contends with its counterparts in Java and Rust.
 //!
 //! *Who comes first.* The lower number. It is that of the directory, 32 bits with a sign, and goes
 //! on from 2147483647 to -2147483648. Here the order goes on too: of two numbers that one is
@@ -156,6 +159,7 @@ mod mutex;
 mod party;
 mod persistent;
 mod queue;
+mod partitioner;
 mod reentrant;
 mod retry;
 mod revoke;
@@ -180,6 +184,7 @@ pub use queue::{
     DistributedDelayQueue, DistributedIdQueue, DistributedPriorityQueue, DistributedQueue,
     HeldEntry, HeldItems, ItemQueue, LockingQueue, Queue, QueueOptions, SimpleQueue,
 };
+pub use partitioner::{Partition, PartitionChange, PartitionMember, SetPartitioner};
 pub use reentrant::{ReentrantGuard, ReentrantMutex};
 pub use revoke::revoke;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};

@@ -4,7 +4,7 @@ use client::Client;
 use recipes::{
     DistributedQueue, Group, LeaderLatch, LeaderSelector, LockingQueue, MultiMutex, Mutex,
     NodeKind, Party, PersistentNode, PersistentTtlNode, QueueOptions, ReentrantMutex, RwLock,
-    Semaphore, ShallowParty, SimpleQueue, TtlOptions,
+    Semaphore, SetPartitioner, ShallowParty, SimpleQueue, TtlOptions,
 };
 
 use crate::common::{World, dropped_at, names, soon, until_count};
@@ -273,4 +273,40 @@ async fn queues() {
             return;
         }
     }
+}
+
+#[tokio::test]
+async fn partitioner() {
+    let world = World::start();
+    let client = world.client().await;
+    let boundary = std::time::Duration::from_millis(5);
+    let set = |identifier| {
+        let set = SetPartitioner::new(&client, "/set", identifier, ["a", "b"]);
+        set.time_boundary(boundary)
+    };
+    let none = [("/set/party", 0), ("/set/locks/a", 0), ("/set/locks/b", 0)];
+    let alone = set("1");
+    drop_everywhere(&client, &none, async || {
+        let mut member = alone.join().await?;
+        member.acquire().await?.release().await?;
+        member.leave().await
+    })
+    .await;
+    // One that stays a member can go on.
+    let mut member = alone.join().await.expect("a member");
+    let one = [("/set/party", 1), ("/set/locks/a", 0), ("/set/locks/b", 0)];
+    drop_everywhere(&client, &one, async || {
+        member.acquire().await?.release().await
+    })
+    .await;
+    let all = member.acquire().await.expect("all of it");
+    // The other one wants `b`, which is not released.
+    let one = [("/set/party", 1), ("/set/locks/a", 1), ("/set/locks/b", 1)];
+    let other = set("2");
+    drop_while_held(&client, &one, async || {
+        let mut other = other.join().await?;
+        other.acquire().await.map(drop)
+    })
+    .await;
+    soon("a change", all.changed()).await;
 }

@@ -10,6 +10,7 @@ mod loss;
 mod mutex;
 mod persistent;
 mod queue;
+mod partitioner;
 mod rwlock;
 mod semaphore;
 mod value;
