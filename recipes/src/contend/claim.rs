@@ -11,31 +11,29 @@ use crate::retry;
 /// What a node is to be called.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeName {
-    /// The contender's own: no other node's name begins so.
-    prefix: String,
-    /// The rest, before the sequence number if there is to be one.
+    naming: Naming,
+    /// What follows the contender's own prefix, before the sequence number if there is to be one.
     rest: String,
     sequential: bool,
 }
 
 impl NodeName {
     /// A name with a number that the server chooses.
-    pub(crate) fn sequential(naming: Naming, label: Label) -> Result<Self, Error> {
-        Self::new(naming, label.text.to_owned(), true)
+    pub(crate) fn sequential(naming: Naming, label: Label) -> Self {
+        Self {
+            naming,
+            rest: label.text.to_owned(),
+            sequential: true,
+        }
     }
 
     /// A name that is all chosen here.
-    pub(crate) fn fixed(naming: Naming, rest: &str) -> Result<Self, Error> {
-        Self::new(naming, rest.to_owned(), false)
-    }
-
-    fn new(naming: Naming, rest: String, sequential: bool) -> Result<Self, Error> {
-        let prefix = naming.prefix()?;
-        Ok(Self {
-            prefix,
-            rest,
-            sequential,
-        })
+    pub(crate) fn fixed(naming: Naming, rest: &str) -> Self {
+        Self {
+            naming,
+            rest: rest.to_owned(),
+            sequential: false,
+        }
     }
 }
 
@@ -46,6 +44,8 @@ pub(crate) struct Claim {
     client: Client,
     parent: String,
     name: NodeName,
+    /// The contender's own: no other node's name begins so.
+    prefix: String,
     node: Option<Node>,
     /// Where the clean-up goes. Reserved before there is anything to clean up: handing it over
     /// neither waits nor fails. `None` once nothing is left to be cleaned.
@@ -67,11 +67,13 @@ impl Claim {
         parent: &str,
         name: NodeName,
     ) -> Result<Self, Error> {
-        let place = cleaner.reserve().await?;
+        let prefix = name.naming.prefix(client)?;
+        let place = cleaner.reserve(client).await?;
         Ok(Self {
             client: client.clone(),
             parent: parent.to_owned(),
             name,
+            prefix,
             node: None,
             place: Some(place),
             tried: false,
@@ -80,7 +82,7 @@ impl Claim {
 
     /// Makes the node, once: when the answer is lost, it is looked for before it is made again.
     pub(crate) async fn create(&mut self, data: &[u8]) -> Result<(), Error> {
-        let own = format!("{}{}", self.name.prefix, self.name.rest);
+        let own = format!("{}{}", self.prefix, self.name.rest);
         let path = join(&self.parent, &own);
         let options = CreateOptions::ephemeral();
         let options = if self.name.sequential {
@@ -119,7 +121,7 @@ impl Claim {
 
     /// Looks for a node of which no answer told.
     async fn find(&mut self) -> Result<bool, Error> {
-        let Some(name) = find_child(&self.client, &self.parent, &self.name.prefix).await? else {
+        let Some(name) = find_child(&self.client, &self.parent, &self.prefix).await? else {
             return Ok(false);
         };
         let path = join(&self.parent, &name);
@@ -166,7 +168,7 @@ impl Claim {
     fn job(&self) -> CleanUpOf<'_> {
         match &self.node {
             Some(node) => CleanUpOf::Node(&node.path),
-            None => CleanUpOf::Prefix(&self.parent, &self.name.prefix),
+            None => CleanUpOf::Prefix(&self.parent, &self.prefix),
         }
     }
 }
@@ -179,7 +181,7 @@ impl Drop for Claim {
         place.hand_over(CleanUp {
             client: self.client.clone(),
             parent: std::mem::take(&mut self.parent),
-            prefix: std::mem::take(&mut self.name.prefix),
+            prefix: std::mem::take(&mut self.prefix),
             path: self.node.take().map(|node| node.path),
         });
     }
