@@ -75,9 +75,9 @@
 //! # Names on disk
 //!
 //! `U` is a UUID with hyphens, `u` one without, `N` the sequence number that the server appends:
-//! `%010d` of 32 bits with a sign. Directories are containers, but
-//! for those of kazoo's parties and all queues but [`SimpleQueue`], which foreign clients take for
-//! persistent. These nodes are ephemeral:
+//! `%010d` of 32 bits with a sign. Directories are containers, but for those of kazoo's parties and
+//! all queues but [`SimpleQueue`], which foreign clients take for persistent. These nodes are
+//! ephemeral:
 //!
 //! | Recipe | [`Naming::Curator`] | [`Naming::Kazoo`] | Data |
 //! | --- | --- | --- | --- |
@@ -156,10 +156,10 @@ mod group;
 mod latch;
 mod multi_mutex;
 mod mutex;
+mod partitioner;
 mod party;
 mod persistent;
 mod queue;
-mod partitioner;
 mod reentrant;
 mod retry;
 mod revoke;
@@ -178,13 +178,13 @@ pub use group::{Group, GroupMember};
 pub use latch::{Candidate, LeaderLatch, Leadership};
 pub use multi_mutex::{MultiGuard, MultiMutex};
 pub use mutex::{Mutex, MutexGuard};
+pub use partitioner::{Partition, PartitionChange, PartitionMember, SetPartitioner};
 pub use party::{Membership, Party, ShallowParty};
 pub use persistent::{NodeKind, PersistentNode, PersistentTtlNode, TtlOptions};
 pub use queue::{
     DistributedDelayQueue, DistributedIdQueue, DistributedPriorityQueue, DistributedQueue,
     HeldEntry, HeldItems, ItemQueue, LockingQueue, Queue, QueueOptions, SimpleQueue,
 };
-pub use partitioner::{Partition, PartitionChange, PartitionMember, SetPartitioner};
 pub use reentrant::{ReentrantGuard, ReentrantMutex};
 pub use revoke::revoke;
 pub use rwlock::{ReadGuard, RwLock, WriteGuard};

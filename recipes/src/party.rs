@@ -97,7 +97,7 @@ impl Party {
     /// # Errors
     /// [`Error::Client`] with the end of the session, or what the server refuses.
     pub async fn join(&self, identifier: &str) -> Result<Membership, Error> {
-        let name = NodeName::fixed(Naming::Kazoo, PARTY)?;
+        let name = NodeName::fixed(Naming::Kazoo, PARTY);
         enter(&self.arena, name, identifier).await
     }
 
@@ -147,7 +147,7 @@ impl ShallowParty {
     /// # Errors
     /// As [`Party::join`].
     pub async fn join(&self, identifier: &str) -> Result<Membership, Error> {
-        let name = NodeName::fixed(Naming::Kazoo, &format!("-{identifier}"))?;
+        let name = NodeName::fixed(Naming::Kazoo, &format!("-{identifier}"));
         enter(&self.arena, name, "").await
     }
 

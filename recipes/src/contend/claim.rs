@@ -11,7 +11,7 @@ use crate::retry;
 /// What a node is to be called.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeName {
-    /// All of it but for the sequence number.
+    /// All of it but for the sequence number, and for a prefix that is still to be drawn.
     text: String,
     sequential: bool,
     proof: Proof,
@@ -20,6 +20,8 @@ pub(crate) struct NodeName {
 /// What tells the own node from another's when no answer has told of it.
 #[derive(Clone, Debug)]
 enum Proof {
+    /// The claim draws a prefix for it.
+    Fresh(Naming),
     /// Its name begins so, and no other node's name does.
     Prefix(String),
     /// Its name is the whole text, which others may take too. Its data are the own ones, which
@@ -34,31 +36,21 @@ enum Proof {
 
 impl NodeName {
     /// A name with a number that the server chooses.
-    pub(crate) fn sequential(naming: Naming, label: Label) -> Result<Self, Error> {
+    pub(crate) fn sequential(naming: Naming, label: Label) -> Self {
         Self::own(naming, label.text, true)
     }
 
     /// A name that is all chosen here.
-    pub(crate) fn fixed(naming: Naming, rest: &str) -> Result<Self, Error> {
+    pub(crate) fn fixed(naming: Naming, rest: &str) -> Self {
         Self::own(naming, rest, false)
     }
 
     /// A name that begins with a prefix that no other node has.
-    pub(crate) fn own(naming: Naming, rest: &str, sequential: bool) -> Result<Self, Error> {
-        let prefix = naming.prefix()?;
-        Ok(Self {
-            text: format!("{prefix}{rest}"),
-            sequential,
-            proof: Proof::Prefix(prefix),
-        })
-    }
-
-    /// The name that this one has got, for another node: with its number, if it has one.
-    pub(crate) fn again(&self, name: &str) -> Self {
+    pub(crate) fn own(naming: Naming, rest: &str, sequential: bool) -> Self {
         Self {
-            text: name.to_owned(),
-            sequential: false,
-            proof: self.proof.clone(),
+            text: rest.to_owned(),
+            sequential,
+            proof: Proof::Fresh(naming),
         }
     }
 
@@ -76,11 +68,6 @@ impl NodeName {
     /// A name that says all: the node of this name is the own one, whoever made it.
     pub(crate) fn anyones(name: &str) -> Self {
         Self::shared(name, Proof::Name)
-    }
-
-    /// All of it but for the sequence number.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
     }
 
     fn shared(name: &str, proof: Proof) -> Self {
@@ -119,9 +106,14 @@ impl Claim {
         client: &Client,
         cleaner: &Cleaner,
         parent: &str,
-        name: NodeName,
+        mut name: NodeName,
     ) -> Result<Self, Error> {
-        let place = cleaner.reserve().await?;
+        if let Proof::Fresh(naming) = name.proof {
+            let prefix = naming.prefix(client)?;
+            name.text.insert_str(0, &prefix);
+            name.proof = Proof::Prefix(prefix);
+        }
+        let place = cleaner.reserve(client).await?;
         Ok(Self {
             client: client.clone(),
             parent: parent.to_owned(),
@@ -145,7 +137,7 @@ impl Claim {
         data: &[u8],
         options: CreateOptions,
     ) -> Result<(), Error> {
-        let path = join(&self.parent, &self.name.text);
+        let path = self.wanted_path();
         let options = if self.name.sequential {
             options.sequential()
         } else {
@@ -187,12 +179,12 @@ impl Claim {
         let found = match &self.name.proof {
             Proof::Prefix(prefix) => find_child(&self.client, &self.parent, prefix).await?,
             Proof::Data => {
-                let path = join(&self.parent, &self.name.text);
+                let path = self.wanted_path();
                 let owner = Owner::Data(self.data.clone());
                 let czxid = find_own(&self.client, &path, &owner).await?;
                 czxid.map(|czxid| (path, czxid))
             }
-            Proof::Session | Proof::Name => None,
+            Proof::Session | Proof::Name | Proof::Fresh(_) => None,
         };
         if let Some((path, czxid)) = found {
             self.found(path, czxid);
@@ -208,7 +200,21 @@ impl Claim {
 
     /// The node of this name is there already, and is taken for the one that was to be made.
     pub(crate) fn adopt(&mut self, czxid: i64) {
-        self.found(join(&self.parent, &self.name.text), czxid);
+        self.found(self.wanted_path(), czxid);
+    }
+
+    /// The path but for the number of a sequential node.
+    pub(crate) fn wanted_path(&self) -> String {
+        join(&self.parent, &self.name.text)
+    }
+
+    /// The name that the node has got, for another one: with its number, if it has one.
+    pub(crate) fn name_again(&self) -> NodeName {
+        NodeName {
+            text: self.name().to_owned(),
+            sequential: false,
+            proof: self.name.proof.clone(),
+        }
     }
 
     /// The node is gone, or somebody else's affair: it is not cleaned up.
@@ -248,7 +254,7 @@ impl Claim {
     fn job(&self) -> CleanUp {
         let path = match &self.node {
             Some(node) => node.path.clone(),
-            None => join(&self.parent, &self.name.text),
+            None => self.wanted_path(),
         };
         let owner = match &self.name.proof {
             Proof::Prefix(prefix) => match &self.node {
@@ -266,6 +272,7 @@ impl Claim {
             Proof::Data => Some(Owner::Data(self.data.clone())),
             Proof::Session => Some(Owner::Session),
             Proof::Name => Some(Owner::Anyone),
+            Proof::Fresh(_) => None,
         };
         let czxid = self.node.as_ref().map(|node| node.czxid);
         let what = match owner {

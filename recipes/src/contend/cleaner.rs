@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use client::Client;
 use tokio::sync::mpsc;
 
 use super::claim::CleanUp;
@@ -33,19 +34,19 @@ impl Place {
 
 impl Cleaner {
     /// A place for one clean-up.
-    pub(super) async fn reserve(&self) -> Result<Place, Error> {
-        let permit = self.jobs().reserve_owned().await;
+    pub(super) async fn reserve(&self, client: &Client) -> Result<Place, Error> {
+        let permit = self.jobs(client).reserve_owned().await;
         permit.map(Place).map_err(|_| Error::RuntimeEnded)
     }
 
-    fn jobs(&self) -> mpsc::Sender<CleanUp> {
+    fn jobs(&self, client: &Client) -> mpsc::Sender<CleanUp> {
         // A panic cannot leave it half changed.
         let mut jobs = self.jobs.lock().unwrap_or_else(|lock| lock.into_inner());
         if let Some(jobs) = jobs.as_ref().filter(|jobs| !jobs.is_closed()) {
             return jobs.clone();
         }
         let (sender, receiver) = mpsc::channel(PLACES);
-        tokio::spawn(run(receiver));
+        client.spawn(run(receiver));
         jobs.insert(sender).clone()
     }
 }

@@ -122,6 +122,8 @@ impl Hold {
     /// Cancellation: nothing is left but a watch, which is removed.
     pub async fn lost(&self) -> Loss {
         tokio::select! {
+            // In a fixed order: a random one would not be that of the client's environment.
+            biased;
             loss = self.session_lost() => loss,
             () = self.deleted() => Loss::Deleted,
         }

@@ -8,7 +8,7 @@ use client::{Client, ErrorCode, Expected, Stat};
 use tokio::sync::watch;
 
 use super::NodeKind;
-use crate::contend::{Claim, Cleaner, Naming, NodeName, join, split};
+use crate::contend::{Claim, Cleaner, Naming, NodeName, split};
 use crate::{Error, Token, retry};
 
 /// Between two tries to open a session when no server is reached.
@@ -58,7 +58,7 @@ impl Report {
     }
 }
 
-/// What keeps the node. Dropping it deletes the node in the background.
+/// What keeps the node.
 #[derive(Debug)]
 pub(super) struct Keeper {
     client: Client,
@@ -82,7 +82,7 @@ impl Keeper {
     ) -> Result<Self, Error> {
         let (parent, name) = split(path)?;
         let name = match kind {
-            _ if kind.is_sequential() => NodeName::own(Naming::Curator, name, true)?,
+            _ if kind.is_sequential() => NodeName::own(Naming::Curator, name, true),
             NodeKind::Ephemeral => NodeName::told_by_session(name),
             _ => NodeName::anyones(name),
         };
@@ -109,6 +109,7 @@ impl Keeper {
             let _ = last.wait_for(|order| order.is_last).await;
         };
         let failure = tokio::select! {
+            biased;
             () = last => None,
             failure = self.keep(&mut orders, &reports) => Some(failure),
         };
@@ -201,7 +202,7 @@ impl Keeper {
             match claim.create_as(&data, self.kind.options()).await {
                 Ok(()) => {}
                 Err(Error::Client(error)) if error.code() == Some(ErrorCode::NodeExists) => {
-                    let path = join(&self.parent, self.name.text());
+                    let path = claim.wanted_path();
                     let Some(stat) = write(&self.client, &path, &data).await? else {
                         self.let_go();
                         continue;
@@ -214,7 +215,7 @@ impl Keeper {
                 }
                 Err(error) => return Err(error),
             }
-            self.name = self.name.again(claim.name());
+            self.name = claim.name_again();
             return Ok((claim.path().to_owned(), claim.czxid(), number));
         }
     }
@@ -238,11 +239,12 @@ impl Keeper {
                 Err(error) => return Err(error.into()),
             };
             tokio::select! {
+                biased;
                 told = watcher => if told.is_err() {
                     // The next call says why, if the session is over.
                     retry::connected(&self.client).await;
                 },
-                // Without anybody to order this task is aborted.
+                // Without anybody to order the task ends.
                 Ok(()) = orders.changed() => {
                     let (data, number) = {
                         let order = orders.borrow_and_update();

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use client::{Client, CreateOptions};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::contend::Cleaner;
 use crate::{Error, Token};
@@ -95,10 +94,9 @@ impl NodeKind {
 /// ```
 #[derive(Debug)]
 pub struct PersistentNode {
+    /// Without them, with the drop, the task deletes the node and ends.
     orders: watch::Sender<Order>,
     reports: watch::Receiver<Report>,
-    /// Aborted with the drop.
-    task: JoinHandle<()>,
 }
 
 impl PersistentNode {
@@ -135,12 +133,8 @@ impl PersistentNode {
         let (report, reports) = watch::channel(Report::new(client));
         let cleaner = Arc::new(Cleaner::default());
         let keeper = Keeper::new(client, path, kind, is_left, &cleaner)?;
-        let task = tokio::spawn(keeper.run(ordered, report));
-        Ok(Self {
-            orders,
-            reports,
-            task,
-        })
+        client.spawn(keeper.run(ordered, report));
+        Ok(Self { orders, reports })
     }
 
     /// The path, with the number of a sequential one.
@@ -231,11 +225,5 @@ async fn reached(
     match &report.end {
         Some(error) => Err(error.clone()),
         None => Ok(()),
-    }
-}
-
-impl Drop for PersistentNode {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use client::{Client, CreateOptions, ErrorCode, Expected};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::keeper::Report;
 use super::{NodeKind, PersistentNode};
@@ -82,8 +81,6 @@ impl TtlOptions {
 #[derive(Debug)]
 pub struct PersistentTtlNode {
     node: PersistentNode,
-    /// Aborted with the drop.
-    toucher: JoinHandle<()>,
 }
 
 impl PersistentTtlNode {
@@ -107,12 +104,20 @@ impl PersistentTtlNode {
         let kind = NodeKind::Ttl(options.ttl);
         let mut node = PersistentNode::start(client, path, kind, data.into(), true)?;
         node.reached(|report| report.token.is_some()).await?;
-        let toucher = tokio::spawn(touch_always(
+        let mut reports = node.reports.clone();
+        let touches = touch_always(
             node.reports.clone(),
             join(path, &options.child),
             options.clone(),
-        ));
-        Ok(Self { node, toucher })
+        );
+        client.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = reports.wait_for(|report| report.end.is_some()) => {}
+                () = touches => {}
+            }
+        });
+        Ok(Self { node })
     }
 
     /// The zxid of the transaction that made the node, the last time it was made.
@@ -155,22 +160,10 @@ impl PersistentTtlNode {
     }
 }
 
-impl Drop for PersistentTtlNode {
-    fn drop(&mut self) {
-        self.toucher.abort();
-    }
-}
-
 /// Writes the child as long as the node is kept.
 async fn touch_always(mut reports: watch::Receiver<Report>, child: String, options: TtlOptions) {
     loop {
-        let (client, is_over) = {
-            let report = reports.borrow_and_update();
-            (report.client.clone(), report.end.is_some())
-        };
-        if is_over {
-            return;
-        }
+        let client = reports.borrow_and_update().client.clone();
         if touch(&client, &child, options.ttl).await.is_err() {
             // With the session its client goes: another one, or the end, is reported. For the
             // rest it is tried again, as long as the node is kept.

@@ -263,6 +263,7 @@ pub(super) async fn told_or_due(
         }
     };
     tokio::select! {
+        biased;
         told = told => if told.is_err() {
             retry::connected(client).await;
         },

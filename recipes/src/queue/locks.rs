@@ -86,7 +86,7 @@ impl Locks {
         let own = NodeName::told_by_data(name);
         let arena = &self.arena;
         let mut claim = Claim::new(&arena.client, &arena.cleaner, &arena.parent, own).await?;
-        let mine = Naming::Kazoo.prefix()?;
+        let mine = Naming::Kazoo.prefix(&arena.client)?;
         match claim.create(mine.as_bytes()).await {
             Ok(()) => {}
             Err(Error::Client(error)) if error.code() == Some(ErrorCode::NodeExists) => {
@@ -118,6 +118,7 @@ impl Locks {
                 if free(ready.names, held).next().is_none() {
                     let told = async {
                         tokio::select! {
+                            biased;
                             told = entries => told,
                             told = locks => told,
                         }
