@@ -78,6 +78,11 @@ struct Turns {
     handed: u32,
 }
 
+/// Whether there is anything to contend for.
+pub(super) fn is_wanted(options: &Options) -> bool {
+    RECIPES.iter().any(|(recipe, _)| options.wants(*recipe))
+}
+
 pub(super) fn run(
     report: &mut Report,
     launcher: &Launcher,

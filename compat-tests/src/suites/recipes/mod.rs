@@ -1,6 +1,7 @@
 //! Our recipes beside those of Curator and kazoo, on one server.
 
 mod contention;
+mod exchange;
 
 use std::process::{Command, Stdio};
 
@@ -33,6 +34,8 @@ enum Recipe {
     Rwlock,
     Semaphore,
     Election,
+    /// Queues, groups and nodes that are kept.
+    Exchange,
 }
 
 /// Acquisitions of each recipe with `--short`.
@@ -66,9 +69,20 @@ pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("recipes");
     let scratch = tempfile::tempdir()?;
     let settings = Settings::usual();
-    let server = launcher.start(options.server, scratch.path(), &settings)?;
-    contention::run(&mut report, launcher, &server, options)?;
-    server.stop()?;
+    if contention::is_wanted(options) {
+        let folder = scratch.path().join("contention");
+        let server = launcher.start(options.server, &folder, &settings)?;
+        contention::run(&mut report, launcher, &server, options)?;
+        server.stop()?;
+    }
+    if options.wants(Recipe::Exchange) {
+        // What has outlived its time, and containers, soon go.
+        let settings = settings.property("znode.container.checkIntervalMs", 500);
+        let folder = scratch.path().join("exchange");
+        let server = launcher.start(options.server, &folder, &settings)?;
+        exchange::run(&mut report, launcher, &server)?;
+        server.stop()?;
+    }
     Ok(report.finish())
 }
 
