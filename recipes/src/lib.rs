@@ -70,7 +70,8 @@
 //! worked on; `hold` works on each once at least, and on one at a time, as far as who works heeds
 //! [`Hold::lost`]. Entries with the same priority come out in the order in which the servers put
 //! them in; several who work at the same time may end in another one. To look for the first entry
-//! all names are read: an answer of the server's holds some ten thousand.
+//! all names are read, which an answer of the server's must hold: some ten thousand. A queue that
+//! goes by nothing but the order keeps names for the next `take`s.
 //!
 //! # Names on disk
 //!
