@@ -169,7 +169,7 @@ impl SetPartitioner {
     /// As [`Mutex::acquire`].
     pub async fn join(&self) -> Result<PartitionMember, Error> {
         let party = join(&self.path, "party");
-        let name = NodeName::fixed(Naming::Kazoo, &format!("-{}", self.identifier))?;
+        let name = NodeName::fixed(Naming::Kazoo, &format!("-{}", self.identifier));
         let mut claim = Claim::new(&self.client, &self.cleaner, &party, name).await?;
         claim.create(self.identifier.as_bytes()).await?;
         Ok(PartitionMember {

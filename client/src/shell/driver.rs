@@ -232,7 +232,7 @@ async fn connect(rounds: Arc<Mutex<Rounds>>, connector: Connector) -> io::Result
         Some(candidate) => candidate,
         None => {
             let hosts = rounds.lock().hosts().to_vec();
-            let found = hosts::resolve(&hosts).await?;
+            let found = hosts::resolve(&hosts, &connector).await?;
             let first = rounds.lock().begin(found);
             first.ok_or_else(|| io::Error::other("no server's name resolves"))?
         }

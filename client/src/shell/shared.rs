@@ -7,12 +7,12 @@ use std::time::Duration;
 use jute::ErrorCode;
 use jute::proto::WatcherType;
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::Error;
 use super::slots::Slots;
-use super::state::{State, Status};
+use super::state::{Board, State, States, Status};
 use super::watch::{Class, Registry, Subscription};
 use crate::session::{Effect, End, Failure, Input, Reply, Request, Session, Token};
 
@@ -100,8 +100,7 @@ struct Inner {
     /// Of the driver, when it sleeps.
     driver: Option<Waker>,
     state: State,
-    /// None after the last state.
-    states: Option<watch::Sender<State>>,
+    states: Arc<Board>,
     closing: Option<Closing>,
     last_error: Option<String>,
     /// Answers to be handed out once the lock is given up.
@@ -124,14 +123,15 @@ impl Shared {
         session: Session,
         session_timeout: Duration,
         watch_buffer: usize,
-    ) -> (Arc<Self>, watch::Receiver<State>) {
+    ) -> (Arc<Self>, States) {
         let state = State {
             status: Status::Connecting,
             session_id: 0,
             session_timeout,
             connection: 0,
         };
-        let (states, receiver) = watch::channel(state);
+        let board = Board::new(state);
+        let states = States::of(&board);
         let inner = Inner {
             session,
             slots: Slots::default(),
@@ -142,7 +142,7 @@ impl Shared {
             wish: None,
             driver: None,
             state,
-            states: Some(states),
+            states: board,
             closing: None,
             last_error: None,
             done: Vec::new(),
@@ -152,7 +152,7 @@ impl Shared {
             inner: Mutex::new(inner),
             start: Instant::now(),
         };
-        (Arc::new(shared), receiver)
+        (Arc::new(shared), states)
     }
 
     /// Submits a request; its place in the order is taken when this returns.
@@ -425,9 +425,7 @@ impl Inner {
 
     fn stands(&mut self, status: Status) {
         self.state.status = status;
-        if let Some(states) = &self.states {
-            states.send_replace(self.state);
-        }
+        self.states.tell(self.state);
     }
 
     fn ended(&mut self, end: End) {
@@ -437,8 +435,6 @@ impl Inner {
             End::Closed => Status::Closed,
             End::AuthFailed => Status::AuthFailed,
         });
-        // Its readers learn that nothing follows.
-        self.states = None;
         if let Some(closing) = &mut self.closing {
             let unconfirmed = closing.unconfirmed;
             let waiters = closing.waiters.drain(..);

@@ -122,6 +122,8 @@ impl Hold {
     /// Cancellation: nothing is left but a watch, which is removed.
     pub async fn lost(&self) -> Loss {
         tokio::select! {
+            // In a fixed order: a random one would not be that of the client's environment.
+            biased;
             loss = self.session_lost() => loss,
             () = self.deleted() => Loss::Deleted,
         }
@@ -189,6 +191,11 @@ impl Hold {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// The node is gone already: nothing is left to be deleted.
+    pub(crate) fn disown(mut self) {
+        self.claim.disown();
     }
 
     /// Gives it up and waits until the next one can have it.

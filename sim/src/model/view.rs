@@ -23,6 +23,12 @@ impl Model {
         self.nodes.get(path)?.last()?.1.as_ref()
     }
 
+    /// What became of a node with each transaction that changed it: `None` if it went.
+    pub(crate) fn versions(&self, path: &str) -> impl Iterator<Item = (i64, Option<&Node>)> {
+        let versions = self.nodes.get(path).into_iter().flatten();
+        versions.map(|(zxid, node)| (*zxid, node.as_ref()))
+    }
+
     /// All nodes as they are now.
     pub(crate) fn all_now(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.nodes.iter().filter_map(|(path, versions)| {
