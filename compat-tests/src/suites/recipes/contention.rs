@@ -21,7 +21,7 @@ use crate::wire::{ConnectRequest, Cursor, Session, Writer, create_body, op, path
 /// All contenders must have had all their turns of one recipe in this time.
 const LIMIT: Duration = Duration::from_secs(600);
 /// What is contended for.
-const RECIPES: [(Recipe, &str); 4] = [
+pub(super) const RECIPES: [(Recipe, &str); 4] = [
     (Recipe::Mutex, "mutex"),
     (Recipe::Rwlock, "rwlock"),
     (Recipe::Semaphore, "semaphore"),

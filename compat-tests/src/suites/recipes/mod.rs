@@ -1,6 +1,8 @@
 //! Our recipes beside those of Curator and kazoo, on one server.
 
 mod contention;
+mod discovery;
+mod partition;
 
 use std::process::{Command, Stdio};
 
@@ -33,6 +35,8 @@ enum Recipe {
     Rwlock,
     Semaphore,
     Election,
+    Discovery,
+    Partition,
 }
 
 /// Acquisitions of each recipe with `--short`.
@@ -67,7 +71,18 @@ pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let scratch = tempfile::tempdir()?;
     let settings = Settings::usual();
     let server = launcher.start(options.server, scratch.path(), &settings)?;
-    contention::run(&mut report, launcher, &server, options)?;
+    if contention::RECIPES
+        .iter()
+        .any(|(recipe, _)| options.wants(*recipe))
+    {
+        contention::run(&mut report, launcher, &server, options)?;
+    }
+    if options.wants(Recipe::Discovery) {
+        discovery::run(&mut report, launcher, &server)?;
+    }
+    if options.wants(Recipe::Partition) {
+        partition::run(&mut report, launcher, &server)?;
+    }
     server.stop()?;
     Ok(report.finish())
 }
