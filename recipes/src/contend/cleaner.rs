@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use client::Client;
 use tokio::sync::mpsc;
 
-use super::claim::{CleanUpOf, clean_up};
+use super::claim::CleanUp;
 use crate::Error;
 
 /// Contenders and holders of one recipe object at the same time. More wait for their turn before
@@ -19,16 +19,6 @@ const PLACES: usize = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Cleaner {
     jobs: Mutex<Option<mpsc::Sender<CleanUp>>>,
-}
-
-/// What is to be deleted, and with which session.
-#[derive(Debug)]
-pub(super) struct CleanUp {
-    pub(super) client: Client,
-    pub(super) parent: String,
-    pub(super) prefix: String,
-    /// `None` if no answer told its name.
-    pub(super) path: Option<String>,
 }
 
 /// A place in the queue.
@@ -63,12 +53,8 @@ impl Cleaner {
 
 async fn run(mut jobs: mpsc::Receiver<CleanUp>) {
     while let Some(job) = jobs.recv().await {
-        let what = match &job.path {
-            Some(path) => CleanUpOf::Node(path),
-            None => CleanUpOf::Prefix(&job.parent, &job.prefix),
-        };
         // What fails other than for want of a connection fails for good (the identities are not
         // allowed to delete, say): the node is left to the end of the session.
-        let _ = clean_up(&job.client, what).await;
+        let _ = job.run().await;
     }
 }

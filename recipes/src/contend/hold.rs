@@ -193,6 +193,11 @@ impl Hold {
         }
     }
 
+    /// The node is gone already: nothing is left to be deleted.
+    pub(crate) fn disown(mut self) {
+        self.claim.disown();
+    }
+
     /// Gives it up and waits until the next one can have it.
     ///
     /// # Errors

@@ -75,9 +75,6 @@ impl Naming {
 }
 
 /// The label and the sequence number of a contender's name; `None` for other nodes.
-///
-/// A sequence number is what the server appends: ten characters, or eleven when a sign and ten
-/// digits do not fit.
 pub(crate) fn parse(name: &str, labels: &[Label]) -> Option<(Label, i32)> {
     labels.iter().find_map(|label| {
         let at = name.rfind(label.text)?;
@@ -86,7 +83,9 @@ pub(crate) fn parse(name: &str, labels: &[Label]) -> Option<(Label, i32)> {
     })
 }
 
-fn sequence(text: &str) -> Option<i32> {
+/// What the server appends to the name of a sequential node: ten characters, or eleven when a sign
+/// and ten digits do not fit.
+pub(crate) fn sequence(text: &str) -> Option<i32> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_one = (10..=11).contains(&text.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     is_one.then(|| text.parse().ok()).flatten()
