@@ -1,5 +1,6 @@
 //! An application in a process, which plays a recipe with one session after the other.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -21,10 +22,24 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// What a recipe's trial plays with.
 pub(crate) struct Actor {
-    pub(crate) process: Arc<Process>,
-    pub(crate) board: Board,
+    pub(crate) who: Who,
     pub(crate) client: Client,
     pub(crate) rng: Rng,
+}
+
+/// Who an actor is, and where it tells what it does.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    pub(crate) process: Arc<Process>,
+    pub(crate) board: Board,
+}
+
+impl Deref for Actor {
+    type Target = Who;
+
+    fn deref(&self) -> &Who {
+        &self.who
+    }
 }
 
 /// How an application begins.
@@ -67,8 +82,10 @@ async fn play(start: Start, home: Home) {
         };
         board.tell(|| format!("{}: session {:x}", process.name(), client.session_id()));
         let mut actor = Actor {
-            process: Arc::clone(&process),
-            board: board.clone(),
+            who: Who {
+                process: Arc::clone(&process),
+                board: board.clone(),
+            },
             client,
             rng: rng.take().expect("one actor at a time"),
         };
@@ -100,14 +117,9 @@ fn gone(process: &Process, board: &Board) {
     board.stands(process.number, |standing| standing.is_gone = true);
 }
 
-impl Actor {
+impl Who {
     pub(crate) fn number(&self) -> usize {
         self.process.number
-    }
-
-    /// Is another round to begin?
-    pub(crate) fn goes_on(&self) -> bool {
-        self.board.phase() < Phase::Over && !self.client.state().status.has_ended()
     }
 
     /// Faults happen.
@@ -127,14 +139,31 @@ impl Actor {
     /// Says what it does, for the transcript and for who waits for it in vain.
     pub(crate) fn does(&self, doing: impl Into<String>) {
         let doing = doing.into();
-        self.board
-            .tell(|| format!("{}: {doing}", self.process.name()));
+        self.tell(|| doing.clone());
         self.board
             .stands(self.number(), |standing| standing.doing = doing);
     }
 
+    /// Adds a line to the transcript.
+    pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
+        self.board
+            .tell(|| format!("{}: {}", self.process.name(), line()));
+    }
+
     pub(crate) fn count(&self, event: &str) {
         self.board.count(event);
+    }
+
+    /// Ends the run: something is not as it must be.
+    pub(crate) fn violates(&self, checker: &'static str, detail: impl Into<String>) {
+        self.board.violate(checker, detail.into());
+    }
+}
+
+impl Actor {
+    /// Is another round to begin?
+    pub(crate) fn goes_on(&self) -> bool {
+        self.board.phase() < Phase::Over && !self.client.state().status.has_ended()
     }
 
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
@@ -169,8 +198,7 @@ impl Actor {
             }
         };
         if dropped.is_none() {
-            self.board
-                .tell(|| format!("{}: drops the future", self.process.name()));
+            self.tell(|| "drops the future".to_owned());
             self.count("future dropped");
         }
         dropped

@@ -5,9 +5,14 @@ use sim::{Fault, Rng, Scenario, Servers};
 use crate::recipes::Recipe;
 
 /// Faults at the servers that do not happen here: no space makes the servers refuse what the
-/// recipes ask for, which is an error to the application; the others concern clients that the
-/// site itself would have.
-const WITHOUT: [Fault; 3] = [Fault::DiskFull, Fault::ClientDies, Fault::Reconfigure];
+/// recipes ask for, which is an error to the application; where epochs end all the time no session
+/// expires; the others concern clients that the site itself would have.
+const WITHOUT: [Fault; 4] = [
+    Fault::DiskFull,
+    Fault::Rollover,
+    Fault::ClientDies,
+    Fault::Reconfigure,
+];
 
 /// A kind of fault of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -232,6 +232,11 @@ impl Site {
         versions.map(|(zxid, node)| (zxid, node.map(NodeSeen::of)))
     }
 
+    /// The zxids of the transactions that changed something below a node, in order.
+    pub fn changes_below(&self, path: &str) -> Vec<i64> {
+        self.world().history.model.changes_below(path)
+    }
+
     /// Names of a node's children after a transaction, sorted.
     pub fn children_at(&self, path: &str, zxid: i64) -> Vec<String> {
         self.world().history.model.children(path, zxid)

@@ -7,12 +7,9 @@ use recipes::{Hold, Loss, Token};
 use sim::{Site, Violation};
 use tokio::time::{Duration, Instant};
 
-use crate::actor::Actor;
+use crate::actor::{Actor, Who};
 
 const NAME: &str = "exclusion";
-
-/// The node that holders write their tokens to.
-pub(crate) const GUARDED: &str = "/guarded";
 
 /// So long after a pause a holder may not know yet that it has lost: its tasks get their turn, but
 /// in which order is up to them.
@@ -32,8 +29,12 @@ struct Holder {
 }
 
 /// Those who hold one thing at present.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Holders {
+    /// So many may at a time.
+    most: usize,
+    /// The node that they write their tokens to.
+    guarded: &'static str,
     inner: Mutex<Inner>,
 }
 
@@ -69,13 +70,21 @@ pub(crate) enum Kind {
 }
 
 impl Holders {
+    pub(crate) fn new(most: usize, guarded: &'static str) -> Self {
+        Self {
+            most,
+            guarded,
+            inner: Mutex::default(),
+        }
+    }
+
     /// An actor holds something from now on.
-    pub(crate) fn enter(&self, actor: &Actor, hold: &Hold, kind: Kind) -> Holding<'_> {
+    pub(crate) fn enter(&self, who: &Who, hold: &Hold, kind: Kind) -> Holding<'_> {
         let mut inner = self.inner.lock();
         inner.last += 1;
         let number = inner.last;
         let holder = Holder {
-            process: actor.number(),
+            process: who.number(),
             path: hold.path().to_owned(),
             token: hold.token(),
             is_shared: kind == Kind::Shared,
@@ -85,7 +94,7 @@ impl Holders {
         };
         inner.holders.insert(number, holder);
         drop(inner);
-        actor.count(match kind {
+        who.count(match kind {
             Kind::Exclusive => "acquired",
             Kind::Shared => "acquired to share",
         });
@@ -123,7 +132,9 @@ impl Holders {
     /// Looks at those who hold it: no more of them than may, and each first in the tree.
     ///
     /// A holder who stands still does not count: it cannot know, which is what tokens are for.
-    pub(crate) fn look(&self, site: &Site, most: usize) -> Result<(), Violation> {
+    pub(crate) fn look(&self, site: &Site) -> Result<(), Violation> {
+        self.look_at_writes(site)?;
+        let most = self.most;
         let mut inner = self.inner.lock();
         let now = Instant::now();
         for number in inner.holders.keys().copied().collect::<Vec<_>>() {
@@ -163,12 +174,12 @@ impl Holders {
     }
 
     /// Looks at what was written with guards: never with an older token than was there.
-    pub(crate) fn look_at_writes(&self, site: &Site) -> Result<(), Violation> {
+    fn look_at_writes(&self, site: &Site) -> Result<(), Violation> {
         let mut inner = self.inner.lock();
         if site.last_zxid() == inner.looked {
             return Ok(());
         }
-        for (zxid, node) in site.versions(GUARDED) {
+        for (zxid, node) in site.versions(self.guarded) {
             let Some(node) = node.filter(|_| zxid > inner.looked) else {
                 continue;
             };
@@ -190,44 +201,61 @@ impl Holders {
     }
 }
 
-/// Holds for a while, with guarded writes, until it is lost or given up.
-pub(crate) async fn hold(actor: &mut Actor, hold: &Hold) -> Option<Loss> {
-    let work_ms = match actor.chance(10) {
-        true => actor.rng.between(500..4000),
-        false => actor.rng.between(1..150),
-    };
-    let writes = actor.chance(70);
-    let board = actor.board.clone();
-    let work = async {
-        tokio::time::sleep(Duration::from_millis(work_ms / 2)).await;
-        if writes {
-            let token = hold.token().0.to_string();
-            let written = hold.set_data(GUARDED, token, client::Expected::Any).await;
-            board.count(match written {
-                Ok(_) => "guarded write",
-                Err(_) => "guarded write refused",
-            });
+impl Holders {
+    /// Holds for a while, with a guarded write mostly, until it is lost or given up.
+    pub(crate) async fn hold(&self, actor: &mut Actor, hold: &Hold, kind: Kind) -> Option<Loss> {
+        let holding = self.enter(actor, hold, kind);
+        let work_ms = match actor.chance(10) {
+            true => actor.rng.between(500..4000),
+            false => actor.rng.between(1..150),
+        };
+        let writes = kind == Kind::Exclusive && self.most == 1 && actor.chance(70);
+        let who = actor.who.clone();
+        let work = async {
+            tokio::time::sleep(Duration::from_millis(work_ms / 2)).await;
+            if writes {
+                self.write(&who, hold).await;
+            }
+            tokio::time::sleep(Duration::from_millis(work_ms / 2)).await;
+        };
+        let loss = tokio::select! {
+            biased;
+            loss = hold.lost() => Some(loss),
+            () = work => None,
+        };
+        drop(holding);
+        if let Some(loss) = loss {
+            actor.does(format!("has lost {}: {loss:?}", hold.path()));
+            actor.count(&format!("lost: {loss:?}"));
         }
-        tokio::time::sleep(Duration::from_millis(work_ms / 2)).await;
-    };
-    let loss = tokio::select! {
-        biased;
-        loss = hold.lost() => Some(loss),
-        () = work => None,
-    };
-    if let Some(loss) = loss {
-        actor.does(format!("has lost {}: {loss:?}", hold.path()));
-        actor.count(&format!("lost: {loss:?}"));
+        loss
     }
-    loss
-}
 
-/// Makes the node for guarded writes, if it is not there.
-pub(crate) async fn make_guarded(actor: &Actor) -> Result<(), recipes::Error> {
-    let persistent = client::CreateOptions::persistent();
-    match actor.client.create(GUARDED, "0", &persistent).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code() == Some(client::ErrorCode::NodeExists) => Ok(()),
-        Err(error) => Err(error.into()),
+    /// A guarded write.
+    pub(crate) async fn write(&self, who: &Who, hold: &Hold) {
+        let token = hold.token().0.to_string();
+        let written = hold.set_data(self.guarded, token, client::Expected::Any);
+        match written.await {
+            Ok(_) => who.count("guarded write"),
+            Err(error) => {
+                who.count("guarded write refused");
+                who.tell(|| format!("cannot write: {error}"));
+            }
+        }
+    }
+
+    /// Makes the node for guarded writes, if it is not there.
+    pub(crate) async fn make_guarded(&self, actor: &Actor) -> Result<(), recipes::Error> {
+        let persistent = client::CreateOptions::persistent();
+        match actor.client.create(self.guarded, "0", &persistent).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some(client::ErrorCode::NodeExists) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The node for guarded writes stays.
+    pub(crate) fn keeps(&self, path: &str) -> bool {
+        path == self.guarded
     }
 }

@@ -2,11 +2,24 @@
 //!
 //! To add one: a type with [`Trial`], and a line in [`RECIPES`].
 
+mod barrier;
+mod cache;
+mod counter;
+mod double_barrier;
 mod holders;
+mod latch;
+mod multi_mutex;
 mod mutex;
+mod reentrant;
+mod revocation;
+mod rwlock;
+mod selector;
+mod semaphore;
+mod value;
 
 use std::sync::Arc;
 
+pub(crate) use holders::Holders;
 use sim::{Site, Violation};
 
 use crate::actor::{Actor, Played};
@@ -44,10 +57,30 @@ impl Recipe {
 }
 
 /// All of them.
-pub const RECIPES: &[Recipe] = &[Recipe {
-    name: "mutex",
-    trial: || Arc::new(mutex::Mutexes::default()),
-}];
+pub const RECIPES: &[Recipe] = &[
+    recipe("mutex", || Arc::new(mutex::Mutexes::default())),
+    recipe("reentrant", || Arc::new(reentrant::Reentrants::default())),
+    recipe("multi-mutex", || Arc::new(multi_mutex::Multis::default())),
+    recipe(
+        "revocation",
+        || Arc::new(revocation::Revocations::default()),
+    ),
+    recipe("rwlock", || Arc::new(rwlock::RwLocks::default())),
+    recipe("semaphore", || Arc::new(semaphore::Semaphores::default())),
+    recipe("latch", || Arc::new(latch::Latches::default())),
+    recipe("selector", || Arc::new(selector::Selectors::default())),
+    recipe("barrier", || Arc::new(barrier::Barriers::default())),
+    recipe("double-barrier", || {
+        Arc::new(double_barrier::DoubleBarriers::default())
+    }),
+    recipe("counter", || Arc::new(counter::Counters::default())),
+    recipe("value", || Arc::new(value::Values::default())),
+    recipe("cache", || Arc::new(cache::Caches::default())),
+];
+
+const fn recipe(name: &'static str, trial: fn() -> Arc<dyn Trial>) -> Recipe {
+    Recipe { name, trial }
+}
 
 /// One recipe in one run: all actors share it.
 pub(crate) trait Trial: Send + Sync {
@@ -65,17 +98,13 @@ pub(crate) trait Trial: Send + Sync {
         Ok(())
     }
 
-    /// The nodes that remain when all is over.
-    fn keeps(&self) -> &'static [&'static str] {
-        &[]
+    /// Who holds what: looked at as often as something happens.
+    fn holders(&self) -> Vec<&Holders> {
+        Vec::new()
     }
 
-    /// A process stands still.
-    fn paused(&self, _process: usize) {}
-
-    /// It goes on.
-    fn resumed(&self, _process: usize) {}
-
-    /// A process is gone.
-    fn died(&self, _process: usize) {}
+    /// May this node remain when all is over?
+    fn keeps(&self, _path: &str) -> bool {
+        false
+    }
 }

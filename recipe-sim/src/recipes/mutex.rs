@@ -1,48 +1,32 @@
 use std::time::Duration;
 
-use recipes::{Error, Mutex, Naming};
-use sim::{Site, Violation};
+use recipes::{Error, Mutex, MutexGuard, Naming};
 
-use super::holders::{GUARDED, Holders, Kind, hold, make_guarded};
+use super::holders::{Holders, Kind};
 use super::{ROOT, Trial};
 use crate::actor::{Actor, Played};
 
 /// One mutex that all want.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mutexes {
     holders: Holders,
+}
+
+impl Default for Mutexes {
+    fn default() -> Self {
+        let holders = Holders::new(1, "/guarded");
+        Self { holders }
+    }
 }
 
 impl Mutexes {
     async fn round(&self, actor: &mut Actor, mutex: &Mutex) -> Result<(), Error> {
         actor.does("acquires");
-        let acquiring = async |actor: &mut Actor| {
-            let how = if actor.is_faulty() {
-                actor.rng.below(10)
-            } else {
-                9
-            };
-            let patience = Duration::from_millis(actor.rng.between(1..4000));
-            match how {
-                0 => actor.fated(mutex.try_acquire()).await.transpose(),
-                1 => actor
-                    .fated(mutex.acquire_within(patience))
-                    .await
-                    .transpose(),
-                _ => actor
-                    .fated(mutex.acquire())
-                    .await
-                    .map(|guard| guard.map(Some))
-                    .transpose(),
-            }
-        };
-        let Some(Some(guard)) = acquiring(actor).await? else {
+        let Some(guard) = acquire(actor, mutex).await? else {
             return Ok(());
         };
         actor.does(format!("holds {} with {}", guard.path(), guard.token()));
-        let holding = self.holders.enter(actor, &guard, Kind::Exclusive);
-        hold(actor, &guard).await;
-        drop(holding);
+        self.holders.hold(actor, &guard, Kind::Exclusive).await;
         if actor.is_faulty() && actor.chance(30) {
             actor.does("drops its guard");
             drop(guard);
@@ -57,10 +41,28 @@ impl Mutexes {
     }
 }
 
+/// Tries in one way or another; when no more faults happen it does not give up.
+async fn acquire(actor: &mut Actor, mutex: &Mutex) -> Result<Option<MutexGuard>, Error> {
+    let how = match actor.is_faulty() {
+        true => actor.rng.below(10),
+        false => 9,
+    };
+    let patience = Duration::from_millis(actor.rng.between(1..4000));
+    let acquired = match how {
+        0 => actor.fated(mutex.try_acquire()).await,
+        1 => actor.fated(mutex.acquire_within(patience)).await,
+        _ => {
+            let acquired = actor.fated(mutex.acquire()).await;
+            acquired.map(|acquired| acquired.map(Some))
+        }
+    };
+    acquired.unwrap_or(Ok(None))
+}
+
 impl Trial for Mutexes {
     fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
         Box::pin(async move {
-            make_guarded(actor).await?;
+            self.holders.make_guarded(actor).await?;
             let naming = match actor.number() % 3 {
                 0 => Naming::Kazoo,
                 _ => Naming::Curator,
@@ -74,24 +76,11 @@ impl Trial for Mutexes {
         })
     }
 
-    fn look(&self, site: &Site) -> Result<(), Violation> {
-        self.holders.look(site, 1)?;
-        self.holders.look_at_writes(site)
+    fn holders(&self) -> Vec<&Holders> {
+        vec![&self.holders]
     }
 
-    fn keeps(&self) -> &'static [&'static str] {
-        &[GUARDED]
-    }
-
-    fn paused(&self, process: usize) {
-        self.holders.paused(process);
-    }
-
-    fn resumed(&self, process: usize) {
-        self.holders.resumed(process);
-    }
-
-    fn died(&self, process: usize) {
-        self.holders.died(process);
+    fn keeps(&self, path: &str) -> bool {
+        self.holders.keeps(path)
     }
 }

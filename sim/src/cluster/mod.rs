@@ -137,8 +137,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn new(scenario: &Scenario, members: usize, transcript: bool) -> Self {
         let mut rng = Rng::new(scenario.seed, 0);
-        let may_reconfigure = scenario.kinds.contains(&Fault::Reconfigure);
-        let settings = Settings::draw(&mut rng, members, may_reconfigure);
+        let settings = Settings::draw(&mut rng, members, &scenario.kinds);
         let mut clocks = Rng::new(scenario.seed, 3);
         let machines = (1..=members).map(|id| {
             let clock = Clock::draw(&mut clocks);

@@ -1,5 +1,7 @@
 //! The tree at one moment.
 
+use std::collections::BTreeSet;
+
 use jute::data::Stat;
 use state::tree::{Owner, OwnerRules};
 
@@ -27,6 +29,13 @@ impl Model {
     pub(crate) fn versions(&self, path: &str) -> impl Iterator<Item = (i64, Option<&Node>)> {
         let versions = self.nodes.get(path).into_iter().flatten();
         versions.map(|(zxid, node)| (*zxid, node.as_ref()))
+    }
+
+    /// The transactions that changed something below a node, in order.
+    pub(crate) fn changes_below(&self, path: &str) -> Vec<i64> {
+        let zxids = self.below(path).flat_map(|path| self.versions(path));
+        let zxids: BTreeSet<i64> = zxids.map(|(zxid, _)| zxid).collect();
+        zxids.into_iter().collect()
     }
 
     /// All nodes as they are now.

@@ -12,6 +12,7 @@ mod settle;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use jute::txn::Txn;
 use replica::Now;
 
 use crate::checkers::acknowledged::Acknowledged;
@@ -69,6 +70,20 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// What happened, told; empty unless asked for.
     pub transcript: String,
+}
+
+/// The node that a transaction is about.
+fn subject<'a>(txn: &'a Txn<'_>) -> &'a str {
+    let path = match txn {
+        Txn::Create(txn) | Txn::Create2(txn) => &txn.path,
+        Txn::CreateContainer(txn) => &txn.path,
+        Txn::CreateTtl(txn) => &txn.path,
+        Txn::Delete(txn) | Txn::DeleteContainer(txn) => &txn.path,
+        Txn::SetData(txn) | Txn::Reconfig(txn) => &txn.path,
+        Txn::SetAcl(txn) => &txn.path,
+        _ => return "",
+    };
+    path.as_deref().unwrap_or_default()
 }
 
 impl Outcome {
@@ -274,8 +289,9 @@ impl World {
                 continue;
             };
             let (header, op) = (entry.header, entry.txn.op());
+            let path = subject(&entry.txn);
             let line = format!(
-                "history: {zxid:x} {op:?} session {:x} xid {}",
+                "history: {zxid:x} {op:?} {path} session {:x} xid {}",
                 header.client_id, header.cxid
             );
             self.tell(&line);
