@@ -108,6 +108,7 @@ impl Pipeline {
     /// their clients wait for no other thread to wake up.
     fn help(&self) {
         let _guard = PanicEnds;
+        let mut due_ms = u64::MAX;
         for _round in 0..HELPED_ROUNDS {
             let Some(mut core) = self.core.try_lock() else {
                 break;
@@ -117,11 +118,13 @@ impl Pipeline {
             }
             let work = self.queue.take();
             self.work(&mut core, work);
-            if self.queue.leave_if_empty() {
+            due_ms = core.sequencer.next_deadline_ms();
+            drop(core);
+            if self.queue.leave_if_empty(due_ms) {
                 return;
             }
         }
-        self.queue.leave();
+        self.queue.leave(due_ms);
     }
 
     /// The write thread: runs until it is told to stop and nothing is under way.
@@ -158,8 +161,9 @@ impl Pipeline {
                 true => Duration::ZERO,
                 false => core.patience().min(IDLE_WAIT),
             };
+            let due_ms = core.sequencer.next_deadline_ms();
             drop(core);
-            self.queue.wait(patience);
+            self.queue.wait(due_ms, patience);
             // The lock is held meanwhile: on a server on which this waits nobody helps.
             let mut core = self.core.lock();
             core.gathering.wait(&self.queue, self.replica.stats());

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use client::session::{NodeKind, Request};
+use client::session::{NodeKind, Request, WritePart};
 use jute::ErrorCode;
 use jute::txn::{LogEntry, Txn, TxnHeader};
 use jute::wire::{Decode, Limits, Reader};
@@ -30,6 +30,8 @@ pub(crate) struct History {
     refused: BTreeSet<(i64, i32)>,
     /// Sessions that are closed.
     closed: BTreeSet<i64>,
+    /// Are there clients whose requests nobody notes here?
+    pub(crate) has_others: bool,
 }
 
 /// Writes that a session has sent, in order. Their xids may repeat: some clients count anew on
@@ -50,6 +52,7 @@ impl History {
             asked: BTreeMap::new(),
             refused: BTreeSet::new(),
             closed: BTreeSet::new(),
+            has_others: false,
         }
     }
 
@@ -119,7 +122,7 @@ impl History {
         let (session, xid) = (header.client_id, header.cxid);
         let late = [ErrorCode::SessionMoved, ErrorCode::SessionExpired].map(ErrorCode::as_i32);
         let is_late = matches!(txn, Txn::Error(error) if late.contains(&error.err));
-        if session == 0 || xid == 0 || is_late {
+        if session == 0 || xid == 0 || is_late || self.has_others {
             return Ok(());
         }
         ensure!(
@@ -178,9 +181,9 @@ impl History {
 /// Whether a transaction can be what a request came to.
 fn fits(request: &Request, txn: &Txn<'_>) -> bool {
     let creates = |path: &jute::Ustring<'_>, bytes: &Option<&[u8]>| match request {
-        Request::Create {
+        Request::Write(WritePart::Create {
             path: wanted, data, ..
-        } => {
+        }) => {
             path.as_deref()
                 .is_some_and(|path| path.starts_with(wanted.as_str()))
                 && *bytes == data.as_deref()
@@ -194,11 +197,13 @@ fn fits(request: &Request, txn: &Txn<'_>) -> bool {
         | (Txn::Reconfig(_), Request::Reconfig { .. }) => true,
         (Txn::Create(txn) | Txn::Create2(txn), _) => creates(&txn.path, &txn.data),
         (Txn::CreateContainer(txn), _) => creates(&txn.path, &txn.data),
-        (Txn::CreateTtl(txn), Request::Create { kind, .. }) => {
+        (Txn::CreateTtl(txn), Request::Write(WritePart::Create { kind, .. })) => {
             creates(&txn.path, &txn.data) && same_ttl(*kind, txn.ttl)
         }
-        (Txn::Delete(txn), Request::Delete { path, .. }) => txn.path.as_deref() == Some(path),
-        (Txn::SetData(txn), Request::SetData { path, data, .. }) => {
+        (Txn::Delete(txn), Request::Write(WritePart::Delete { path, .. })) => {
+            txn.path.as_deref() == Some(path)
+        }
+        (Txn::SetData(txn), Request::Write(WritePart::SetData { path, data, .. })) => {
             txn.path.as_deref() == Some(path) && txn.data == data.as_deref()
         }
         (Txn::SetAcl(txn), Request::SetAcl { path, .. }) => txn.path.as_deref() == Some(path),

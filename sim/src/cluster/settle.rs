@@ -1,6 +1,6 @@
 //! The end of a run: the faults stop, and everything must come to rest.
 
-use client::session::Request;
+use client::session::{Request, WritePart};
 use zab::RoleStatus;
 
 use super::Cluster;
@@ -10,7 +10,7 @@ use crate::violation::{Checked, Violation, ensure};
 use crate::world::{Phase, tell};
 
 impl Cluster {
-    pub(super) fn begin_settling(&mut self) -> Checked {
+    pub(crate) fn begin_settling(&mut self) -> Checked {
         self.world.begin_settling();
         self.net.heal();
         self.crashes.clear();
@@ -57,11 +57,11 @@ impl Cluster {
         for at in 0..self.world.scenario.clients as usize {
             let client = &self.world.clients[at];
             if client.session.is_established() && client.open() == 0 && !client.dead {
-                let request = Request::SetData {
+                let request = Request::Write(WritePart::SetData {
                     path: "/a".to_owned(),
                     data: Some(b"the end".to_vec()),
                     version: -1,
-                };
+                });
                 self.world.submit(at, request)?;
             }
         }
@@ -114,7 +114,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn same_trees(&self) -> Checked {
+    pub(crate) fn same_trees(&self) -> Checked {
         for machine in &self.machines {
             if let Some(process) = &machine.process {
                 let state = process.replica.read();
