@@ -219,6 +219,12 @@ impl Member {
                 }
                 None => ErrorCode::MarshallingError,
             },
+            // Its client goes on elsewhere, and may have asked for more there.
+            OpCode::CloseSession
+                if self.session_kind(session, server) == Err(ErrorCode::SessionMoved) =>
+            {
+                ErrorCode::SessionMoved
+            }
             OpCode::CloseSession => {
                 if !self.close(now, session, cxid, out)
                     && let Duty::Leading(reign) = &mut self.duty

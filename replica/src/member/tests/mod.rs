@@ -289,14 +289,21 @@ fn a_session_moves_and_what_it_left_behind_is_refused() {
         assert_eq!(ask(&mut ensemble, &old, |out| set(out, 1, &path)), []);
     }
     // Before it has written anything elsewhere.
-    let (old, session) = ensemble.session(follower);
-    let new = ensemble.connect(leader, session, &password(session));
-    assert_eq!(
-        ask(&mut ensemble, &old, |out| create(out, 1, "/late", 0)),
-        []
-    );
-    assert_eq!(old.connection().outbox().ending(), Some(Ending::Moved));
-    assert!(new.is_open());
+    let late: [fn(&mut Vec<u8>); 2] = [
+        |out| create(out, 1, "/late", 0),
+        |out| request(out, 1, OpCode::CloseSession, &NoBody),
+    ];
+    let mut session = 0;
+    for late in late {
+        let (old, this) = ensemble.session(follower);
+        session = this;
+        let new = ensemble.connect(leader, session, &password(session));
+        assert_eq!(ask(&mut ensemble, &old, late), []);
+        assert_eq!(old.connection().outbox().ending(), Some(Ending::Moved));
+        assert!(new.is_open());
+        assert_eq!(new.wire.response().0, session);
+        assert_eq!(ask(&mut ensemble, &new, |out| sync(out, 2)), [(2, 0)]);
+    }
     // Renewals are refused as they should be.
     let wrong = ensemble.connect(follower, session, &[7; 16]);
     assert_eq!(wrong.wire.response().0, 0);
