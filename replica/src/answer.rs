@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use jute::data::{Acl, perms};
-use jute::proto::{ConnectResponse, EventType};
+use jute::frame;
+use jute::proto::{ConnectResponse, EventType, ReplyHeader};
 use jute::wire::Encode;
 use jute::{ErrorCode, OpCode};
-use state::acl::allowed;
+use state::State;
+use state::acl::{Identities, allowed};
 use state::apply::Applied;
+use state::read::ReadContext;
 use state::session::password;
 use state::watch::{EventSink, WatcherId};
 
-use crate::connection::{Connection, Ending};
+use crate::connection::{Connection, Ending, Outbox, encode_event};
 use crate::{Now, Replica};
 
 /// The connections that have something to send, each at least once.
@@ -73,6 +76,79 @@ pub(crate) fn reply_error(
     drop(outbox);
     replica.count_answers(1, us);
     replica.answered(connection, 1);
+}
+
+/// Queues the answer of a read, and registers its watch.
+pub(crate) fn push_read(
+    outbox: &mut Outbox,
+    state: &State,
+    context: &ReadContext<'_>,
+    (xid, op): (i32, OpCode),
+    body: &[u8],
+) {
+    let zxid = state.last_zxid().0;
+    if op == OpCode::Ping {
+        let _ = outbox.push_reply(ReplyHeader::PING_XID, zxid, |_, _| Ok(()));
+        return;
+    }
+    let _ = outbox.push_reply(xid, zxid, |out, events| {
+        let mut sink = OwnEvents { events };
+        state.read(context, op, body, out, &mut sink)
+    });
+}
+
+/// Events that a request raises for its own connection (setWatches).
+struct OwnEvents<'a> {
+    events: &'a mut Vec<u8>,
+}
+
+impl EventSink for OwnEvents<'_> {
+    fn event(&mut self, _watcher: WatcherId, kind: EventType, path: &str, zxid: i64) {
+        frame::append(self.events, |out| encode_event(out, kind, path, zxid));
+    }
+
+    fn may_read(&self, _watcher: WatcherId, _acl: &[Acl<'_>]) -> bool {
+        true
+    }
+}
+
+/// A read that goes behind the writes of its connection, with what it needs when its turn comes.
+pub(crate) struct Riding<'a> {
+    pub(crate) connection: &'a Arc<Connection>,
+    pub(crate) asked: Asked,
+    pub(crate) identities: &'a Identities,
+    pub(crate) body: &'a [u8],
+}
+
+impl Riding<'_> {
+    /// Queues the answer; how long it took, microseconds. The caller counts it.
+    ///
+    /// `state` is held for writing: who lets go of the connection forgets its watches under a
+    /// guard, and this one is registered before that, or not at all.
+    pub(crate) fn answer(&self, replica: &Replica, state: &mut State, now: Now) -> u64 {
+        let (connection, asked) = (self.connection, self.asked);
+        let us = now.monotonic_us.saturating_sub(asked.received_us);
+        if connection.is_gone() {
+            return us;
+        }
+        let context = ReadContext {
+            session: connection.session(),
+            watcher: connection.id(),
+            identities: self.identities,
+            auth: &replica.options.auth,
+        };
+        let mut outbox = connection.outbox();
+        push_read(
+            &mut outbox,
+            state,
+            &context,
+            (asked.xid, asked.op),
+            self.body,
+        );
+        let zxid = state.last_zxid().0;
+        outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
+        us
+    }
 }
 
 /// Answers the end of a session.

@@ -1,12 +1,14 @@
 //! The gate and the sequencer together, driven by hand: what a shell does, without one.
 
+mod riding;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jute::data::Acl;
 use jute::proto::{
-    ConnectRequest, ConnectResponse, CreateRequest, GetDataRequest, ReplyHeader, RequestHeader,
-    SetDataRequest,
+    ConnectRequest, ConnectResponse, CreateRequest, GetChildrenRequest, GetDataRequest,
+    ReplyHeader, RequestHeader, SetDataRequest,
 };
 use jute::wire::{Decode, Encode, Limits, Reader};
 use jute::{ErrorCode, OpCode, frame};
@@ -189,6 +191,14 @@ pub(crate) fn get(out: &mut Vec<u8>, xid: i32, path: &str) {
     request(out, xid, OpCode::GetData, &body);
 }
 
+fn children(out: &mut Vec<u8>, xid: i32, path: &str) {
+    let body = GetChildrenRequest {
+        path: Some(path.into()),
+        watch: false,
+    };
+    request(out, xid, OpCode::GetChildren, &body);
+}
+
 pub(crate) fn set(out: &mut Vec<u8>, xid: i32, path: &str) {
     let body = SetDataRequest {
         path: Some(path.into()),
@@ -199,14 +209,14 @@ pub(crate) fn set(out: &mut Vec<u8>, xid: i32, path: &str) {
 }
 
 #[test]
-fn a_read_waits_for_the_writes_before_it_and_holds_up_what_follows() {
+fn a_listing_waits_for_the_writes_before_it_and_holds_up_what_follows() {
     let mut bench = Bench::new(options());
     let client = bench.connect(0, &[0; 16]);
     assert_eq!(client.response().1, 4000);
     let mut input = Vec::new();
     create(&mut input, 1, "/a", 0);
     set(&mut input, 2, "/a");
-    get(&mut input, 3, "/a");
+    children(&mut input, 3, "/a");
     set(&mut input, 4, "/a");
 
     let first = bench.replica.receive(&client.connection, &input, bench.now);

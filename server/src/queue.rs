@@ -189,6 +189,11 @@ impl<W> Queue<W> {
         inner.due_ms = NEVER;
     }
 
+    /// How much is queued.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.lock().work.len()
+    }
+
     /// Takes everything that is queued.
     pub(crate) fn take(&self) -> Vec<W> {
         let mut inner = self.inner.lock();

@@ -9,18 +9,20 @@ use replica::{Replica, Sequencer};
 use storage::RollPolicy;
 use storage::log::LogHolds;
 use storage::recovery::remove_initialize;
+use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::load::{self, Loaded};
 use crate::metrics::Metrics;
 use crate::options;
-use crate::pipeline::{Core, LogEnd, Pipeline, Preparer, Purge};
+use crate::pipeline::{Core, Gathering, LogEnd, Pipeline, Preparer, Purge};
 use crate::serve::Server;
 use crate::snapshots::{SnapshotPace, Snapshots};
 use crate::write_path::WritePath;
 
-/// Loads what the configuration points to, and sets up the threads of the write path.
+/// Loads what the configuration points to, and sets up the threads of the write path. To be called
+/// on the runtime whose threads will send the answers.
 ///
 /// # Errors
 /// When it cannot start.
@@ -70,10 +72,12 @@ pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<S
         sequencer,
         snapshots,
         clock,
+        gathering: Gathering::new(),
     };
+    let pipeline = Pipeline::new(Arc::clone(&replica), core, log, Handle::current());
     let sessionless_timeout = config.limits.sessionless_cnxn_timeout;
     let server = Server {
-        pipeline: WritePath::Standalone(Box::new(Pipeline::new(Arc::clone(&replica), core, log))),
+        pipeline: WritePath::Standalone(Box::new(pipeline)),
         replica,
         layout,
         clock,

@@ -1,9 +1,10 @@
 //! From a client's bytes to answers and submissions, in the order of its requests.
 //!
-//! The gate keeps a session's requests in order without a queue of its own: while any of
-//! the connection's writes is in flight, a read stays in the input buffer, and with it
-//! everything behind. When the last answer is in the outbox the shell is woken and hands
-//! the same input in again. Writes behind writes go on at once.
+//! The gate keeps a session's requests in order without a queue of its own. Writes behind
+//! writes go on at once, and with them the reads of a single node that come behind them: each is
+//! answered in its turn, when what is before it is applied. Any other read stays in the input
+//! buffer while something of the connection is in flight, and with it everything behind; when
+//! the last answer is in the outbox the shell is woken and hands the same input in again.
 
 mod auth;
 mod connect;
@@ -58,6 +59,17 @@ pub struct Submission {
     pub ask: Ask,
 }
 
+impl Submission {
+    /// How many transactions it may make, as far as its kind tells.
+    pub fn changes(&self) -> usize {
+        match &self.ask {
+            Ask::Open => 1,
+            Ask::Renew { .. } => 0,
+            Ask::Writes(writes) => writes.changes,
+        }
+    }
+}
+
 impl std::fmt::Debug for Submission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Submission")
@@ -83,14 +95,16 @@ pub enum Ask {
     Writes(Writes),
 }
 
-/// Consecutive writes of one connection, with their bodies in one buffer.
+/// Consecutive writes of one connection, and reads behind them, with their bodies in one buffer.
 #[derive(Debug, Default)]
 pub struct Writes {
     bodies: Vec<u8>,
     requests: Vec<Write>,
+    /// How many of them are no reads.
+    changes: usize,
 }
 
-/// One write, or a sync.
+/// One write, a sync, or a read that goes behind writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Write {
     /// Chosen by the client.
@@ -100,9 +114,26 @@ pub struct Write {
     body_end: usize,
 }
 
+impl Write {
+    /// Whether it changes nothing, and waits only for what is before it.
+    pub(crate) fn rides(&self) -> bool {
+        may_ride(self.op)
+    }
+}
+
+/// So many requests of a connection may be in flight for a read to go behind them: their answers
+/// are made whether or not the client reads the ones before.
+const RIDING_MAX: usize = 32;
+
+/// Reads that may go behind the writes of their connection: those that cost no more than a node.
+fn may_ride(op: OpCode) -> bool {
+    matches!(op, OpCode::Exists | OpCode::GetData | OpCode::GetAcl)
+}
+
 impl Writes {
     fn push(&mut self, xid: i32, op: OpCode, body: &[u8]) {
         self.bodies.extend_from_slice(body);
+        self.changes += usize::from(!may_ride(op));
         self.requests.push(Write {
             xid,
             op,
@@ -330,7 +361,8 @@ impl<'a> Gate<'a> {
             return Some(self.hold());
         }
         match class {
-            Class::Write => self.write(request, op),
+            Class::Write => self.enqueue(request, op),
+            Class::Read if self.rides(op) => self.enqueue(request, op),
             Class::Read => self.reads(),
             Class::Auth => self.auth(request),
             Class::Sasl => self.sasl(request),
@@ -343,7 +375,18 @@ impl<'a> Gate<'a> {
         }
     }
 
-    fn write(&mut self, request: Request<'a>, op: OpCode) -> Option<Next> {
+    /// Whether a read goes with the writes before it. To wait for them here would cost a
+    /// pipelining client a whole round, and the way to the shell and back, for each read that
+    /// comes behind a write.
+    fn rides(&self, op: OpCode) -> bool {
+        let before = self.writes.len() + self.connection.in_flight() as usize;
+        may_ride(op)
+            && (1..RIDING_MAX).contains(&before)
+            && self.replica.service() == Service::Serving
+            && !self.connection.is_syncing()
+    }
+
+    fn enqueue(&mut self, request: Request<'a>, op: OpCode) -> Option<Next> {
         if self.replica.service() == Service::ReadOnly && op != OpCode::CloseSession {
             return self.not_read_only(request);
         }

@@ -1,16 +1,11 @@
 //! Reads: answered at once, many under one guard.
 
 use jute::OpCode;
-use jute::data::Acl;
-use jute::frame;
-use jute::proto::{EventType, ReplyHeader};
-use state::State;
 use state::read::ReadContext;
-use state::watch::{EventSink, WatcherId};
 
-use super::{Class, Gate, Next, Request};
-use crate::connection::encode_event;
-use crate::connection::{OUTBOX_HIGH_WATER, Outbox};
+use super::{Class, Gate, Next};
+use crate::answer::push_read;
+use crate::connection::OUTBOX_HIGH_WATER;
 
 /// A guard is given up after so many reads, so that a write never waits long.
 const READS_PER_GUARD: usize = 64;
@@ -54,7 +49,13 @@ impl<'a> Gate<'a> {
                 self.done(request);
                 continue;
             }
-            answer(&state, &context, request, op, &mut outbox);
+            push_read(
+                &mut outbox,
+                &state,
+                &context,
+                (request.xid, op),
+                request.body,
+            );
             let (now_us, zxid) = (self.now.monotonic_us, state.last_zxid().0);
             outbox.note_answer(op, request.xid, zxid, now_us, 0);
             self.done(request);
@@ -64,38 +65,5 @@ impl<'a> Gate<'a> {
         drop(state);
         self.replica.count_answers(answered as u64, 0);
         next
-    }
-}
-
-fn answer(
-    state: &State,
-    context: &ReadContext<'_>,
-    request: Request<'_>,
-    op: OpCode,
-    outbox: &mut Outbox,
-) {
-    let zxid = state.last_zxid().0;
-    if op == OpCode::Ping {
-        let _ = outbox.push_reply(ReplyHeader::PING_XID, zxid, |_, _| Ok(()));
-        return;
-    }
-    let _ = outbox.push_reply(request.xid, zxid, |out, events| {
-        let mut sink = OwnEvents { events };
-        state.read(context, op, request.body, out, &mut sink)
-    });
-}
-
-/// Events that a request raises for its own connection (setWatches).
-struct OwnEvents<'a> {
-    events: &'a mut Vec<u8>,
-}
-
-impl EventSink for OwnEvents<'_> {
-    fn event(&mut self, _watcher: WatcherId, kind: EventType, path: &str, zxid: i64) {
-        frame::append(self.events, |out| encode_event(out, kind, path, zxid));
-    }
-
-    fn may_read(&self, _watcher: WatcherId, _acl: &[Acl<'_>]) -> bool {
-        true
     }
 }

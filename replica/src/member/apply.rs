@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::client::{Client, Fate, Kind, Match, Unanswered};
 use super::{Duty, Effect, Load, Member, Outcome, Step};
-use crate::answer::{Deliver, error_of, reply_closed, reply_connect, reply_error};
+use crate::answer::{Deliver, Riding, error_of, reply_closed, reply_connect, reply_error};
 use crate::connection::Ending;
 use crate::{Now, Service};
 
@@ -58,6 +58,14 @@ impl Member {
         let entry = LogEntry::from_bytes(bytes, state.options().limits);
         let entry = entry.expect("it was read before it was logged");
         let op = entry.txn.op();
+        if self
+            .clients
+            .get(entry.header.client_id)
+            .is_some_and(Client::is_due)
+        {
+            // Held back while nobody was served, and asked for before this.
+            self.flush(now, entry.header.client_id, state, out);
+        }
         let mut sink = Deliver {
             replica: &replica,
             touched: &mut out.touched,
@@ -70,12 +78,19 @@ impl Member {
                 self.session_created(now, &applied, timeout_ms, out);
             }
             Change::SessionClosed => self.session_closed(now, &applied, out),
-            _ => self.answer(now, &applied, op, out),
+            _ => self.answer(now, &applied, op, state, out),
         }
         applied.digest_mismatch
     }
 
-    fn answer(&mut self, now: Now, applied: &Applied<'_>, op: OpCode, out: &mut Outcome) {
+    fn answer(
+        &mut self,
+        now: Now,
+        applied: &Applied<'_>,
+        op: OpCode,
+        state: &mut State,
+        out: &mut Outcome,
+    ) {
         let (zxid, session) = (applied.zxid, applied.session);
         let Some(client) = self.clients.get_mut(session) else {
             return;
@@ -105,7 +120,7 @@ impl Member {
             Match::Foreign if was_moved => {}
             Match::Foreign => return self.moved(session, out),
         }
-        self.flush(now, session, zxid, out);
+        self.flush(now, session, state, out);
     }
 
     /// The session's client goes on elsewhere: what it asked for here must not come behind what
@@ -117,15 +132,27 @@ impl Member {
         }
     }
 
-    /// Answers what stands at the head of a queue and needs no transaction. `zxid` is that of
-    /// the state.
-    pub(super) fn flush(&mut self, now: Now, session: i64, zxid: Zxid, out: &mut Outcome) {
+    /// Answers what stands at the head of a queue and needs no transaction.
+    pub(super) fn flush(&mut self, now: Now, session: i64, state: &mut State, out: &mut Outcome) {
         let Some(client) = self.clients.get_mut(session) else {
             return;
         };
-        let due = |head: &Unanswered| matches!(head.fate, Fate::Refused(_) | Fate::Closing);
+        let zxid = state.last_zxid();
+        let due = |head: &Unanswered| head.fate.needs_no_transaction();
         while let Some(head) = client.pop_if(due) {
             match head.fate {
+                Fate::Riding => {
+                    let riding = Riding {
+                        connection: &client.connection,
+                        asked: head.asked,
+                        identities: &head.identities,
+                        body: &head.body,
+                    };
+                    let us = riding.answer(&self.replica, state, now);
+                    self.replica.count_answers(1, us);
+                    self.replica.answered(&client.connection, 1);
+                    out.touched.add(&client.connection);
+                }
                 Fate::Refused(code) => {
                     let connection = &client.connection;
                     if head.asked.op == OpCode::Sync {

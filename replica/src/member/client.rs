@@ -12,7 +12,7 @@ use crate::Replica;
 use crate::answer::Asked;
 use crate::connection::{Connection, Ending};
 
-/// A write, or a sync, that has no answer yet. Kept until then: should the leader be lost before
+/// A write, a sync, or a read behind such, that has no answer yet. Kept until then: should the leader be lost before
 /// it is decided, it is found in the history, or asked for again.
 #[derive(Clone, Debug)]
 pub(super) struct Unanswered {
@@ -31,8 +31,17 @@ pub(super) enum Fate {
     Sent,
     /// Refused; the answer waits for those before it.
     Refused(ErrorCode),
+    /// A read: it waits for those before it alone.
+    Riding,
     /// The end of a local session: it concerns nobody else, and waits for those before it.
     Closing,
+}
+
+impl Fate {
+    /// Whether it waits for nothing but those before it.
+    pub(super) fn needs_no_transaction(self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Riding | Self::Closing)
+    }
 }
 
 /// Known to whom?

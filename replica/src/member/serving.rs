@@ -46,7 +46,10 @@ impl Member {
                         },
                         body,
                         identities: Arc::clone(&identities),
-                        fate: Fate::Held,
+                        fate: match write.rides() {
+                            true => Fate::Riding,
+                            false => Fate::Held,
+                        },
                     });
                 }
                 self.hand_over(now, session, out);
@@ -172,18 +175,18 @@ impl Member {
 
     /// Hands over everything of a session that no leader has, in order, as far as it is taken.
     pub(super) fn hand(&mut self, now: Now, session: i64, out: &mut Outcome) {
-        let held = |request: &Unanswered| request.fate == Fate::Held;
         let Some(client) = self.clients.get(session) else {
             return;
         };
-        let Some(first) = client.queue.iter().position(held) else {
-            return;
-        };
-        for at in first..client.queue.len() {
+        for at in 0..client.queue.len() {
             let Some(client) = self.clients.get(session) else {
                 return;
             };
-            let request = client.queue[at].clone();
+            let request = &client.queue[at];
+            if request.fate != Fate::Held {
+                continue;
+            }
+            let request = request.clone();
             let Some(fate) = self.decide(now, session, &request, out) else {
                 return self.moved(session, out);
             };
@@ -197,8 +200,20 @@ impl Member {
                 client.queue[at].fate = fate;
             }
         }
-        let zxid = self.replica.read().last_zxid();
-        self.flush(now, session, zxid, out);
+        self.flush_idle(now, session, out);
+    }
+
+    /// As [`Member::flush`], when no transaction has made anything due. Reads wait while nobody
+    /// is served, as those in front of the gate do.
+    fn flush_idle(&mut self, now: Now, session: i64, out: &mut Outcome) {
+        let Some(client) = self.clients.get(session) else {
+            return;
+        };
+        let waits = client.starts_with_read() && self.replica.service().holds();
+        if client.is_due() && !waits {
+            let replica = Arc::clone(&self.replica);
+            self.flush(now, session, &mut replica.write(), out);
+        }
     }
 
     /// What becomes of a request; `None` if its session is with another server.
@@ -227,8 +242,7 @@ impl Member {
         connection: &Arc<Connection>,
         out: &mut Outcome,
     ) {
-        let zxid = self.replica.read().last_zxid();
-        self.flush(now, session, zxid, out);
+        self.flush_idle(now, session, out);
         let Some(client) = self.clients.on(session, connection) else {
             return;
         };
@@ -366,6 +380,17 @@ impl Client {
     fn waits_for_a_transaction(&self) -> bool {
         let mut queue = self.queue.iter();
         queue.any(|request| request.fate == Fate::Sent && request.asked.op != OpCode::Sync)
+    }
+
+    fn starts_with_read(&self) -> bool {
+        let head = self.queue.front();
+        head.is_some_and(|head| head.fate == Fate::Riding)
+    }
+
+    /// Whether what it waits for next needs no transaction.
+    pub(super) fn is_due(&self) -> bool {
+        let head = self.queue.front();
+        head.is_some_and(|head| head.fate.needs_no_transaction())
     }
 
     /// What no transaction has answered is not in the history, and never will be.

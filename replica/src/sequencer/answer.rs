@@ -8,24 +8,31 @@ use jute::{ErrorCode, OpCode};
 use state::State;
 use state::apply::Applied;
 
-use super::round::{Entries, Entry, Round, Step};
-use crate::answer::{Asked, Deliver, Touched, error_of, reply_connect, reply_error};
+use super::round::{Bodies, Entries, Entry, Round, Step};
+use crate::answer::{Asked, Deliver, Riding, Touched, error_of, reply_connect, reply_error};
 use crate::connection::{Connection, Ending};
 use crate::{Now, Replica};
 
 /// The guard is given up after so many steps, so that reads never wait long.
 const STEPS_PER_GUARD: usize = 256;
 
+/// What the steps of a round point into.
+#[derive(Clone, Copy)]
+pub(super) struct Content<'a> {
+    pub(super) entries: &'a Entries,
+    pub(super) bodies: &'a Bodies,
+}
+
 pub(super) fn commit(
     replica: &Replica,
     steps: Vec<Step>,
     touched: Vec<Arc<Connection>>,
-    entries: &Entries,
+    content: Content<'_>,
     now: Now,
 ) -> Vec<Arc<Connection>> {
     let mut committer = Committer {
         replica,
-        entries,
+        content,
         now,
         touched: Touched::new(touched),
         answered: None,
@@ -52,7 +59,7 @@ pub(super) fn refuse(replica: &Replica, rounds: Vec<Round>, now: Now) -> Vec<Arc
     for round in rounds {
         refuser.touched.add_all(round.touched);
         for step in round.steps {
-            refuser.step(step);
+            refuser.step(step, &round.bodies);
         }
     }
     refuser.touched.into_inner()
@@ -60,7 +67,7 @@ pub(super) fn refuse(replica: &Replica, rounds: Vec<Round>, now: Now) -> Vec<Arc
 
 struct Committer<'a> {
     replica: &'a Replica,
-    entries: &'a Entries,
+    content: Content<'a>,
     now: Now,
     touched: Touched,
     /// Answers to one connection that are queued and not counted yet.
@@ -107,6 +114,22 @@ impl<'a> Committer<'a> {
                 reply_error(self.replica, &connection, asked, zxid, code, self.now);
                 self.touched.add(&connection);
             }
+            Step::Read {
+                connection,
+                asked,
+                identities,
+                body,
+            } => {
+                let riding = Riding {
+                    connection: &connection,
+                    asked,
+                    identities: &identities,
+                    body: self.content.bodies.get(&body),
+                };
+                let us = riding.answer(self.replica, state, self.now);
+                self.answered(&connection, us);
+                self.touched.add(&connection);
+            }
             Step::Dropped { connection } => self.replica.answered(&connection, 1),
             Step::Open {
                 connection,
@@ -136,7 +159,7 @@ impl<'a> Committer<'a> {
             replica: self.replica,
             touched: &mut self.touched,
         };
-        let entry = LogEntry::from_bytes(self.entries.get(entry), state.options().limits);
+        let entry = LogEntry::from_bytes(self.content.entries.get(entry), state.options().limits);
         let entry = entry.expect("a transaction of our own can be read back");
         let applied = state.apply(entry, &mut sink);
         let applied = applied.expect("a multi of our own can be read back");
@@ -248,8 +271,25 @@ struct Refuser<'a> {
 }
 
 impl Refuser<'_> {
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: Step, bodies: &Bodies) {
         match step {
+            Step::Read {
+                connection,
+                asked,
+                identities,
+                body,
+            } => {
+                let riding = Riding {
+                    connection: &connection,
+                    asked,
+                    identities: &identities,
+                    body: bodies.get(&body),
+                };
+                let us = riding.answer(self.replica, &mut self.replica.write(), self.now);
+                self.replica.count_answers(1, us);
+                self.replica.answered(&connection, 1);
+                self.touched.add(&connection);
+            }
             Step::Written {
                 connection,
                 xid,

@@ -20,11 +20,13 @@ use jute::Zxid;
 use state::prep::{Closing, Prep, PrepOptions, Prepared};
 use state::{State, prep};
 
+use crate::answer::Asked;
 use crate::connection::{Connection, Ending};
 use crate::gate::{Ask, Submission};
 use crate::reaper::Reaper;
 use crate::sessions::{SessionIds, SessionState};
 use crate::{Now, Replica};
+use answer::Content;
 pub use round::Entries;
 use round::{Draft, Round, Step};
 
@@ -128,13 +130,11 @@ impl Sequencer {
     /// If the ticket is not that of the oldest round.
     pub fn commit(&mut self, ticket: Ticket, now: Now) -> Vec<Arc<Connection>> {
         let round = self.oldest(&ticket);
-        let touched = answer::commit(
-            &self.replica,
-            round.steps,
-            round.touched,
-            &round.entries,
-            now,
-        );
+        let content = Content {
+            entries: &round.entries,
+            bodies: &round.bodies,
+        };
+        let touched = answer::commit(&self.replica, round.steps, round.touched, content, now);
         if let Some(last) = round.last_zxid {
             self.prep.applied(last);
         }
@@ -191,6 +191,21 @@ impl Sequencer {
                         // Dropped without an answer; the connection ends when the session does.
                         let connection = Arc::clone(&connection);
                         self.draft.push(Step::Dropped { connection });
+                        continue;
+                    }
+                    if write.rides() {
+                        let asked = Asked {
+                            xid: write.xid,
+                            op: write.op,
+                            received_us,
+                        };
+                        let step = Step::Read {
+                            connection: Arc::clone(&connection),
+                            asked,
+                            identities: Arc::clone(&identities),
+                            body: self.draft.keep(body),
+                        };
+                        self.draft.push(step);
                         continue;
                     }
                     alive = write.op != jute::OpCode::CloseSession;

@@ -1,12 +1,35 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use jute::{ErrorCode, OpCode, Zxid};
+use state::acl::Identities;
 
+use crate::answer::Asked;
 use crate::connection::Connection;
 
 /// Where an entry stands in the round's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(usize);
+
+/// Where the body of a read stands in the round's bodies.
+#[derive(Clone, Debug)]
+pub(super) struct Body(Range<usize>);
+
+/// Bodies of the reads of one round.
+#[derive(Default)]
+pub(super) struct Bodies(Vec<u8>);
+
+impl Bodies {
+    fn push(&mut self, body: &[u8]) -> Body {
+        let start = self.0.len();
+        self.0.extend_from_slice(body);
+        Body(start..self.0.len())
+    }
+
+    pub(super) fn get(&self, body: &Body) -> &[u8] {
+        &self.0[body.0.clone()]
+    }
+}
 
 /// What is done, in order, once the round's entries are durable.
 pub(super) enum Step {
@@ -25,6 +48,13 @@ pub(super) enum Step {
         op: OpCode,
         code: ErrorCode,
         received_us: u64,
+    },
+    /// A read behind writes of its connection.
+    Read {
+        connection: Arc<Connection>,
+        asked: Asked,
+        identities: Identities,
+        body: Body,
     },
     /// A request of a session that is no longer alive.
     Dropped { connection: Arc<Connection> },
@@ -94,6 +124,7 @@ impl Entries {
 #[derive(Default)]
 pub(super) struct Draft {
     entries: Entries,
+    bodies: Bodies,
     steps: Vec<Step>,
     last_zxid: Option<Zxid>,
     touched: Vec<Arc<Connection>>,
@@ -103,6 +134,7 @@ pub(super) struct Draft {
 pub(super) struct Round {
     pub(super) number: u64,
     pub(super) entries: Arc<Entries>,
+    pub(super) bodies: Bodies,
     pub(super) steps: Vec<Step>,
     pub(super) touched: Vec<Arc<Connection>>,
     pub(super) last_zxid: Option<Zxid>,
@@ -141,6 +173,11 @@ impl Draft {
         self.steps.push(step);
     }
 
+    /// Keeps the body of a read until its turn comes.
+    pub(super) fn keep(&mut self, body: &[u8]) -> Body {
+        self.bodies.push(body)
+    }
+
     pub(super) fn touch(&mut self, connection: &Arc<Connection>) {
         self.touched.push(Arc::clone(connection));
     }
@@ -149,6 +186,7 @@ impl Draft {
         Round {
             number,
             entries: Arc::new(self.entries),
+            bodies: self.bodies,
             steps: self.steps,
             touched: self.touched,
             last_zxid: self.last_zxid,

@@ -521,7 +521,9 @@ impl Core {
     /// Sends what the sockets take at once: to clients first, who wait for nothing else.
     fn flush(&mut self) {
         let touched = self.out.take_touched();
-        answer(&touched);
+        if let Some(shell) = &self.shell {
+            answer(touched, false, &shell.runtime);
+        }
         if let Some(Uplink {
             socket: Some(socket),
             ..

@@ -1,8 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use replica::{Batch, Sequencer, Submission, Ticket};
+use replica::{Batch, Connection, Sequencer, Submission, Ticket};
 
-use crate::answering::answer;
+use super::gathering::Gathering;
 use crate::clock::Clock;
 use crate::snapshots::Snapshots;
 
@@ -11,6 +12,7 @@ pub(crate) struct Core {
     pub(crate) sequencer: Sequencer,
     pub(crate) snapshots: Snapshots,
     pub(crate) clock: Clock,
+    pub(crate) gathering: Gathering,
 }
 
 impl Core {
@@ -29,13 +31,14 @@ impl Core {
         Some(self.sequencer.prepare(self.clock.now(), submissions))
     }
 
-    /// Commits a round that is durable.
-    pub(super) fn commit(&mut self, ticket: Ticket) {
-        answer(&self.sequencer.commit(ticket, self.clock.now()));
+    /// Commits a round that is durable; the connections that have something to send.
+    pub(super) fn commit(&mut self, ticket: Ticket) -> Vec<Arc<Connection>> {
+        self.sequencer.commit(ticket, self.clock.now())
     }
 
-    /// Refuses a round for which there is no space, and those behind it.
-    pub(super) fn refuse(&mut self, ticket: Ticket) {
-        answer(&self.sequencer.refuse(ticket, self.clock.now()));
+    /// Refuses a round for which there is no space, and those behind it; the connections that
+    /// have something to send.
+    pub(super) fn refuse(&mut self, ticket: Ticket) -> Vec<Arc<Connection>> {
+        self.sequencer.refuse(ticket, self.clock.now())
     }
 }

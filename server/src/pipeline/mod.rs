@@ -2,22 +2,26 @@
 //! snapshots, one that prepares log files, one that purges.
 
 mod core;
+mod gathering;
 mod log;
 mod preparer;
 mod purge;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use replica::{Batch, Replica, Submission};
+use replica::{Batch, Connection, Replica, Submission};
 use storage::StorageError;
 use thiserror::Error;
+use tokio::runtime::Handle;
 
+use crate::answering::answer;
 use crate::queue::Queue;
 
 pub(crate) use self::core::Core;
+pub(crate) use gathering::Gathering;
 pub(crate) use log::LogEnd;
 use log::{Log, Written};
 pub(crate) use preparer::Preparer;
@@ -32,6 +36,10 @@ const QUIET_REQUESTS: u64 = 3;
 /// A round of so many entries is left to the log's thread: preparing the next one while it
 /// syncs is worth the two wake-ups.
 const OVERLAPPED_ENTRIES: usize = 32;
+
+/// What comes in at once is split into at most so many rounds. Otherwise all clients move in step,
+/// and the processor rests while the disk works, and the other way round.
+const PARTS_MAX: usize = 4;
 
 /// A thread that moves bytes runs no more rounds than this at a time.
 const HELPED_ROUNDS: usize = 4;
@@ -64,18 +72,24 @@ pub(crate) struct Pipeline {
     core: Mutex<Core>,
     log: Log,
     failure: Mutex<Option<FatalError>>,
+    /// Its threads send the answers.
+    runtime: Handle,
+    /// Connections that the last round answered.
+    answered: AtomicUsize,
     /// Requests received when the last write was submitted.
     received: AtomicU64,
 }
 
 impl Pipeline {
-    pub(crate) fn new(replica: Arc<Replica>, core: Core, log: LogEnd) -> Self {
+    pub(crate) fn new(replica: Arc<Replica>, core: Core, log: LogEnd, runtime: Handle) -> Self {
         Self {
             replica,
             queue: Queue::default(),
             core: Mutex::new(core),
             log: Log::new(log),
             failure: Mutex::new(None),
+            runtime,
+            answered: AtomicUsize::new(0),
             received: AtomicU64::new(0),
         }
     }
@@ -150,7 +164,9 @@ impl Pipeline {
             let due_ms = core.sequencer.next_deadline_ms();
             drop(core);
             self.queue.wait(due_ms, patience);
+            // The lock is held meanwhile: on a server on which this waits nobody helps.
             let mut core = self.core.lock();
+            core.gathering.wait(&self.queue, self.replica.stats());
             let work = self.queue.take();
             let idle = work.is_empty();
             self.work(&mut core, work);
@@ -171,8 +187,12 @@ impl Pipeline {
     }
 
     /// Is this write, as far as one can see, all there is to do? A thread that runs a round
-    /// moves no bytes meanwhile, so on a busy server the write thread does it.
+    /// moves no bytes meanwhile, so on a busy server the write thread does it; and where others
+    /// were answered together they will want to be again.
     fn is_quiet(&self, submission: &Submission) -> bool {
+        if self.answered.load(Relaxed) > 1 {
+            return false;
+        }
         let stats = self.replica.stats();
         let own = i64::from(submission.connection.in_flight());
         let received = stats.received.load(Relaxed);
@@ -194,13 +214,20 @@ impl Pipeline {
                 Work::Written(written) => reports.push(written),
             }
         }
-        let batch = core.prepare(submissions);
+        let mut parts = in_parts(submissions);
+        let last = parts.pop().unwrap_or_default();
+        for part in parts {
+            if let Some(batch) = core.prepare(part) {
+                self.overlap(core, batch);
+            }
+        }
+        let batch = core.prepare(last);
         let mut alone = None;
         if let Some(batch) = batch {
             if core.sequencer.outstanding() == 1 && batch.entries.len() < OVERLAPPED_ENTRIES {
                 alone = Some(batch);
             } else {
-                self.log.push(batch);
+                self.overlap(core, batch);
             }
         }
         for written in reports {
@@ -211,10 +238,21 @@ impl Pipeline {
         }
     }
 
+    /// Leaves a round to the log's thread.
+    fn overlap(&self, core: &mut Core, batch: Batch) {
+        core.gathering.overlapped();
+        self.log.push(batch);
+    }
+
     /// Nothing else is under way, so this thread writes the log.
     fn write_alone(&self, core: &mut Core, batch: Batch) {
+        let start = Instant::now();
         let written = self.log.end().write(vec![batch]);
+        let sync = start.elapsed();
         self.finish(core, written);
+        let expected = self.answered.load(Relaxed) + self.queue.len();
+        let stats = self.replica.stats();
+        core.gathering.answered(expected, sync, stats);
     }
 
     fn finish(&self, core: &mut Core, written: Written) {
@@ -225,16 +263,42 @@ impl Pipeline {
             return;
         }
         for ticket in written.durable {
-            core.commit(ticket);
+            self.answer(core.commit(ticket));
         }
         if let Some(ticket) = written.refused {
-            core.refuse(ticket);
+            self.answer(core.refuse(ticket));
             self.log.refusal_taken();
         }
         if let Some(claim) = written.snapshot {
             core.snapshots.start(claim);
         }
     }
+
+    fn answer(&self, touched: Vec<Arc<Connection>>) {
+        self.answered.store(touched.len(), Relaxed);
+        answer(touched, self.queue.len() == 0, &self.runtime);
+    }
+}
+
+/// Splits what came in into rounds of which each is worth a sync of its own, in order.
+fn in_parts(submissions: Vec<Submission>) -> Vec<Vec<Submission>> {
+    let changes: usize = submissions.iter().map(Submission::changes).sum();
+    let count = (changes / OVERLAPPED_ENTRIES).clamp(1, PARTS_MAX);
+    if count == 1 {
+        return vec![submissions];
+    }
+    let mut parts = Vec::with_capacity(count);
+    let (mut part, mut size) = (Vec::new(), 0);
+    for submission in submissions {
+        size += submission.changes();
+        part.push(submission);
+        if size >= changes.div_ceil(count) {
+            parts.push(std::mem::take(&mut part));
+            size = 0;
+        }
+    }
+    parts.push(part);
+    parts
 }
 
 /// Ends the process when a thread that has one panics. A broken invariant of the write path

@@ -1,0 +1,165 @@
+//! Reads of a single node that come behind writes of their connection.
+
+use jute::proto::GetDataResponse;
+
+use super::*;
+
+/// xid, error, and version and data of the node of every answer that is queued; only answers of
+/// getData carry the last two.
+fn answers(client: &TestClient) -> Vec<(i32, i32, Option<(i32, Vec<u8>)>)> {
+    let bytes = client.drain();
+    let mut rest = &bytes[..];
+    let mut answers = Vec::new();
+    while let Some(body) = frame::first(rest, 2_000_000).expect("a length") {
+        let mut reader = Reader::new(body, Limits::default());
+        let header = ReplyHeader::decode(&mut reader).expect("a header");
+        let node = GetDataResponse::decode(&mut reader).ok();
+        let node = node.filter(|_| header.xid >= 100);
+        let node = node.map(|node| (node.stat.version, node.data.unwrap_or_default().to_vec()));
+        answers.push((header.xid, header.err, node));
+        rest = &rest[frame::PREFIX_LEN + body.len()..];
+    }
+    answers
+}
+
+fn watched_get(out: &mut Vec<u8>, xid: i32, path: &str) {
+    let body = GetDataRequest {
+        path: Some(path.into()),
+        watch: true,
+    };
+    request(out, xid, OpCode::GetData, &body);
+}
+
+#[test]
+fn each_sees_the_writes_before_it_and_none_behind_it() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let mut input = Vec::new();
+    create(&mut input, 1, "/a", 0);
+    get(&mut input, 102, "/a");
+    set(&mut input, 3, "/a");
+    get(&mut input, 104, "/a");
+    get(&mut input, 105, "/b");
+    create(&mut input, 6, "/b", 0);
+    get(&mut input, 107, "/b");
+    let received = bench.replica.receive(&client.connection, &input, bench.now);
+    assert_eq!(
+        (received.next, received.consumed),
+        (Next::Input, input.len())
+    );
+    assert_eq!(client.connection.in_flight(), 7);
+    let submission = received.submission.expect("writes");
+    assert_eq!(submission.changes(), 3);
+    let batch = bench.sequencer.prepare(bench.now, vec![submission]);
+    assert_eq!(batch.entries.len(), 3);
+    assert_eq!(answers(&client), [], "nothing is durable yet");
+    bench.sequencer.commit(batch.ticket, bench.now);
+    let no_node = ErrorCode::NoNode.as_i32();
+    assert_eq!(
+        answers(&client),
+        [
+            (1, 0, None),
+            (102, 0, Some((0, b"x".to_vec()))),
+            (3, 0, None),
+            (104, 0, Some((1, b"y".to_vec()))),
+            (105, no_node, None),
+            (6, 0, None),
+            (107, 0, Some((0, b"x".to_vec()))),
+        ]
+    );
+    assert_eq!(client.connection.in_flight(), 0);
+}
+
+#[test]
+fn one_that_comes_later_keeps_its_place() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    create(&mut first, 1, "/a", 0);
+    get(&mut second, 102, "/a");
+    let mut batches = Vec::new();
+    for input in [first, second] {
+        let received = bench.replica.receive(&client.connection, &input, bench.now);
+        assert_eq!(received.consumed, input.len());
+        let submissions = received.submission.into_iter().collect();
+        batches.push(bench.sequencer.prepare(bench.now, submissions));
+    }
+    assert!(batches[1].entries.is_empty());
+    for batch in batches {
+        bench.sequencer.commit(batch.ticket, bench.now);
+    }
+    let read = (102, 0, Some((0, b"x".to_vec())));
+    assert_eq!(answers(&client), [(1, 0, None), read]);
+}
+
+#[test]
+fn its_watch_hears_of_what_comes_behind_it() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let mut input = Vec::new();
+    create(&mut input, 1, "/a", 0);
+    watched_get(&mut input, 102, "/a");
+    set(&mut input, 3, "/a");
+    let received = bench.replica.receive(&client.connection, &input, bench.now);
+    bench.round(received.submission.into_iter().collect());
+    let xids: Vec<_> = client.replies().into_iter().map(|(xid, _)| xid).collect();
+    assert_eq!(xids, [1, 102, ReplyHeader::NOTIFICATION_XID, 3]);
+}
+
+#[test]
+fn it_leaves_no_watch_of_a_connection_that_is_gone() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let mut input = Vec::new();
+    create(&mut input, 1, "/a", 0);
+    watched_get(&mut input, 2, "/a");
+    let received = bench.replica.receive(&client.connection, &input, bench.now);
+    let submissions = received.submission.into_iter().collect();
+    let batch = bench.sequencer.prepare(bench.now, submissions);
+    bench.replica.disconnect(&client.connection);
+    bench.sequencer.commit(batch.ticket, bench.now);
+    assert_eq!(bench.replica.read().watches().count(), 0);
+    assert_eq!(client.connection.in_flight(), 0);
+}
+
+#[test]
+fn behind_a_refused_write_it_sees_what_there_is() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let mut input = Vec::new();
+    create(&mut input, 1, "/a", 0);
+    get(&mut input, 2, "/a");
+    let received = bench.replica.receive(&client.connection, &input, bench.now);
+    let submissions = received.submission.into_iter().collect();
+    let batch = bench.sequencer.prepare(bench.now, submissions);
+    bench.sequencer.refuse(batch.ticket, bench.now);
+    let codes = [ErrorCode::SystemError, ErrorCode::NoNode].map(ErrorCode::as_i32);
+    assert_eq!(client.replies(), [(1, codes[0]), (2, codes[1])]);
+    assert_eq!(client.connection.in_flight(), 0);
+}
+
+#[test]
+fn only_so_many_are_in_flight() {
+    let mut bench = Bench::new(options());
+    let client = bench.connect(0, &[]);
+    client.response();
+    let mut input = Vec::new();
+    create(&mut input, 1, "/a", 0);
+    for xid in 2..100 {
+        get(&mut input, xid, "/a");
+    }
+    let first = bench.replica.receive(&client.connection, &input, bench.now);
+    let rest = &input[first.consumed..];
+    assert_eq!(client.connection.in_flight(), 32);
+    let waiting = bench.replica.receive(&client.connection, rest, bench.now);
+    assert_eq!((waiting.next, waiting.consumed), (Next::Answers, 0));
+    bench.round(first.submission.into_iter().collect());
+    bench.replica.receive(&client.connection, rest, bench.now);
+    let xids: Vec<_> = client.replies().into_iter().map(|(xid, _)| xid).collect();
+    assert!(xids.into_iter().eq(1..100));
+}
