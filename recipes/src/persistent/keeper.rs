@@ -270,3 +270,68 @@ async fn write(client: &Client, path: &str, data: &[u8]) -> Result<Option<Stat>,
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use server::embedded::{EmbeddedServer, Settings};
+
+    use super::*;
+
+    /// The task may not wait more often than this until the node is there.
+    const AWAITS_MAX: usize = 100;
+
+    /// Runs the task, and wants it no longer at its `n`th await, counted from 0; whether the node
+    /// was there by then.
+    async fn run_until(client: &Client, kind: NodeKind, n: usize) -> bool {
+        let (orders, ordered) = watch::channel(Order::write(b"one".to_vec()));
+        let (report, reports) = watch::channel(Report::new(client));
+        let cleaner = Arc::new(Cleaner::default());
+        let keeper = Keeper::new(client, "/dir/n-", kind, false, &cleaner);
+        let mut run = pin!(keeper.expect("a path").run(ordered, report));
+        let (mut orders, mut awaits) = (Some(orders), 0);
+        std::future::poll_fn(|context| {
+            let polled = run.as_mut().poll(context);
+            if polled.is_pending() && (awaits == n || reports.borrow().token.is_some()) {
+                // It is told so, and goes on.
+                orders = None;
+            }
+            awaits += 1;
+            polled
+        })
+        .await;
+        let closed = Some(Error::Client(client::Error::Closed));
+        let report = reports.borrow();
+        assert_eq!(report.end, closed, "{kind:?}, await {n}");
+        report.token.is_some()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_wherever_it_is_not_wanted_any_more() {
+        let settings = Settings::default().line("extendedTypesEnabled", "true");
+        let server = EmbeddedServer::start_with(&settings).expect("a server");
+        let client = Client::connect(&server.connect_string()).await;
+        let client = client.expect("a session");
+        let ttl = Duration::from_secs(3600);
+        for kind in [
+            NodeKind::Ephemeral,
+            NodeKind::EphemeralSequential,
+            NodeKind::Persistent,
+            NodeKind::PersistentSequential,
+            NodeKind::Ttl(ttl),
+            NodeKind::TtlSequential(ttl),
+        ] {
+            let mut was_there = false;
+            for n in 0..AWAITS_MAX {
+                was_there = run_until(&client, kind, n).await;
+                let left = client.get_children("/dir").await.unwrap_or_default();
+                assert_eq!(left, [""; 0], "{kind:?}, await {n}");
+                if was_there {
+                    break;
+                }
+            }
+            assert!(was_there, "{kind:?}: it waits more than {AWAITS_MAX} times");
+        }
+    }
+}

@@ -75,7 +75,8 @@ impl HeldItems {
         self.held.path()
     }
 
-    /// Removes the entry, and waits until that is done. It is removed only while it is held.
+    /// Removes the entry, and waits until that is done. It is removed only while it is held, as
+    /// far as [`crate::HeldEntry::consume`] says.
     ///
     /// Cancellation: it is removed, or comes out again.
     ///

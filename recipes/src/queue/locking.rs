@@ -73,7 +73,10 @@ impl HeldEntry {
         self.held.path()
     }
 
-    /// Removes the entry, and waits until that is done. It is removed only while it is held.
+    /// Removes the entry, and waits until that is done. It is removed only while it is held: but if
+    /// somebody has deleted this holder's node by hand, and another one holds the entry since, the
+    /// two are not told apart, for their nodes have the same name. (The same is true of
+    /// [`Hold::multi`].)
     ///
     /// Cancellation: it is removed, or comes out again.
     ///

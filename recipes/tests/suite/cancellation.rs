@@ -170,13 +170,6 @@ async fn persistent_nodes() {
         node.made_after(node.token()).await
     })
     .await;
-    // The task itself is dropped wherever it waits: between any two steps of the making.
-    for steps in 0..40 {
-        let create = PersistentNode::create(&client, "/dir/m", NodeKind::Persistent, "one");
-        let made = tokio::time::timeout(std::time::Duration::from_micros(steps * 50), create);
-        drop(made.await);
-        until_count(&client, "/dir", 1).await;
-    }
     // This one stays, for as long as its time to live, with its child: nothing else does.
     let options = TtlOptions::new(std::time::Duration::from_secs(3600));
     for n in 0..AWAITS_MAX {

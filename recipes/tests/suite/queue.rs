@@ -329,6 +329,48 @@ async fn a_bounded_queue_lets_in_no_more() {
     assert_eq!(drained(&queue).await, ["b", "c"]);
 }
 
+/// With connections that break: what is said to be put is there once, and what may be there once at
+/// most.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_put_twice() {
+    const ENTRIES: usize = 60;
+    let world = World::start();
+    let proxy = Proxy::to(world.server.address()).await;
+    let (lone, other) = (connect(proxy.address).await, world.client().await);
+    let queue = LockingQueue::new(&lone, "/queue");
+    let puts = async {
+        let (mut put, mut unsure) = (Vec::new(), Vec::new());
+        for n in 0..ENTRIES {
+            let text = n.to_string();
+            match queue.put_all([text.clone()], 1).await {
+                Ok(()) => put.push(text),
+                Err(Error::Client(error)) if error.may_have_happened() => unsure.push(text),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        (put, unsure)
+    };
+    let cuts = async {
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(4)).await;
+            proxy.cut();
+            proxy.mend();
+        }
+    };
+    let ((put, unsure), ()) = soon("all", async { tokio::join!(puts, cuts) }).await;
+    let mut there = Vec::new();
+    let queue = LockingQueue::new(&other, "/queue");
+    while let Some(held) = queue.try_hold().await.expect("an answer") {
+        there.push(String::from_utf8(held.data().to_vec()).expect("a text"));
+        held.consume().await.expect("it is held");
+    }
+    let distinct: BTreeSet<_> = there.iter().cloned().collect();
+    assert_eq!(distinct.len(), there.len(), "twice");
+    assert!(put.iter().all(|text| distinct.contains(text)), "lost");
+    let known: BTreeSet<_> = put.into_iter().chain(unsure).collect();
+    assert!(distinct.is_subset(&known));
+}
+
 /// Many take, with connections that break: nothing comes out twice, and only what is told to be
 /// uncertain may be missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
