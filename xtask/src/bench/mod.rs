@@ -114,7 +114,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn prepared(args: &Args) -> Result<()> {
     raise_file_limit()?;
     if let Some(binary) = &args.binary {
-        generator::check_fresh()?;
         server::measure_binary(binary.clone());
     } else if args.servers.contains(&Product::Ours) {
         workspace::build_server()?;
@@ -131,8 +130,9 @@ fn servers(args: &Args) -> Result<()> {
     let known = names.iter().any(|row| args.wants(row));
     ensure!(known, "--only: the rows are {}", names.join(", "));
     prepared(args)?;
-    if args.binary.is_none() {
-        generator::build()?;
+    match args.binary {
+        Some(_) => generator::check_fresh()?,
+        None => generator::build()?,
     }
     let mut samples = Samples::new(args.kinds());
     for round in 0..args.rounds {
