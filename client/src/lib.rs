@@ -134,9 +134,10 @@ pub use jute::path::PathError;
 pub use jute::proto::{AddWatchMode, EventType, WatcherType};
 #[cfg(feature = "tokio")]
 pub use shell::{
-    Builder, Call, Client, ClientInfo, ConnectStringError, CreateOptions, Created, Error, Expected,
-    Multi, MultiRead, NodeData, Notice, OneshotWatcher, Payload, ReadResult, Reconfig, State,
-    States, Status, WatchEnd, WatchEvent, Watcher, WriteResult, acl,
+    Builder, Call, Client, ClientInfo, ConnectStringError, CreateOptions, Created, Environment,
+    Error, Expected, Later, Multi, MultiRead, NodeData, Notice, OneshotWatcher, Payload,
+    ReadResult, Reconfig, State, States, Status, Stream, WatchEnd, WatchEvent, Watcher,
+    WriteResult, acl,
 };
 #[cfg(feature = "tls")]
 pub use shell::{Tls, TlsError};

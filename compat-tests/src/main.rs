@@ -8,6 +8,7 @@ mod ensemble;
 mod install;
 mod kafka;
 mod process;
+mod program;
 mod report;
 mod server;
 mod suites;
@@ -48,6 +49,8 @@ enum Suite {
     Client(Target),
     /// kazoo, its recipes included.
     Kazoo(Target),
+    /// Our recipes beside Curator's and kazoo's: mixed holders.
+    Recipes(suites::recipes::Options),
     /// Apache's shell.
     Zkcli(Target),
     /// Our shell beside Apache's.
@@ -101,6 +104,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Suite::Java(target) => suites::clients::java(&launcher, target.server),
         Suite::Client(target) => suites::client::run(&launcher, target.server),
         Suite::Kazoo(target) => suites::clients::kazoo(&launcher, target.server),
+        Suite::Recipes(options) => suites::recipes::run(&launcher, options),
         Suite::Zkcli(target) => suites::zkcli::run(&launcher, target.server),
         Suite::Shell(target) => suites::shell::run(&launcher, target.server),
         Suite::Data(options) => suites::data::run(&launcher, options),
@@ -130,6 +134,10 @@ fn all(launcher: &Launcher) -> Result<bool> {
     note("shell", suites::shell::run(launcher, Which::Ours));
     note("kazoo", suites::clients::kazoo(launcher, Which::Ours));
     note("java", suites::clients::java(launcher, Which::Ours));
+    note(
+        "recipes",
+        suites::recipes::run(launcher, &suites::recipes::Options::short()),
+    );
     note(
         "data",
         suites::data::run(launcher, &suites::data::Options::default()),

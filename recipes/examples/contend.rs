@@ -1,25 +1,30 @@
-//! Contends for one recipe, among other processes that may be in other languages, and finds out
-//! whether another one holds it too: who holds it makes the node `/witness`, which must not be
-//! there, and deletes it.
+//! Contends for recipes, among other processes that may be in other languages, and finds out
+//! whether two hold the same: who holds it makes the node `/witness`, which must not be there,
+//! counts in `/count` without looking at versions, and deletes the witness. A reader makes a node
+//! in `/readers`, where a writer must find none.
 //!
-//! `contend CONNECT RECIPE NAMING PATH TURNS`, where RECIPE is mutex, write, read, semaphore or
-//! election, and NAMING curator or kazoo. Readers only look that no writer's witness is there.
+//! `contend CONNECT`, which prints `READY` and then takes lines: `RECIPE NAMING PATH TURNS`, where
+//! RECIPE is mutex, rwlock, semaphore or election, and NAMING curator or kazoo. For each it prints
+//! how often it held the recipe alone and beside others, and how often somebody else had held it
+//! before.
+
+mod lines;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use client::{Client, CreateOptions, Expected};
 use recipes::{Hold, LeaderSelector, Led, Mutex, Naming, RwLock, Semaphore};
 
+const NAME: &str = "rust";
 const WITNESS: &str = "/witness";
+const READERS: &str = "/readers";
+const COUNT: &str = "/count";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match contend().await {
-        Ok(turns) => {
-            println!("{turns} turns");
-            ExitCode::SUCCESS
-        }
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
@@ -27,68 +32,133 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn contend() -> Result<usize> {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [connect, recipe, naming, path, turns] = &arguments[..] else {
-        bail!("contend CONNECT RECIPE NAMING PATH TURNS");
-    };
-    let client = Client::connect(connect).await?;
-    let naming = match naming.as_str() {
-        "curator" => Naming::Curator,
-        "kazoo" => Naming::Kazoo,
-        other => bail!("no naming {other}"),
-    };
-    let mutex = Mutex::new(&client, path).naming(naming);
-    let lock = RwLock::new(&client, path).naming(naming);
-    let semaphore = match naming {
-        Naming::Curator => Semaphore::new(&client, path, 1),
-        Naming::Kazoo => Semaphore::kazoo(&client, path, 1),
-    };
-    let selector = LeaderSelector::new(&client, path, "rust").naming(naming);
-    let turns = turns.parse()?;
-    let mut last = 0;
-    for _ in 0..turns {
-        match recipe.as_str() {
+async fn run() -> Result<()> {
+    let connect = std::env::args().nth(1).context("contend CONNECT")?;
+    let client = Client::connect(&connect).await?;
+    let mut lines = lines::lines();
+    println!("READY");
+    while let Some(line) = lines.recv().await {
+        let words: Vec<_> = line.split(' ').collect();
+        let [recipe, naming, path, turns] = &words[..] else {
+            bail!("not RECIPE NAMING PATH TURNS: {line}");
+        };
+        let mut contender = Contender::new(&client, naming, path)?;
+        for turn in 0..turns.parse()? {
+            contender.take(recipe, turn).await?;
+        }
+        let Seen {
+            alone,
+            beside,
+            handed,
+            ..
+        } = contender.seen;
+        println!("{alone} {beside} {handed}\nREADY");
+    }
+    client.close().await?;
+    println!("closed");
+    Ok(())
+}
+
+struct Contender {
+    client: Client,
+    mutex: Mutex,
+    lock: RwLock,
+    semaphore: Semaphore,
+    selector: LeaderSelector,
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
+    alone: u64,
+    beside: u64,
+    handed: u64,
+    token: i64,
+}
+
+impl Contender {
+    fn new(client: &Client, naming: &str, path: &str) -> Result<Self> {
+        let naming = match naming {
+            "curator" => Naming::Curator,
+            "kazoo" => Naming::Kazoo,
+            other => bail!("no naming {other}"),
+        };
+        Ok(Self {
+            client: client.clone(),
+            mutex: Mutex::new(client, path).naming(naming),
+            lock: RwLock::new(client, path).naming(naming),
+            semaphore: match naming {
+                Naming::Curator => Semaphore::new(client, path, 1),
+                Naming::Kazoo => Semaphore::kazoo(client, path, 1),
+            },
+            selector: LeaderSelector::new(client, path, NAME).naming(naming),
+            seen: Seen::default(),
+        })
+    }
+
+    async fn take(&mut self, recipe: &str, turn: usize) -> Result<()> {
+        let (client, seen) = (&self.client, &mut self.seen);
+        match recipe {
             "mutex" => {
-                let guard = mutex.acquire().await?;
-                alone(&client, &guard, &mut last).await?;
+                let guard = self.mutex.acquire().await?;
+                alone(client, &guard, seen).await?;
                 guard.release().await?;
             }
-            "write" => {
-                let guard = lock.write().await?;
-                alone(&client, &guard, &mut last).await?;
+            "rwlock" if turn.is_multiple_of(3) => {
+                let guard = self.lock.write().await?;
+                alone(client, &guard, seen).await?;
                 guard.release().await?;
             }
-            "read" => {
-                let guard = lock.read().await?;
-                let writer = client.exists(WITNESS).await?;
-                ensure!(writer.is_none(), "somebody writes");
+            "rwlock" => {
+                let guard = self.lock.read().await?;
+                beside(client, seen).await?;
                 guard.release().await?;
             }
             "semaphore" => {
-                let lease = semaphore.acquire().await?;
-                alone(&client, &lease, &mut last).await?;
+                let lease = self.semaphore.acquire().await?;
+                alone(client, &lease, seen).await?;
                 lease.release().await?;
             }
             "election" => {
-                let led = selector.lead(async |leads| alone(&client, leads, &mut last).await);
-                match led.await? {
+                let lead = self
+                    .selector
+                    .lead(async |hold| alone(client, hold, seen).await);
+                match lead.await? {
                     Led::Done(outcome) => outcome?,
                     Led::Lost(loss) => bail!("lost: {loss:?}"),
                 }
             }
             other => bail!("no recipe {other}"),
         }
+        Ok(())
     }
-    client.close().await?;
-    Ok(turns)
 }
 
-async fn alone(client: &Client, hold: &Hold, last: &mut i64) -> Result<()> {
-    ensure!(hold.token().0 > *last, "a token that does not grow");
-    *last = hold.token().0;
+async fn alone(client: &Client, hold: &Hold, seen: &mut Seen) -> Result<()> {
+    ensure!(hold.token().0 > seen.token, "a token that does not grow");
+    seen.token = hold.token().0;
     let ephemeral = CreateOptions::ephemeral();
-    client.create(WITNESS, "rust", &ephemeral).await?;
+    client.create(WITNESS, NAME, &ephemeral).await?;
+    let readers = client.get_children(READERS).await?;
+    ensure!(readers.is_empty(), "somebody reads");
+    let count = client.get_data(COUNT).await?;
+    let count = count.text().and_then(|text| text.split_once(' '));
+    let (count, last) = count.context("a number and a name")?;
+    let next = format!("{} {NAME}", count.parse::<u64>()? + 1);
+    client.set_data(COUNT, next, Expected::Any).await?;
+    seen.alone += 1;
+    seen.handed += u64::from(last != NAME);
     client.delete(WITNESS, Expected::Any).await?;
+    Ok(())
+}
+
+async fn beside(client: &Client, seen: &mut Seen) -> Result<()> {
+    let own = format!("{READERS}/{NAME}");
+    let ephemeral = CreateOptions::ephemeral();
+    client.create(&own, "", &ephemeral).await?;
+    let writer = client.exists(WITNESS).await?;
+    ensure!(writer.is_none(), "somebody writes");
+    seen.beside += 1;
+    client.delete(&own, Expected::Any).await?;
     Ok(())
 }

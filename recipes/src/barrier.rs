@@ -1,4 +1,4 @@
-use client::{Client, CreateOptions, ErrorCode, Expected};
+use client::{Client, ErrorCode, Expected};
 
 use crate::Error;
 use crate::contend::parents;
@@ -46,18 +46,7 @@ impl Barrier {
     /// # Errors
     /// [`Error::Client`] with the end of the session, or what the server refuses.
     pub async fn set(&self) -> Result<(), Error> {
-        let persistent = CreateOptions::persistent().without_stat();
-        for _ in 0..parents::TRIES {
-            let create = || self.client.create(&self.path, "", &persistent);
-            match retry::answered(&self.client, create).await {
-                Err(error) if error.code() == Some(ErrorCode::NoNode) => {
-                    parents::ensure_above(&self.client, &self.path).await?;
-                }
-                Err(error) if error.code() == Some(ErrorCode::NodeExists) => return Ok(()),
-                outcome => return Ok(outcome.map(drop)?),
-            }
-        }
-        Err(Error::ParentDeleted(self.path.clone()))
+        parents::ensure_kept(&self.client, &self.path).await
     }
 
     /// Removes the barrier, if it is set: all who wait go on.

@@ -122,7 +122,7 @@ impl DoubleBarrier {
     /// # Errors
     /// As [`crate::Mutex::acquire`].
     pub async fn enter(&self) -> Result<Inside, Error> {
-        let name = NodeName::fixed(Naming::Kazoo, "")?;
+        let name = NodeName::fixed(Naming::Kazoo, "");
         let claim = self.arena.enter(name, &self.data).await?;
         let ready = self.until_ready(&claim).await?;
         Ok(Inside {

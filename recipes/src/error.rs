@@ -19,6 +19,40 @@ pub enum Error {
     /// The sum does not fit the format of the counter. Nothing was written.
     #[error("the number does not fit the format of the counter {0}")]
     Overflow(String),
+    /// An entry of a queue was read, and then may have been removed, by this call or by somebody
+    /// else who has it now: the answer to its deletion was lost.
+    #[error("the entry {path} of the queue may have been taken")]
+    TakenPerhaps {
+        /// The entry's path.
+        path: String,
+        /// The entry's data, as they are in its node.
+        data: Vec<u8>,
+    },
+    /// An entry of a queue does not hold items of Curator's format. It was removed.
+    #[error("the entry {path} of the queue holds no items")]
+    NoItems {
+        /// The path that the entry had.
+        path: String,
+        /// The entry's data.
+        data: Vec<u8>,
+    },
+    /// The queue was made without a lock path, and its entries cannot be held.
+    #[error("the queue has no lock path")]
+    NoLockPath,
+    /// A priority of kazoo's queues is 0 to 999.
+    #[error("{0} is no priority of 0 to 999")]
+    NoPriority(u16),
+    /// An id of an entry is not empty.
+    #[error("the id of an entry is empty")]
+    EmptyId,
+    /// The data of a node that should be a service's instance are something else.
+    #[error("the data of {path} are not an instance: {reason}")]
+    NotAnInstance {
+        /// The node.
+        path: String,
+        /// What is wrong with its data.
+        reason: String,
+    },
     /// The client's watches at this path were removed.
     #[error("the watches at {0} were removed")]
     Unwatched(String),

@@ -113,7 +113,7 @@ impl LeaderLatch {
     /// # Errors
     /// As [`crate::Mutex::acquire`].
     pub async fn stand(&self) -> Result<Candidate, Error> {
-        let name = NodeName::sequential(Naming::Curator, LATCH)?;
+        let name = NodeName::sequential(Naming::Curator, LATCH);
         let claim = self.arena.enter(name, self.id.as_bytes()).await?;
         let arena = self.arena.clone();
         Ok(Candidate { arena, claim })

@@ -102,9 +102,7 @@ impl Mutex {
     /// [`Error::Client`] with the end of the session, or what the server refuses;
     /// [`Error::Deleted`] if somebody deletes the node that waits.
     pub async fn acquire(&self) -> Result<MutexGuard, Error> {
-        let hold = self
-            .arena
-            .acquire(self.name()?, &self.data, Mode::Exclusive);
+        let hold = self.arena.acquire(self.name(), &self.data, Mode::Exclusive);
         Ok(MutexGuard { hold: hold.await? })
     }
 
@@ -124,7 +122,7 @@ impl Mutex {
     pub async fn try_acquire(&self) -> Result<Option<MutexGuard>, Error> {
         let hold = self
             .arena
-            .try_acquire(self.name()?, &self.data, Mode::Exclusive);
+            .try_acquire(self.name(), &self.data, Mode::Exclusive);
         Ok(hold.await?.map(|hold| MutexGuard { hold }))
     }
 
@@ -140,7 +138,7 @@ impl Mutex {
         &self.arena
     }
 
-    fn name(&self) -> Result<NodeName, Error> {
+    fn name(&self) -> NodeName {
         let label = match self.naming {
             Naming::Curator => CURATOR,
             Naming::Kazoo => KAZOO,

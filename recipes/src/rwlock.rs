@@ -107,7 +107,7 @@ impl WriteGuard {
             .rfind(write.text)
             .map(|at| &own[at + write.text.len()..]);
         let rest = format!("{}{}", read.text, number.unwrap_or_default());
-        let name = NodeName::fixed(self.lock.naming, &rest)?;
+        let name = NodeName::fixed(self.lock.naming, &rest);
         let claim: Claim = self.lock.arena.enter(name, &[]).await?;
         let hold = Hold::with_token(claim, self.hold.token());
         self.hold.release().await?;
@@ -141,7 +141,7 @@ impl RwLock {
     pub async fn read(&self) -> Result<ReadGuard, Error> {
         let hold = self
             .arena
-            .acquire(self.name(Mode::Shared)?, &[], Mode::Shared);
+            .acquire(self.name(Mode::Shared), &[], Mode::Shared);
         Ok(ReadGuard { hold: hold.await? })
     }
 
@@ -155,7 +155,7 @@ impl RwLock {
     pub async fn write(&self) -> Result<WriteGuard, Error> {
         let hold = self
             .arena
-            .acquire(self.name(Mode::Exclusive)?, &[], Mode::Exclusive);
+            .acquire(self.name(Mode::Exclusive), &[], Mode::Exclusive);
         Ok(self.writing(hold.await?))
     }
 
@@ -166,7 +166,7 @@ impl RwLock {
     pub async fn try_read(&self) -> Result<Option<ReadGuard>, Error> {
         let hold = self
             .arena
-            .try_acquire(self.name(Mode::Shared)?, &[], Mode::Shared);
+            .try_acquire(self.name(Mode::Shared), &[], Mode::Shared);
         Ok(hold.await?.map(|hold| ReadGuard { hold }))
     }
 
@@ -177,7 +177,7 @@ impl RwLock {
     pub async fn try_write(&self) -> Result<Option<WriteGuard>, Error> {
         let hold = self
             .arena
-            .try_acquire(self.name(Mode::Exclusive)?, &[], Mode::Exclusive);
+            .try_acquire(self.name(Mode::Exclusive), &[], Mode::Exclusive);
         Ok(hold.await?.map(|hold| self.writing(hold)))
     }
 
@@ -194,7 +194,7 @@ impl RwLock {
         WriteGuard { hold, lock }
     }
 
-    fn name(&self, mode: Mode) -> Result<NodeName, Error> {
+    fn name(&self, mode: Mode) -> NodeName {
         let label = match (self.naming, mode) {
             (Naming::Curator, Mode::Shared) => CURATOR_READ,
             (Naming::Curator, Mode::Exclusive) => CURATOR_WRITE,

@@ -142,8 +142,8 @@ impl Semaphore {
 
     async fn enter(&self) -> Result<Claim, Error> {
         let name = match self.naming {
-            Naming::Curator => NodeName::sequential(self.naming, LEASE)?,
-            Naming::Kazoo => NodeName::fixed(self.naming, "")?,
+            Naming::Curator => NodeName::sequential(self.naming, LEASE),
+            Naming::Kazoo => NodeName::fixed(self.naming, ""),
         };
         self.leases.enter(name, &self.data).await
     }

@@ -13,7 +13,8 @@ use crate::retry;
 /// A write whose answer is lost is looked for. If it certainly did not happen it is made again.
 /// Otherwise the error is [`Error::Client`] with
 /// [`ConnectionLoss`](client::Error::ConnectionLoss): it may have happened. So no write happens
-/// twice.
+/// twice. If the session ends before it can be looked for, it may have happened, too; the next call
+/// tells of the end.
 ///
 /// If the node is deleted and made again its versions begin anew, and a writer who has seen an
 /// old one of the same number is not told from one who has seen the new one. Do not delete it
@@ -155,7 +156,11 @@ impl SharedValue {
                 }
                 Err(error) if retry::is_passing(&error) => {
                     retry::pause(&self.client).await;
-                    if error.may_have_happened() && !self.is_unwritten(before, &data).await? {
+                    // Who cannot look does not know either, whatever the look failed of: an end of
+                    // the session would say that nothing had happened.
+                    if error.may_have_happened()
+                        && !self.is_unwritten(before, &data).await.unwrap_or(false)
+                    {
                         return Err(error.into());
                     }
                 }

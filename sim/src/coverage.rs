@@ -12,12 +12,12 @@ pub struct Coverage(BTreeMap<String, u64>);
 
 impl Coverage {
     /// Counts one event.
-    pub(crate) fn count(&mut self, event: &str) {
+    pub fn count(&mut self, event: &str) {
         self.add(event, 1);
     }
 
     /// Counts `times` events.
-    pub(crate) fn add(&mut self, event: &str, times: u64) {
+    pub fn add(&mut self, event: &str, times: u64) {
         if let Some(count) = self.0.get_mut(event) {
             *count += times;
         } else {

@@ -1,15 +1,14 @@
 //! Runs seeds on all cores until one fails; each run is single-threaded.
 
 use std::ops::Range;
-use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sim::{Coverage, SIMULATED_MS, Scenario, Violation};
+use crate::{Coverage, Outcome, SIMULATED_MS, Violation};
 
 /// What to run.
-pub(crate) enum Goal {
+pub enum Goal {
     /// These seeds.
     Seeds(Range<u64>),
     /// Seeds from one on, for some minutes.
@@ -21,22 +20,44 @@ pub(crate) enum Goal {
     },
 }
 
+impl Goal {
+    /// The seeds of a command line: `A..B`, without B.
+    ///
+    /// # Errors
+    /// What is wanted instead.
+    pub fn seeds(text: &str) -> Result<Range<u64>, String> {
+        let (start, end) = text.split_once("..").ok_or("wanted: A..B")?;
+        let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
+        Ok(number(start)?..number(end)?)
+    }
+}
+
+/// What was found.
+pub struct Explored {
+    /// The failing seed that is smallest of those found.
+    pub failure: Option<(u64, Violation)>,
+    /// What happened in all runs.
+    pub coverage: Coverage,
+    first: u64,
+    clean: u64,
+    took: Duration,
+}
+
 /// What the threads share.
 struct Progress {
     next: AtomicU64,
     clean: AtomicU64,
     stop: AtomicBool,
     coverage: Mutex<Coverage>,
-    /// The failing seed that is smallest of those found.
-    failure: Mutex<Option<(Scenario, Violation)>>,
+    failure: Mutex<Option<(u64, Violation)>>,
 }
 
-/// Runs until the goal is reached or a seed fails; prints what was found.
-pub(crate) fn explore(
+/// Runs until the goal is reached or a seed fails.
+pub fn explore(
     goal: &Goal,
     jobs: Option<usize>,
-    scenario: &(dyn Fn(u64) -> Scenario + Sync),
-) -> ExitCode {
+    run: &(dyn Fn(u64) -> Outcome + Sync),
+) -> Explored {
     let (first, end, limit) = match goal {
         Goal::Seeds(seeds) => (seeds.start, seeds.end, None),
         Goal::Minutes { from, minutes } => {
@@ -55,10 +76,32 @@ pub(crate) fn explore(
     let start = now();
     std::thread::scope(|scope| {
         for _ in 0..jobs.unwrap_or(cores).max(1) {
-            scope.spawn(|| work(&progress, end, limit.map(|limit| start + limit), scenario));
+            scope.spawn(|| work(&progress, end, limit.map(|limit| start + limit), run));
         }
     });
-    report(&progress, first, start.elapsed())
+    Explored {
+        failure: lock(&progress.failure).take(),
+        coverage: std::mem::take(&mut *lock(&progress.coverage)),
+        first,
+        clean: progress.clean.load(Ordering::Relaxed),
+        took: start.elapsed(),
+    }
+}
+
+impl Explored {
+    /// How many seeds in what time.
+    pub fn summary(&self) -> String {
+        let seconds = self.took.as_secs_f64().max(0.001);
+        let simulated = self.coverage.of(SIMULATED_MS) as f64 / 1000.0;
+        format!(
+            "{} seeds clean, from {} on, in {seconds:.1} s ({:.0}/s, {:.0} simulated seconds in \
+             each)",
+            self.clean,
+            self.first,
+            self.clean as f64 / seconds,
+            simulated / seconds
+        )
+    }
 }
 
 /// The only clock here: it decides when to stop looking, and nothing in a run.
@@ -71,15 +114,14 @@ fn work(
     progress: &Progress,
     end: u64,
     until: Option<Instant>,
-    scenario: &(dyn Fn(u64) -> Scenario + Sync),
+    run: &(dyn Fn(u64) -> Outcome + Sync),
 ) {
     while !progress.stop.load(Ordering::Relaxed) {
         let seed = progress.next.fetch_add(1, Ordering::Relaxed);
         if seed >= end || until.is_some_and(|until| now() > until) {
             return;
         }
-        let scenario = scenario(seed);
-        let outcome = sim::run(&scenario, false);
+        let outcome = run(seed);
         lock(&progress.coverage).merge(&outcome.coverage);
         let Some(violation) = outcome.violation else {
             progress.clean.fetch_add(1, Ordering::Relaxed);
@@ -87,37 +129,10 @@ fn work(
         };
         progress.stop.store(true, Ordering::Relaxed);
         let mut failure = lock(&progress.failure);
-        if failure.as_ref().is_none_or(|(found, _)| found.seed > seed) {
-            *failure = Some((scenario, violation));
+        if failure.as_ref().is_none_or(|(found, _)| *found > seed) {
+            *failure = Some((seed, violation));
         }
     }
-}
-
-fn report(progress: &Progress, first: u64, took: Duration) -> ExitCode {
-    let clean = progress.clean.load(Ordering::Relaxed);
-    print!("{}", lock(&progress.coverage));
-    let seconds = took.as_secs_f64().max(0.001);
-    let simulated = lock(&progress.coverage).of(SIMULATED_MS) as f64 / 1000.0;
-    println!(
-        "{clean} seeds clean, from {first} on, in {seconds:.1} s ({:.0}/s, {:.0} simulated seconds \
-         in each)",
-        clean as f64 / seconds,
-        simulated / seconds
-    );
-    let failure = lock(&progress.failure).take();
-    let Some((scenario, violation)) = failure else {
-        return ExitCode::SUCCESS;
-    };
-    println!("\nseed {} FAILED\n  {violation}", scenario.seed);
-    println!("again:   cargo xtask sim {}", scenario.arguments());
-    let (smallest, outcome) = sim::shrink(&scenario);
-    if let Some(violation) = outcome.violation {
-        println!(
-            "shrunk:  cargo xtask sim {}\n  {violation}",
-            smallest.arguments()
-        );
-    }
-    ExitCode::FAILURE
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

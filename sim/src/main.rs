@@ -1,16 +1,12 @@
 //! `cargo xtask sim`: one seed again with a transcript, many seeds, or as many as fit into
 //! some minutes.
 
-mod explore;
-
 use std::io::Write;
 use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
-use sim::{Fault, Scenario, Servers};
-
-use explore::{Goal, explore};
+use sim::{Fault, Goal, Scenario, Servers, explore};
 
 /// Runs of the default exploration, when nothing else is asked for.
 const MINUTES: f64 = 1.0;
@@ -22,7 +18,7 @@ struct Args {
     #[arg(long, conflicts_with_all = ["seeds", "minutes"])]
     seed: Option<u64>,
     /// Run these seeds: `A..B`, without B.
-    #[arg(long, value_parser = range, conflicts_with = "minutes")]
+    #[arg(long, value_parser = Goal::seeds, conflicts_with = "minutes")]
     seeds: Option<Range<u64>>,
     /// Run as many seeds as fit into so many minutes.
     #[arg(long)]
@@ -62,12 +58,6 @@ impl Args {
     }
 }
 
-fn range(text: &str) -> Result<Range<u64>, String> {
-    let (start, end) = text.split_once("..").ok_or("wanted: A..B")?;
-    let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
-    Ok(number(start)?..number(end)?)
-}
-
 fn kind(text: &str) -> Result<Fault, String> {
     let names: Vec<_> = Fault::all().map(Fault::name).collect();
     Fault::of_name(text).ok_or_else(|| format!("known are {}", names.join(", ")))
@@ -87,7 +77,31 @@ fn main() -> ExitCode {
             minutes: args.minutes.unwrap_or(MINUTES),
         },
     };
-    explore(&goal, args.jobs, &|seed| args.scenario(seed))
+    let explored = explore(&goal, args.jobs, &|seed| {
+        sim::run(&args.scenario(seed), false)
+    });
+    print!("{}", explored.coverage);
+    println!("{}", explored.summary());
+    match explored.failure {
+        None => ExitCode::SUCCESS,
+        Some((seed, violation)) => {
+            println!("\nseed {seed} FAILED\n  {violation}");
+            shrink(&args.scenario(seed));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells how to see a failure again, and how to see less of it.
+fn shrink(scenario: &Scenario) {
+    println!("again:   cargo xtask sim {}", scenario.arguments());
+    let (smallest, outcome) = sim::shrink(scenario);
+    if let Some(violation) = outcome.violation {
+        println!(
+            "shrunk:  cargo xtask sim {}\n  {violation}",
+            smallest.arguments()
+        );
+    }
 }
 
 fn replay(scenario: &Scenario) -> ExitCode {

@@ -3,33 +3,34 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// Chance, all of it from one seed.
 #[derive(Debug)]
-pub(crate) struct Rng(ChaCha8Rng);
+pub struct Rng(ChaCha8Rng);
 
 impl Rng {
     /// The generator number `stream` of a seed: what one part of a run draws does not
     /// change what another part sees.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
         Self(rng)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// Any number.
+    pub fn next(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// A number below `end`; 0 if that is 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         if end == 0 { 0 } else { self.next() % end }
     }
 
     /// A number of the range.
-    pub(crate) fn between(&mut self, range: std::ops::Range<u64>) -> u64 {
+    pub fn between(&mut self, range: std::ops::Range<u64>) -> u64 {
         range.start + self.below(range.end - range.start)
     }
 
     /// True `percent` times of a hundred.
-    pub(crate) fn percent(&mut self, percent: u64) -> bool {
+    pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
@@ -37,7 +38,7 @@ impl Rng {
     ///
     /// # Panics
     /// If there is none.
-    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len() as u64) as usize]
     }
 }

@@ -55,11 +55,14 @@ pub enum Fault {
     Wipe,
     /// Clients change the ensemble.
     Reconfigure,
+    /// Not one at a time: the counter of transactions is so small, now and then, that epochs end
+    /// after some dozens. Each new leader gives all sessions their whole timeout again.
+    Rollover,
 }
 
 /// Each kind: its name on the command line, and how often it is drawn on a server alone and in an
 /// ensemble, in relation to the others.
-const FAULTS_KNOWN: [(Fault, &str, usize, usize); 25] = [
+const FAULTS_KNOWN: [(Fault, &str, usize, usize); 26] = [
     (Fault::PowerLoss, "power-loss", 1, 1),
     (Fault::Kill, "kill", 1, 1),
     (Fault::CrashInside, "crash-inside", 1, 1),
@@ -85,6 +88,7 @@ const FAULTS_KNOWN: [(Fault, &str, usize, usize); 25] = [
     (Fault::RollingRestart, "rolling-restart", 0, 1),
     (Fault::Wipe, "wipe", 0, 1),
     (Fault::Reconfigure, "reconfigure", 0, 1),
+    (Fault::Rollover, "rollover", 0, 0),
 ];
 
 impl Fault {

@@ -11,7 +11,8 @@ pub struct Violation {
 }
 
 impl Violation {
-    pub(crate) fn new(checker: &'static str, detail: impl Into<String>) -> Self {
+    /// What `checker` found.
+    pub fn new(checker: &'static str, detail: impl Into<String>) -> Self {
         Self {
             checker,
             detail: detail.into(),

@@ -19,7 +19,7 @@ use clap::Parser;
 enum Task {
     /// Measure against Apache ZooKeeper, alternately in one run, and print ratios.
     Bench(bench::Args),
-    /// Simulate: one seed again, or many for some minutes.
+    /// Simulate servers, or with `--recipes` recipes on them: one seed again, or many.
     #[command(disable_help_flag = true)]
     Sim {
         /// Arguments of the simulator.
@@ -63,9 +63,13 @@ enum Task {
 fn main() -> Result<()> {
     match Task::parse() {
         Task::Bench(args) => bench::run(&args),
-        Task::Sim { args } => workspace::cargo(["run", "--release", "-p", "sim", "--"])
-            .args(args)
-            .run(),
+        Task::Sim { args } => {
+            let recipes = args.iter().any(|arg| arg == "--recipes");
+            let package = if recipes { "recipe-sim" } else { "sim" };
+            workspace::cargo(["run", "--release", "-p", package, "--"])
+                .args(args)
+                .run()
+        }
         Task::Compat { args } => {
             workspace::build_server()?;
             workspace::cargo(["run", "--release", "-p", "compat-tests", "--"])

@@ -1,14 +1,14 @@
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
 use super::client::Client;
 use super::driver::Driver;
+use super::environment::Environment;
 use super::error::Error;
 use super::hosts::{self, Rounds};
 use super::shared::Shared;
-use super::state::{States, Status};
+use super::state::Status;
 use super::transport::Connector;
 use crate::session::{DigestMd5, Options, Session};
 
@@ -157,6 +157,17 @@ impl Builder {
         self
     }
 
+    /// Lives in another world than that of the operating system: a simulated one, say. TLS is
+    /// for sockets, and not spoken there.
+    pub fn environment(mut self, environment: Arc<dyn Environment>) -> Self {
+        self.connector.environment = Some(environment);
+        self
+    }
+
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
     /// A client that begins to connect in the background, on the present tokio runtime.
     ///
     /// # Errors
@@ -211,18 +222,18 @@ impl Builder {
             Some((user, password)) => Session::new(options).with_sasl(DigestMd5 {
                 user: user.clone(),
                 password: password.clone(),
-                nonce_seed: nonce_seed(),
+                nonce_seed: nonce_seed(&self.connector),
             }),
         };
-        let (shared, receiver) = Shared::new(session, self.session_timeout, self.watch_buffer);
-        let rounds = Rounds::new(hosts, random("servers"));
+        let (shared, states) = Shared::new(session, self.session_timeout, self.watch_buffer);
+        let rounds = Rounds::new(hosts, self.connector.random("servers"));
         let driver = Driver::new(Arc::clone(&shared), self.connector.clone(), rounds);
-        let client = Client::new(shared, States { receiver }, chroot, self.clone());
+        let client = Client::new(shared, states, chroot, self.clone());
         // Before anything else can be asked for.
         let identities = self.identities.iter();
         let identities = identities.map(|(scheme, auth)| client.add_auth(scheme, auth.clone()));
         let identities = identities.collect();
-        tokio::spawn(driver);
+        self.connector.spawn(driver);
         Ok((client, identities))
     }
 
@@ -238,7 +249,7 @@ impl Builder {
             reconnect_delay_us: micros(RECONNECT_DELAY),
             reconnect_delay_max_us: micros(RECONNECT_DELAY_MAX.min(self.session_timeout / 4)),
             attempts_in_round: servers,
-            jitter_seed: Some(random("jitter")),
+            jitter_seed: Some(self.connector.random("jitter")),
             outstanding_max: self.outstanding_max,
             waiting_max: self.waiting_max,
             unsent_timeout_us: Some(micros(unsent_timeout)),
@@ -254,13 +265,8 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX / 4)
 }
 
-/// A number from the operating system, by way of the keys of a hash map.
-fn random(purpose: &str) -> u64 {
-    RandomState::new().hash_one(purpose)
-}
-
-fn nonce_seed() -> [u8; 16] {
-    let halves = [random("first half"), random("second half")];
+fn nonce_seed(connector: &Connector) -> [u8; 16] {
+    let halves = ["first half", "second half"].map(|half| connector.random(half));
     let [first, second] = halves.map(u64::to_be_bytes);
     let mut seed = [0; 16];
     seed[..8].copy_from_slice(&first);

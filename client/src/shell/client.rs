@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::builder::Builder;
 use super::call::{Call, Convert};
 use super::chroot::Chroot;
+use super::environment::Environment;
 use super::error::Error;
 use super::shared::{Answer, Registering, Shared};
 use super::state::{State, States};
@@ -131,6 +132,19 @@ impl Client {
         self.handle.shared.close(Some(waiter));
         let answer = answer.await.map_err(|_| Error::NotSent)?;
         answer.outcome.map(drop)
+    }
+
+    /// The world that this client lives in, if it is not that of the operating system.
+    pub fn environment(&self) -> Option<&Arc<dyn Environment>> {
+        self.handle.builder.connector().environment.as_ref()
+    }
+
+    /// Runs a task where those of this client run: for what recipes do in the background.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.builder.connector().spawn(task);
     }
 
     pub(super) fn last_error(&self) -> String {

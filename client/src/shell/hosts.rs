@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use super::chroot::Chroot;
+use super::transport::Connector;
 
 /// The port of a server that names none.
 const DEFAULT_PORT: u16 = 2181;
@@ -140,12 +141,15 @@ impl Rounds {
 ///
 /// # Errors
 /// When no name resolves.
-pub(super) async fn resolve(hosts: &[Host]) -> std::io::Result<Vec<Candidate>> {
+pub(super) async fn resolve(
+    hosts: &[Host],
+    connector: &Connector,
+) -> std::io::Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
     let mut failure = None;
     for host in hosts {
-        match tokio::net::lookup_host((host.name.as_str(), host.port)).await {
-            Ok(found) => candidates.extend(found.map(|address| Candidate {
+        match connector.resolve(host).await {
+            Ok(found) => candidates.extend(found.into_iter().map(|address| Candidate {
                 name: host.name.clone(),
                 address,
             })),

@@ -20,6 +20,7 @@ mod call;
 mod chroot;
 mod client;
 mod driver;
+mod environment;
 mod error;
 mod hosts;
 mod ops;
@@ -35,6 +36,7 @@ mod watch;
 pub use builder::Builder;
 pub use call::Call;
 pub use client::Client;
+pub use environment::{Environment, Later, Stream};
 pub use error::Error;
 pub use hosts::ConnectStringError;
 pub use ops::{

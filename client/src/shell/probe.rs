@@ -24,7 +24,10 @@ pub(super) async fn writable(servers: Vec<Host>, connector: Connector) -> Candid
     loop {
         tokio::time::sleep(rest).await;
         rest = (rest * 2).min(REST_MAX);
-        for candidate in hosts::resolve(&servers).await.unwrap_or_default() {
+        for candidate in hosts::resolve(&servers, &connector)
+            .await
+            .unwrap_or_default()
+        {
             let asked = tokio::time::timeout(PATIENCE, ask(&candidate, &connector)).await;
             if matches!(asked, Ok(Ok(true))) {
                 return candidate;

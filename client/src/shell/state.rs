@@ -1,8 +1,10 @@
 //! How a session and its connection stand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 /// Is there a connection, and does the session live?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,23 +52,76 @@ pub struct State {
     pub connection: u64,
 }
 
+/// Where a client's state is written, and read by any number.
+///
+/// tokio's `watch` would do, but wakes its readers in an order that it draws from the operating
+/// system's randomness: a simulated client would not do the same thing twice. Here they are woken
+/// in the order in which they began to wait.
+#[derive(Debug)]
+pub(super) struct Board {
+    entry: Mutex<Entry>,
+    changed: Notify,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    state: State,
+    /// Grows with each state.
+    number: u64,
+    /// No other state follows.
+    is_last: bool,
+}
+
+impl Board {
+    pub(super) fn new(state: State) -> Arc<Self> {
+        let entry = Entry {
+            state,
+            number: 0,
+            is_last: false,
+        };
+        Arc::new(Self {
+            entry: Mutex::new(entry),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Tells the next state; nothing follows the one that ends the session.
+    pub(super) fn tell(&self, state: State) {
+        let mut entry = self.entry.lock();
+        *entry = Entry {
+            state,
+            number: entry.number + 1,
+            is_last: state.status.has_ended(),
+        };
+        drop(entry);
+        self.changed.notify_waiters();
+    }
+}
+
 /// The changes of a client's state. Who reads slowly sees the newest state, not each one.
 #[derive(Clone, Debug)]
 pub struct States {
-    pub(super) receiver: watch::Receiver<State>,
+    board: Arc<Board>,
+    /// Number of the last state that was seen.
+    seen: u64,
 }
 
 impl States {
     /// A reader that has seen the present state.
+    pub(super) fn of(board: &Arc<Board>) -> Self {
+        let seen = board.entry.lock().number;
+        let board = Arc::clone(board);
+        Self { board, seen }
+    }
+
+    /// A reader that has seen the present state.
     pub(super) fn fresh(&self) -> Self {
-        let mut receiver = self.receiver.clone();
-        receiver.mark_unchanged();
-        Self { receiver }
+        Self::of(&self.board)
     }
 
     /// The state now.
     pub fn now(&self) -> State {
-        *self.receiver.borrow()
+        self.board.entry.lock().state
     }
 
     /// The next state that this reader has not seen; `None` after the last one, which says how
@@ -74,8 +129,19 @@ impl States {
     ///
     /// Cancellation: nothing is lost when the future is dropped.
     pub async fn changed(&mut self) -> Option<State> {
-        self.receiver.changed().await.ok()?;
-        Some(*self.receiver.borrow_and_update())
+        loop {
+            // Before the look: what is told in between wakes it.
+            let changed = self.board.changed.notified();
+            let entry = *self.board.entry.lock();
+            if entry.number != self.seen {
+                self.seen = entry.number;
+                return Some(entry.state);
+            }
+            if entry.is_last {
+                return None;
+            }
+            changed.await;
+        }
     }
 
     /// Waits for a state that `wanted` accepts, the present one included; `None` when the
@@ -83,7 +149,14 @@ impl States {
     ///
     /// Cancellation: nothing is lost when the future is dropped.
     pub async fn wait_for(&mut self, mut wanted: impl FnMut(State) -> bool) -> Option<State> {
-        let found = self.receiver.wait_for(|state| wanted(*state)).await;
-        found.ok().map(|state| *state)
+        let mut state = {
+            let entry = self.board.entry.lock();
+            self.seen = entry.number;
+            entry.state
+        };
+        while !wanted(state) {
+            state = self.changed().await?;
+        }
+        Some(state)
     }
 }

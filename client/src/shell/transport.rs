@@ -1,11 +1,15 @@
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::hosts::Candidate;
+use super::environment::{Environment, Stream};
+use super::hosts::{Candidate, Host};
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -13,17 +17,25 @@ pub(super) enum Transport {
     Plain(TcpStream),
     #[cfg(feature = "tls")]
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    /// Of another environment.
+    Given(Box<dyn Stream>),
 }
 
-/// How connections are made.
+/// How connections are made, and the rest of what is outside of the client.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connector {
     #[cfg(feature = "tls")]
     pub(super) tls: Option<super::tls::Tls>,
+    /// `None` for that of the operating system.
+    pub(super) environment: Option<Arc<dyn Environment>>,
 }
 
 impl Connector {
     pub(super) async fn connect(&self, candidate: &Candidate) -> io::Result<Transport> {
+        if let Some(environment) = &self.environment {
+            let stream = environment.connect(candidate.address).await?;
+            return Ok(Transport::Given(stream));
+        }
         let stream = TcpStream::connect(candidate.address).await?;
         // What is sent is a batch already.
         stream.set_nodelay(true)?;
@@ -33,6 +45,35 @@ impl Connector {
             return Ok(Transport::Tls(Box::new(stream)));
         }
         Ok(Transport::Plain(stream))
+    }
+
+    /// The addresses of a server.
+    pub(super) async fn resolve(&self, host: &Host) -> io::Result<Vec<SocketAddr>> {
+        if let Some(environment) = &self.environment {
+            return environment.resolve(&host.name, host.port).await;
+        }
+        let found = tokio::net::lookup_host((host.name.as_str(), host.port)).await?;
+        Ok(found.collect())
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match &self.environment {
+            Some(environment) => environment.spawn(Box::pin(task)),
+            None => drop(tokio::spawn(task)),
+        }
+    }
+
+    /// A random number; another one for each purpose.
+    pub(super) fn random(&self, purpose: &str) -> u64 {
+        match &self.environment {
+            Some(environment) => {
+                let mut bytes = [0; 8];
+                environment.random(&mut bytes);
+                u64::from_be_bytes(bytes)
+            }
+            // From the operating system, by way of the keys of a hash map.
+            None => RandomState::new().hash_one(purpose),
+        }
     }
 }
 
@@ -46,6 +87,7 @@ impl Transport {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Given(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 
@@ -58,6 +100,7 @@ impl Transport {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Given(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -66,6 +109,7 @@ impl Transport {
             Self::Plain(stream) => Pin::new(stream).poll_flush(context),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Self::Given(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 }

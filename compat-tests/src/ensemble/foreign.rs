@@ -1,15 +1,13 @@
 //! Foreign client libraries through leader kills: their sessions, locks and watches must survive,
 //! and survivors of the ensemble should not drop a connection for it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
-use crate::process::Kept;
+use crate::program::Program;
 use crate::report::Report;
 use crate::server::{Launcher, Which};
 
@@ -22,8 +20,6 @@ use super::{Members, row};
 const LIMIT: Duration = Duration::from_secs(120);
 /// Idle connections held to each member.
 const CONNECTIONS: usize = 20;
-/// What a program prints when it waits for the next kill.
-const READY: &str = "READY";
 /// Their session timeout in milliseconds: they outlive a fail-over.
 const SESSION: i32 = 120_000;
 
@@ -89,17 +85,17 @@ pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
             programs.push(Program::start(command.arg(hosts.join(",")))?);
         }
         for program in &mut programs {
-            absorb(&mut report, &program.until_ready()?);
+            absorb(&mut report, &program.until_ready(LIMIT)?);
         }
         for kill in 1..=options.kills {
             one_kill(ensemble, kill, &mut report)?;
             for program in &mut programs {
                 program.tell(&format!("KILL {kill}"))?;
-                absorb(&mut report, &program.until_ready()?);
+                absorb(&mut report, &program.until_ready(LIMIT)?);
             }
         }
         for program in programs {
-            absorb(&mut report, &program.finish()?);
+            absorb(&mut report, &program.finish(LIMIT)?);
         }
         ensure!(report.failures() == 0, "{} rows failed", report.failures());
         Ok(())
@@ -149,70 +145,4 @@ fn one_kill(ensemble: &mut Ensemble, kill: u32, report: &mut Report) -> Result<(
     );
     ensemble.start(leader)?;
     ensemble.await_serving()
-}
-
-/// A program that checks between kills, told by lines.
-struct Program {
-    child: Kept,
-    input: ChildStdin,
-    lines: Receiver<String>,
-}
-
-impl Program {
-    fn start(command: &mut Command) -> Result<Self> {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .with_context(|| format!("cannot start {command:?}"))?;
-        let input = child.stdin.take().context("a piped input")?;
-        let output = child.stdout.take().context("a piped output")?;
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self {
-            child: Kept::new(child),
-            input,
-            lines,
-        })
-    }
-
-    fn tell(&mut self, line: &str) -> Result<()> {
-        writeln!(self.input, "{line}").context("the program has ended")?;
-        Ok(self.input.flush()?)
-    }
-
-    /// What it prints until it is ready for the next kill.
-    fn until_ready(&mut self) -> Result<Vec<String>> {
-        let (deadline, mut seen) = (Instant::now() + LIMIT, Vec::new());
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if line == READY => return Ok(seen),
-                Ok(line) => seen.push(line),
-                Err(RecvTimeoutError::Timeout) => bail!("a program hangs behind {seen:?}"),
-                Err(RecvTimeoutError::Disconnected) => bail!("a program ended behind {seen:?}"),
-            }
-        }
-    }
-
-    /// Ends its input, and takes what it prints to the end.
-    fn finish(mut self) -> Result<Vec<String>> {
-        drop(self.input);
-        let status = self.child.wait(LIMIT)?;
-        let status = status.context("a program does not end")?;
-        let lines: Vec<String> = self.lines.iter().collect();
-        ensure!(
-            status.success(),
-            "a program ended with {status} behind {lines:?}"
-        );
-        ensure!(!lines.is_empty(), "a program printed no summary");
-        Ok(lines)
-    }
 }

@@ -5,5 +5,6 @@ pub(crate) mod clients;
 pub(crate) mod crash;
 pub(crate) mod data;
 pub(crate) mod election;
+pub(crate) mod recipes;
 pub(crate) mod shell;
 pub(crate) mod zkcli;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use client::Client;
 use tokio::sync::mpsc;
 
-use super::claim::{CleanUpOf, clean_up};
+use super::claim::CleanUp;
 use crate::Error;
 
 /// Contenders and holders of one recipe object at the same time. More wait for their turn before
@@ -21,16 +21,6 @@ pub(crate) struct Cleaner {
     jobs: Mutex<Option<mpsc::Sender<CleanUp>>>,
 }
 
-/// What is to be deleted, and with which session.
-#[derive(Debug)]
-pub(super) struct CleanUp {
-    pub(super) client: Client,
-    pub(super) parent: String,
-    pub(super) prefix: String,
-    /// `None` if no answer told its name.
-    pub(super) path: Option<String>,
-}
-
 /// A place in the queue.
 #[derive(Debug)]
 pub(super) struct Place(mpsc::OwnedPermit<CleanUp>);
@@ -44,31 +34,27 @@ impl Place {
 
 impl Cleaner {
     /// A place for one clean-up.
-    pub(super) async fn reserve(&self) -> Result<Place, Error> {
-        let permit = self.jobs().reserve_owned().await;
+    pub(super) async fn reserve(&self, client: &Client) -> Result<Place, Error> {
+        let permit = self.jobs(client).reserve_owned().await;
         permit.map(Place).map_err(|_| Error::RuntimeEnded)
     }
 
-    fn jobs(&self) -> mpsc::Sender<CleanUp> {
+    fn jobs(&self, client: &Client) -> mpsc::Sender<CleanUp> {
         // A panic cannot leave it half changed.
         let mut jobs = self.jobs.lock().unwrap_or_else(|lock| lock.into_inner());
         if let Some(jobs) = jobs.as_ref().filter(|jobs| !jobs.is_closed()) {
             return jobs.clone();
         }
         let (sender, receiver) = mpsc::channel(PLACES);
-        tokio::spawn(run(receiver));
+        client.spawn(run(receiver));
         jobs.insert(sender).clone()
     }
 }
 
 async fn run(mut jobs: mpsc::Receiver<CleanUp>) {
     while let Some(job) = jobs.recv().await {
-        let what = match &job.path {
-            Some(path) => CleanUpOf::Node(path),
-            None => CleanUpOf::Prefix(&job.parent, &job.prefix),
-        };
         // What fails other than for want of a connection fails for good (the identities are not
         // allowed to delete, say): the node is left to the end of the session.
-        let _ = clean_up(&job.client, what).await;
+        let _ = job.run().await;
     }
 }

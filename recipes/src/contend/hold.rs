@@ -104,7 +104,7 @@ impl Hold {
     /// What the client reports.
     pub async fn is_held(&self) -> Result<bool, Error> {
         match retry::answered(self.client(), || self.client().exists(self.path())).await {
-            Ok(stat) => Ok(stat.is_some()),
+            Ok(stat) => Ok(self.is_own(stat)),
             Err(error) if error.is_session_end() => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -122,6 +122,8 @@ impl Hold {
     /// Cancellation: nothing is left but a watch, which is removed.
     pub async fn lost(&self) -> Loss {
         tokio::select! {
+            // In a fixed order: a random one would not be that of the client's environment.
+            biased;
             loss = self.session_lost() => loss,
             () = self.deleted() => Loss::Deleted,
         }
@@ -150,12 +152,17 @@ impl Hold {
         }
     }
 
+    /// Whether that is the node, and not another one that was given its name.
+    fn is_own(&self, stat: Option<Stat>) -> bool {
+        stat.is_some_and(|stat| stat.czxid == self.claim.czxid())
+    }
+
     /// The session's end is for others to tell.
     async fn deleted(&self) {
         loop {
             match self.client().exists_and_watch(self.path()).await {
-                Ok((None, _)) => return,
-                Ok((Some(_), watcher)) => {
+                Ok((stat, _)) if !self.is_own(stat) => return,
+                Ok((_, watcher)) => {
                     if watcher.await.is_err() {
                         retry::pause(self.client()).await;
                     }
@@ -189,6 +196,11 @@ impl Hold {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// The node is gone already: nothing is left to be deleted.
+    pub(crate) fn disown(mut self) {
+        self.claim.disown();
     }
 
     /// Gives it up and waits until the next one can have it.

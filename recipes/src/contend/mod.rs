@@ -14,14 +14,14 @@ pub(crate) mod parents;
 
 use std::sync::Arc;
 
-use client::{Client, ErrorCode};
+use client::{Client, ErrorCode, PathError};
 
 pub(crate) use claim::{Claim, NodeName};
 pub(crate) use cleaner::Cleaner;
 pub(crate) use hold::REVOKE_MESSAGE;
 pub use hold::{Hold, Loss, Token};
-pub(crate) use name::Label;
 pub use name::Naming;
+pub(crate) use name::{Label, sequence};
 use order::judge;
 pub(crate) use order::{Mode, Verdict};
 
@@ -130,5 +130,17 @@ pub(crate) fn join(parent: &str, name: &str) -> String {
         format!("/{name}")
     } else {
         format!("{parent}/{name}")
+    }
+}
+
+/// The directory and the name of a node.
+pub(crate) fn split(path: &str) -> Result<(&str, &str), Error> {
+    match path.rfind('/') {
+        Some(0) => Ok(("/", &path[1..])),
+        Some(at) => Ok((&path[..at], &path[at + 1..])),
+        None => Err(Error::Client(client::Error::InvalidPath {
+            path: path.to_owned(),
+            reason: PathError::NotAbsolute,
+        })),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use client::Client;
+
 use crate::Error;
 
 /// How the nodes of contenders are named. Both kinds are recognised, whichever the own one is;
@@ -39,9 +41,16 @@ impl Label {
 
 impl Naming {
     /// A prefix that no other contender has: by it a node is found whose name never came back.
-    pub(crate) fn prefix(self) -> Result<String, Error> {
+    pub(crate) fn prefix(self, client: &Client) -> Result<String, Error> {
         let mut id = [0; 16];
-        getrandom::fill(&mut id).map_err(|error| Error::Random(error.to_string()))?;
+        match client.environment() {
+            Some(environment) => environment.random(&mut id),
+            None => getrandom::fill(&mut id).map_err(|error| Error::Random(error.to_string()))?,
+        }
+        Ok(self.prefix_of(id))
+    }
+
+    fn prefix_of(self, mut id: [u8; 16]) -> String {
         // Version 4, variant 1, as any parser of UUIDs wants it.
         id[6] = id[6] & 0x0f | 0x40;
         id[8] = id[8] & 0x3f | 0x80;
@@ -49,7 +58,7 @@ impl Naming {
         for byte in id {
             let _ = write!(hex, "{byte:02x}");
         }
-        Ok(match self {
+        match self {
             Self::Kazoo => hex,
             Self::Curator => {
                 let (a, b, c, d, e) = (
@@ -61,14 +70,11 @@ impl Naming {
                 );
                 format!("_c_{a}-{b}-{c}-{d}-{e}-")
             }
-        })
+        }
     }
 }
 
 /// The label and the sequence number of a contender's name; `None` for other nodes.
-///
-/// A sequence number is what the server appends: ten characters, or eleven when a sign and ten
-/// digits do not fit.
 pub(crate) fn parse(name: &str, labels: &[Label]) -> Option<(Label, i32)> {
     labels.iter().find_map(|label| {
         let at = name.rfind(label.text)?;
@@ -77,7 +83,9 @@ pub(crate) fn parse(name: &str, labels: &[Label]) -> Option<(Label, i32)> {
     })
 }
 
-fn sequence(text: &str) -> Option<i32> {
+/// What the server appends to the name of a sequential node: ten characters, or eleven when a sign
+/// and ten digits do not fit.
+pub(crate) fn sequence(text: &str) -> Option<i32> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_one = (10..=11).contains(&text.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     is_one.then(|| text.parse().ok()).flatten()
@@ -124,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_have_the_form_of_their_kind_and_differ() {
-        let curator = Naming::Curator.prefix().expect("random bytes");
+    fn prefixes_have_the_form_of_their_kind() {
+        let id = [0xa5; 16];
+        let curator = Naming::Curator.prefix_of(id);
         assert_eq!(curator.len(), "_c_".len() + 36 + "-".len());
         assert!(curator.starts_with("_c_") && curator.ends_with('-'));
         assert_eq!(&curator[17..18], "4", "a random UUID: {curator}");
-        let kazoo = Naming::Kazoo.prefix().expect("random bytes");
+        let kazoo = Naming::Kazoo.prefix_of(id);
         assert_eq!(kazoo.len(), 32);
         assert!(kazoo.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        assert_ne!(kazoo, Naming::Kazoo.prefix().expect("random bytes"));
     }
 }

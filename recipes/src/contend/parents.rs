@@ -29,6 +29,21 @@ pub(crate) async fn ensure_above(client: &Client, path: &str) -> Result<(), Erro
     }
 }
 
+/// Makes a directory that stays: a persistent node in containers.
+pub(crate) async fn ensure_kept(client: &Client, path: &str) -> Result<(), Error> {
+    let persistent = CreateOptions::persistent().without_stat();
+    for _ in 0..TRIES {
+        match retry::answered(client, || client.create(path, "", &persistent)).await {
+            Err(error) if error.code() == Some(ErrorCode::NoNode) => {
+                ensure_above(client, path).await?;
+            }
+            Err(error) if error.code() == Some(ErrorCode::NodeExists) => return Ok(()),
+            outcome => return Ok(outcome.map(drop)?),
+        }
+    }
+    Err(Error::ParentDeleted(path.to_owned()))
+}
+
 async fn make(client: &Client, path: &str) -> Result<(), Error> {
     let container = CreateOptions::container();
     let made = retry::answered(client, || client.create(path, "", &container)).await;

@@ -25,6 +25,13 @@ impl World {
         Self { server }
     }
 
+    /// With nodes that have a time to live.
+    pub(crate) fn with_ttl() -> Self {
+        let settings = Settings::default().line("extendedTypesEnabled", "true");
+        let server = EmbeddedServer::start_with(&settings).expect("a server");
+        Self { server }
+    }
+
     pub(crate) async fn client(&self) -> Client {
         connect(self.server.address()).await
     }

@@ -30,6 +30,8 @@ pub(crate) struct History {
     refused: BTreeSet<(i64, i32)>,
     /// Sessions that are closed.
     closed: BTreeSet<i64>,
+    /// Are there clients whose requests nobody notes here?
+    pub(crate) has_others: bool,
 }
 
 /// Writes that a session has sent, in order. Their xids may repeat: some clients count anew on
@@ -50,6 +52,7 @@ impl History {
             asked: BTreeMap::new(),
             refused: BTreeSet::new(),
             closed: BTreeSet::new(),
+            has_others: false,
         }
     }
 
@@ -119,7 +122,7 @@ impl History {
         let (session, xid) = (header.client_id, header.cxid);
         let late = [ErrorCode::SessionMoved, ErrorCode::SessionExpired].map(ErrorCode::as_i32);
         let is_late = matches!(txn, Txn::Error(error) if late.contains(&error.err));
-        if session == 0 || xid == 0 || is_late {
+        if session == 0 || xid == 0 || is_late || self.has_others {
             return Ok(());
         }
         ensure!(

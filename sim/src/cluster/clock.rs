@@ -42,6 +42,11 @@ impl Clock {
         (shown_us * PPM).div_ceil(self.rate)
     }
 
+    /// Does it run as fast as time?
+    pub(crate) fn is_true(&self) -> bool {
+        self.rate == PPM
+    }
+
     /// How coverage counts it.
     pub(crate) fn kind(&self) -> &'static str {
         match self.rate.cmp(&PPM) {

@@ -105,6 +105,8 @@ impl Cluster {
                 return self.die(at, Death::Process);
             }
             Fault::Reconfigure => return self.reconfigure(),
+            // A setting: see `Settings`.
+            Fault::Rollover => {}
             Fault::Rot => {
                 self.machines[at].is_to_rot = true;
                 return self.die(at, Death::Process);

@@ -137,8 +137,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn new(scenario: &Scenario, members: usize, transcript: bool) -> Self {
         let mut rng = Rng::new(scenario.seed, 0);
-        let may_reconfigure = scenario.kinds.contains(&Fault::Reconfigure);
-        let settings = Settings::draw(&mut rng, members, may_reconfigure);
+        let settings = Settings::draw(&mut rng, members, &scenario.kinds);
         let mut clocks = Rng::new(scenario.seed, 3);
         let machines = (1..=members).map(|id| {
             let clock = Clock::draw(&mut clocks);
@@ -163,6 +162,13 @@ impl Cluster {
 
     /// Runs to the end.
     pub(crate) fn run(&mut self) -> Checked {
+        self.open()?;
+        while self.world.phase != Phase::Done && self.step()? {}
+        Ok(())
+    }
+
+    /// Puts what happens first on the queue.
+    pub(crate) fn open(&mut self) -> Checked {
         let seed = self.world.scenario.seed;
         for machine in &self.machines {
             self.world.coverage.count(machine.clock.kind());
@@ -178,12 +184,29 @@ impl Cluster {
                 self.draw_crash();
             }
         }
-        while self.world.phase != Phase::Done
-            && let Some(event) = self.world.next()?
-        {
-            self.happen(event)?;
-        }
         Ok(())
+    }
+
+    /// The next event happens; false if there is none.
+    pub(crate) fn step(&mut self) -> Checked<bool> {
+        let Some(event) = self.world.next()? else {
+            return Ok(false);
+        };
+        self.happen(event)?;
+        Ok(true)
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// Do all machines measure true time?
+    pub(crate) fn clocks_are_true(&self) -> bool {
+        self.machines.iter().all(|machine| machine.clock.is_true())
     }
 
     pub(crate) fn into_outcome(mut self, checked: Checked) -> Outcome {

@@ -11,6 +11,7 @@ use zab::quorum::Config;
 use zab::{Options, ServerId, parse_config};
 
 use crate::rng::Rng;
+use crate::scenario::Fault;
 use crate::settings::{auth_config, state_options};
 
 /// The settings of a run. Everything is small, so that much happens in a short time.
@@ -41,9 +42,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn draw(rng: &mut Rng, members: usize, may_reconfigure: bool) -> Self {
+    pub(crate) fn draw(rng: &mut Rng, members: usize, kinds: &[Fault]) -> Self {
+        let may_reconfigure = kinds.contains(&Fault::Reconfigure);
         let tick_ms = rng.between(200..800);
-        let rolls_over = rng.percent(20);
+        let rolls_over = rng.percent(20) && kinds.contains(&Fault::Rollover);
         let peer = Options {
             tick_time_ms: tick_ms,
             init_limit: 10,

@@ -10,7 +10,7 @@ use crate::violation::{Checked, Violation, ensure};
 use crate::world::{Phase, tell};
 
 impl Cluster {
-    pub(super) fn begin_settling(&mut self) -> Checked {
+    pub(crate) fn begin_settling(&mut self) -> Checked {
         self.world.begin_settling();
         self.net.heal();
         self.crashes.clear();
@@ -114,7 +114,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn same_trees(&self) -> Checked {
+    pub(crate) fn same_trees(&self) -> Checked {
         for machine in &self.machines {
             if let Some(process) = &machine.process {
                 let state = process.replica.read();

@@ -1,5 +1,7 @@
 //! The tree at one moment.
 
+use std::collections::BTreeSet;
+
 use jute::data::Stat;
 use state::tree::{Owner, OwnerRules};
 
@@ -21,6 +23,19 @@ impl Model {
     /// The node as it is now.
     pub(crate) fn now(&self, path: &str) -> Option<&Node> {
         self.nodes.get(path)?.last()?.1.as_ref()
+    }
+
+    /// What became of a node with each transaction that changed it: `None` if it went.
+    pub(crate) fn versions(&self, path: &str) -> impl Iterator<Item = (i64, Option<&Node>)> {
+        let versions = self.nodes.get(path).into_iter().flatten();
+        versions.map(|(zxid, node)| (*zxid, node.as_ref()))
+    }
+
+    /// The transactions that changed something below a node, in order.
+    pub(crate) fn changes_below(&self, path: &str) -> Vec<i64> {
+        let zxids = self.below(path).flat_map(|path| self.versions(path));
+        let zxids: BTreeSet<i64> = zxids.map(|(zxid, _)| zxid).collect();
+        zxids.into_iter().collect()
     }
 
     /// All nodes as they are now.

@@ -101,17 +101,35 @@ impl Standalone {
 
     /// Runs to the end.
     pub(crate) fn run(&mut self) -> Checked {
+        self.open()?;
+        while self.world.phase != Phase::Done && self.step()? {}
+        Ok(())
+    }
+
+    /// Puts what happens first on the queue.
+    pub(crate) fn open(&mut self) -> Checked {
         let seed = self.world.scenario.seed;
         tell!(self.world, "seed {seed} {:?}", self.settings);
         self.at(0, Event::Start);
-        self.world.populate()?;
-        while self.world.phase != Phase::Done
-            && let Some(event) = self.world.next()?
-        {
-            self.happen(event)?;
-            self.serve_woken();
-        }
-        Ok(())
+        self.world.populate()
+    }
+
+    /// The next event happens; false if there is none.
+    pub(crate) fn step(&mut self) -> Checked<bool> {
+        let Some(event) = self.world.next()? else {
+            return Ok(false);
+        };
+        self.happen(event)?;
+        self.serve_woken();
+        Ok(true)
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn world_mut(&mut self) -> &mut World {
+        &mut self.world
     }
 
     pub(crate) fn into_outcome(self, checked: Checked) -> Outcome {

@@ -8,7 +8,7 @@ use crate::violation::{Checked, Violation};
 use crate::world::{Phase, tell};
 
 impl Standalone {
-    pub(super) fn begin_settling(&mut self) {
+    pub(crate) fn begin_settling(&mut self) {
         self.world.begin_settling();
         self.disk.set_capacity(None);
         self.disk_is_limited = false;
@@ -57,6 +57,14 @@ impl Standalone {
         self.die(Death::Power)?;
         self.world.look_again();
         Ok(())
+    }
+
+    /// The tree is what the history makes it.
+    pub(crate) fn same_tree(&self) -> Checked {
+        match &self.server {
+            Some(server) => replay::same_tree(&self.world.history, &server.replica.read()),
+            None => Ok(()),
+        }
     }
 
     fn look_last(&mut self) -> Checked {

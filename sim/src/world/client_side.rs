@@ -116,6 +116,10 @@ impl World {
             return Ok(());
         };
         let at = link.client;
+        if self.outside.is_some() {
+            self.reach_outside(id, piece);
+            return Ok(());
+        }
         if self.clients[at].link != Some(id) || self.clients[at].dead {
             return Ok(());
         }
@@ -246,7 +250,7 @@ impl World {
     }
 
     /// The client closes its end: what it sent still arrives.
-    fn close_client_end(&mut self, id: u64) {
+    pub(super) fn close_client_end(&mut self, id: u64) {
         if let Some(link) = self.links.get_mut(&id)
             && let Some(at_us) = link.up.end(&mut self.rng, self.now_us, 0)
         {
@@ -255,7 +259,7 @@ impl World {
     }
 
     /// Nobody listens at the client's end any more.
-    fn forget_link(&mut self, id: u64) {
+    pub(super) fn forget_link(&mut self, id: u64) {
         self.close_client_end(id);
         self.links
             .retain(|known, link| *known != id || link.connection.is_some());

@@ -1,5 +1,6 @@
 //! When the next fault is due; what goes wrong then is up to the kind of world.
 
+use super::outside::Outside;
 use super::{Event, World, tell};
 use crate::scenario::Fault;
 
@@ -82,11 +83,9 @@ impl World {
     }
 
     fn some_link(&mut self) -> Option<u64> {
-        let links: Vec<u64> = self
-            .clients
-            .iter()
-            .filter_map(|client| client.link)
-            .collect();
+        let clients = self.clients.iter().filter_map(|client| client.link);
+        let outside = self.outside.iter().flat_map(Outside::links);
+        let links: Vec<u64> = clients.chain(outside).collect();
         if links.is_empty() {
             return None;
         }

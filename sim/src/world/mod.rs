@@ -5,12 +5,14 @@
 mod client_side;
 mod faults;
 mod network;
+mod outside;
 mod server_end;
 mod settle;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use jute::txn::Txn;
 use replica::Now;
 
 use crate::checkers::acknowledged::Acknowledged;
@@ -23,6 +25,8 @@ use crate::violation::{Checked, Violation};
 use crate::{cluster, standalone};
 pub(crate) use faults::Due;
 pub(crate) use network::{Link, Pipe};
+pub use outside::Arrival;
+pub(crate) use outside::Outside;
 pub(crate) use server_end::{Door, Woken};
 pub(crate) use settle::Phase;
 
@@ -68,6 +72,31 @@ pub struct Outcome {
     pub transcript: String,
 }
 
+/// The node that a transaction is about.
+fn subject<'a>(txn: &'a Txn<'_>) -> &'a str {
+    let path = match txn {
+        Txn::Create(txn) | Txn::Create2(txn) => &txn.path,
+        Txn::CreateContainer(txn) => &txn.path,
+        Txn::CreateTtl(txn) => &txn.path,
+        Txn::Delete(txn) | Txn::DeleteContainer(txn) => &txn.path,
+        Txn::SetData(txn) | Txn::Reconfig(txn) => &txn.path,
+        Txn::SetAcl(txn) => &txn.path,
+        _ => return "",
+    };
+    path.as_deref().unwrap_or_default()
+}
+
+impl Outcome {
+    /// Of a run that did not even begin.
+    pub fn of(violation: Violation) -> Self {
+        Self {
+            violation: Some(violation),
+            coverage: Coverage::default(),
+            transcript: String::new(),
+        }
+    }
+}
+
 /// Everything but the servers.
 pub(crate) struct World {
     pub(crate) scenario: Scenario,
@@ -80,6 +109,8 @@ pub(crate) struct World {
     pub(crate) links: BTreeMap<u64, Link>,
     last_link: u64,
     pub(crate) clients: Vec<SimClient>,
+    /// Clients that are not simulated here.
+    pub(crate) outside: Option<Outside>,
     incarnations: u64,
     /// Is the last client one who may do everything, and does nothing but reconfigure?
     pub(crate) has_admin: bool,
@@ -125,6 +156,7 @@ impl World {
             links: BTreeMap::new(),
             last_link: 0,
             clients: Vec::new(),
+            outside: None,
             incarnations: 0,
             has_admin: false,
             history: History::new(),
@@ -174,6 +206,12 @@ impl World {
         };
         self.now_us = self.now_us.max(at_us);
         Ok(Some(event))
+    }
+
+    /// When the next event happens, microseconds.
+    pub(crate) fn next_us(&self) -> Option<u64> {
+        let ((at_us, _), _) = self.queue.first_key_value()?;
+        Some(*at_us)
     }
 
     /// What happens to clients.
@@ -251,8 +289,9 @@ impl World {
                 continue;
             };
             let (header, op) = (entry.header, entry.txn.op());
+            let path = subject(&entry.txn);
             let line = format!(
-                "history: {zxid:x} {op:?} session {:x} xid {}",
+                "history: {zxid:x} {op:?} {path} session {:x} xid {}",
                 header.client_id, header.cxid
             );
             self.tell(&line);

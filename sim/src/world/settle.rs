@@ -42,7 +42,10 @@ impl World {
         for link in self.links.values_mut() {
             link.stalled_until_us = 0;
         }
-        self.look_again();
+        // Clients outside are looked after by whoever has them.
+        if self.outside.is_none() {
+            self.look_again();
+        }
     }
 
     pub(crate) fn look_again(&mut self) {

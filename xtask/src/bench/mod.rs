@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the same loads against Apache ZooKeeper and against ours, alternately
 //! in one run, so that both meet the same machine in the same mood; medians and ratios.
 
+mod clients;
 mod ensemble;
 mod figure;
 mod floors;
@@ -26,6 +27,10 @@ enum Suite {
     Standalone,
     /// Three servers on this machine.
     Ensemble,
+    /// The client, in turns with the crate `zookeeper-client`.
+    Client,
+    /// The recipes: a mutex that nobody else wants, and one that a thousand wait for.
+    Recipes,
 }
 
 impl Suite {
@@ -34,6 +39,7 @@ impl Suite {
         match self {
             Self::Standalone => rows::KINDS,
             Self::Ensemble => ensemble::KINDS,
+            Self::Client | Self::Recipes => &[],
         }
     }
 }
@@ -63,6 +69,9 @@ pub(crate) struct Args {
     /// Servers to measure: apache, ours.
     #[arg(long, value_delimiter = ',', default_value = "apache,ours")]
     servers: Vec<Product>,
+    /// For client and recipes, behind `--`: options of `client-bench`.
+    #[arg(last = true)]
+    rest: Vec<String>,
 }
 
 impl Args {
@@ -94,21 +103,36 @@ impl Args {
 /// Builds, measures and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(args.rounds > 0, "--rounds: at least 1");
-    let names = rows::names(args.kinds());
-    let known = names.iter().any(|row| args.wants(row));
-    ensure!(known, "--only: the rows are {}", names.join(", "));
+    match args.suite {
+        Suite::Standalone | Suite::Ensemble => servers(args),
+        Suite::Client => prepared(args).and_then(|()| clients::run(args, "client")),
+        Suite::Recipes => prepared(args).and_then(|()| clients::run(args, "recipes")),
+    }
+}
+
+/// Has the servers built, or fetched.
+fn prepared(args: &Args) -> Result<()> {
     raise_file_limit()?;
     if let Some(binary) = &args.binary {
         generator::check_fresh()?;
         server::measure_binary(binary.clone());
-    } else {
-        generator::build()?;
-        if args.servers.contains(&Product::Ours) {
-            workspace::build_server()?;
-        }
+    } else if args.servers.contains(&Product::Ours) {
+        workspace::build_server()?;
     }
     if args.servers.contains(&Product::Apache) {
         server::fetch_apache()?;
+    }
+    Ok(())
+}
+
+/// Loads on servers.
+fn servers(args: &Args) -> Result<()> {
+    let names = rows::names(args.kinds());
+    let known = names.iter().any(|row| args.wants(row));
+    ensure!(known, "--only: the rows are {}", names.join(", "));
+    prepared(args)?;
+    if args.binary.is_none() {
+        generator::build()?;
     }
     let mut samples = Samples::new(args.kinds());
     for round in 0..args.rounds {
