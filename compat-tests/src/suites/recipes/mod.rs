@@ -73,11 +73,7 @@ pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("recipes");
     let scratch = tempfile::tempdir()?;
     let settings = Settings::usual();
-    let server = launcher.start(
-        options.server,
-        &scratch.path().join("plain"),
-        &settings,
-    )?;
+    let server = launcher.start(options.server, &scratch.path().join("plain"), &settings)?;
     if contention::RECIPES
         .iter()
         .any(|(recipe, _)| options.wants(*recipe))
