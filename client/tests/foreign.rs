@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use client::{Builder, Client, CreateOptions, Error, Status, Tls, acl};
 
+/// So long something may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 fn told(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
 }
 
 fn builder(address: &str) -> Builder {
-    Client::builder(address).connect_patience(Duration::from_secs(15))
+    Client::builder(address).connect_patience(PATIENCE)
 }
 
 /// `ZABKEEPER_TEST_SASL=host:port` is a server that knows `bob` with the password `secret`.
@@ -39,12 +42,15 @@ async fn sasl_proves_who_the_client_is() {
 
     let liar = builder(&address).sasl("bob", "wrong").connect().await;
     assert_eq!(liar.expect_err("refused"), Error::AuthFailed);
+    // Not with bob's password: 3.8.0 takes whom it does not know for whom it has seen last.
     let unknown = builder(&address)
-        .sasl("eve", "secret")
+        .sasl("eve", "guessed")
         .open()
         .expect("an address");
     let mut states = unknown.states();
-    let ended = states.wait_for(|state| state.status.has_ended()).await;
+    let ended = states.wait_for(|state| state.status.has_ended());
+    let ended = tokio::time::timeout(PATIENCE, ended).await;
+    let ended = ended.expect("it is refused");
     assert_eq!(ended.map(|state| state.status), Some(Status::AuthFailed));
 }
 

@@ -1,6 +1,7 @@
 //! Our shell beside Apache's: the same commands, and what they print compared.
 
 mod script;
+mod start_up;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -46,6 +47,7 @@ pub(crate) fn run(launcher: &Launcher, which: Which) -> Result<bool> {
             Err(error) => report.fail(&name, &format!("{error:#}")),
         }
     }
+    start_up::measure(launcher, addresses, &report)?;
     ours.stop()?;
     theirs.stop()?;
     Ok(report.finish())
