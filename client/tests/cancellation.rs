@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::task::Poll;
 
 use client::{CreateOptions, Error, ErrorCode, Expected, WatcherType};
-use common::{Server, until};
+use common::{Server, connected, made, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -90,12 +90,8 @@ async fn a_connect_that_is_dropped_leaves_no_session() {
 
 #[tokio::test]
 async fn a_get_that_is_dropped_disturbs_nobody() {
-    let server = Server::start().await;
-    let client = server.client().await;
-    client
-        .create("/g", "kept", &CreateOptions::persistent())
-        .await
-        .expect("new");
+    let (_server, client) = connected(|plain| plain).await;
+    made(&client, "/g", "kept").await;
     at_each_await(|_| client.get_data("/g")).await;
     at_each_await(|_| client.get_data_and_watch("/g")).await;
     assert_eq!(
@@ -110,13 +106,7 @@ async fn a_get_that_is_dropped_disturbs_nobody() {
 
 #[tokio::test]
 async fn a_create_that_is_dropped_happened_or_not() {
-    let server = Server::start().await;
-    let client = server
-        .builder()
-        .outstanding_max(1)
-        .connect()
-        .await
-        .expect("a session");
+    let (_server, client) = connected(|plain| plain.outstanding_max(1)).await;
     let persistent = CreateOptions::persistent();
     at_each_await(|name| {
         let (client, persistent) = (client.clone(), persistent.clone());
@@ -142,8 +132,7 @@ async fn a_create_that_is_dropped_happened_or_not() {
 
 #[tokio::test]
 async fn a_multi_that_is_dropped_happened_as_a_whole_or_not() {
-    let server = Server::start().await;
-    let client = server.client().await;
+    let (_server, client) = connected(|plain| plain).await;
     let names = Mutex::new(Vec::new());
     at_each_await(|name| {
         let persistent = CreateOptions::persistent();

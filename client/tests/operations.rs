@@ -9,12 +9,11 @@ use client::{
     Acl, AddWatchMode, Client, CreateOptions, Error, ErrorCode, Expected, Notice, Payload,
     ReadResult, WatchEnd, WatcherType, WriteResult, acl, perms,
 };
-use common::{Server, soon};
+use common::{Server, connected, made, soon};
 
 #[tokio::test]
 async fn nodes_come_change_and_go() {
-    let server = Server::start().await;
-    let client = server.client().await;
+    let (_server, client) = connected(|plain| plain).await;
     let persistent = CreateOptions::persistent();
     let created = client.create("/a", "one", &persistent).await.expect("new");
     assert_eq!(created.path, "/a");
@@ -45,7 +44,7 @@ async fn nodes_come_change_and_go() {
         Some(Vec::new())
     );
 
-    client.create("/a/b", "", &persistent).await.expect("new");
+    made(&client, "/a/b", "").await;
     assert_eq!(client.get_children("/a").await, Ok(vec!["b".to_owned()]));
     let (names, stat) = client.get_children_and_stat("/a").await.expect("names");
     assert_eq!((names.len(), stat.num_children), (1, 1));
@@ -62,8 +61,7 @@ async fn nodes_come_change_and_go() {
 
 #[tokio::test]
 async fn kinds_of_nodes() {
-    let server = Server::start().await;
-    let client = server.client().await;
+    let (server, client) = connected(|plain| plain).await;
     let create = async |path: &str, options: CreateOptions| {
         client.create(path, "", &options).await.expect("new")
     };
@@ -92,8 +90,7 @@ async fn kinds_of_nodes() {
 
 #[tokio::test]
 async fn lists_and_identities() {
-    let server = Server::start().await;
-    let client = server.client().await;
+    let (server, client) = connected(|plain| plain).await;
     client.add_auth("digest", "bob:pw").await.expect("accepted");
     let mine = CreateOptions::persistent().acl(acl::creator_all());
     client.create("/mine", "secret", &mine).await.expect("new");
@@ -136,8 +133,7 @@ async fn lists_and_identities() {
 
 #[tokio::test]
 async fn multi_happens_as_a_whole() {
-    let server = Server::start().await;
-    let client = server.client().await;
+    let (_server, client) = connected(|plain| plain).await;
     let persistent = CreateOptions::persistent();
     let all = client
         .multi()
@@ -186,10 +182,7 @@ async fn a_part_of_the_tree_is_seen_as_the_whole() {
     let server = Server::start().await;
     let whole = server.client().await;
     let persistent = CreateOptions::persistent();
-    whole
-        .create("/app", "root", &persistent)
-        .await
-        .expect("new");
+    made(&whole, "/app", "root").await;
     let address = format!("{}/app", server.at(server.address));
     let app = Client::builder(address).connect().await.expect("a session");
     assert_eq!(app.get_data("/").await.expect("data").text(), Some("root"));
@@ -230,15 +223,14 @@ async fn a_part_of_the_tree_is_seen_as_the_whole() {
         Ok(vec!["/0000000000".to_owned()])
     );
     let deeper = app.chroot("/x").expect("a path");
-    deeper.create("/y", "", &persistent).await.expect("new");
+    made(&deeper, "/y", "").await;
     assert!(whole.exists("/app/x/y").await.expect("an answer").is_some());
     assert_eq!(deeper.session_id(), app.session_id());
 }
 
 #[tokio::test]
 async fn standard_watches_tell_once() {
-    let server = Server::start().await;
-    let client = server.client().await;
+    let (server, client) = connected(|plain| plain).await;
     let other = server.client().await;
     let persistent = CreateOptions::persistent();
     let (none, created) = client.exists_and_watch("/w").await.expect("an answer");
@@ -261,7 +253,7 @@ async fn standard_watches_tell_once() {
         soon(changed_too).await.expect("an event").kind,
         NodeDataChanged
     );
-    other.create("/w/c", "", &persistent).await.expect("new");
+    made(&other, "/w/c", "").await;
     assert_eq!(
         soon(child).await.expect("an event").kind,
         NodeChildrenChanged
@@ -277,12 +269,8 @@ async fn standard_watches_tell_once() {
 
 #[tokio::test]
 async fn dropping_the_last_watcher_removes_the_watch() {
-    let server = Server::start().await;
-    let client = server.client().await;
-    client
-        .create("/d", "", &CreateOptions::persistent())
-        .await
-        .expect("new");
+    let (server, client) = connected(|plain| plain).await;
+    made(&client, "/d", "").await;
     let known = async |kind| client.check_watches("/d", kind).await.expect("an answer");
     let (_, first) = client.get_data_and_watch("/d").await.expect("data");
     let (_, second) = client.exists_and_watch("/d").await.expect("a node");
@@ -322,12 +310,8 @@ async fn dropping_the_last_watcher_removes_the_watch() {
 
 #[tokio::test]
 async fn watches_end_with_a_reason() {
-    let server = Server::start().await;
-    let client = server.client().await;
-    client
-        .create("/r", "", &CreateOptions::persistent())
-        .await
-        .expect("new");
+    let (_server, client) = connected(|plain| plain).await;
+    made(&client, "/r", "").await;
     let mut persistent = client
         .add_watch("/r", AddWatchMode::Persistent)
         .await
@@ -355,17 +339,8 @@ async fn watches_end_with_a_reason() {
 
 #[tokio::test]
 async fn a_slow_reader_is_told_what_it_missed() {
-    let server = Server::start().await;
-    let client = server
-        .builder()
-        .watch_buffer(3)
-        .connect()
-        .await
-        .expect("a session");
-    client
-        .create("/s", "", &CreateOptions::persistent())
-        .await
-        .expect("new");
+    let (_server, client) = connected(|plain| plain.watch_buffer(3)).await;
+    made(&client, "/s", "").await;
     let mut watcher = client
         .add_watch("/s", AddWatchMode::Persistent)
         .await

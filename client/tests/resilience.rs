@@ -14,18 +14,7 @@ use client::{
     AddWatchMode, Client, CreateOptions, Error, ErrorCode, EventType, Expected, Notice, Status,
     WatchEnd,
 };
-use common::{Proxy, Server, soon, until};
-
-/// A server, a proxy before it, and a client behind that.
-async fn behind_proxy(timeout: Duration) -> (Server, Proxy, Client) {
-    let server = Server::start().await;
-    let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(server.at(proxy.address))
-        .session_timeout(timeout)
-        .connect()
-        .await;
-    (server, proxy, client.expect("a session"))
-}
+use common::{Server, behind_proxy, connected, made, soon, until};
 
 const LONG: Duration = Duration::from_secs(4);
 
@@ -37,10 +26,9 @@ async fn wait_for(client: &Client, status: Status) {
 
 #[tokio::test]
 async fn session_and_watches_survive_a_lost_connection() {
-    let (server, proxy, client) = behind_proxy(LONG).await;
+    let (server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
     let other = server.client().await;
-    let persistent = CreateOptions::persistent();
-    client.create("/w", "", &persistent).await.expect("new");
+    made(&client, "/w", "").await;
     client
         .create("/e", "", &CreateOptions::ephemeral())
         .await
@@ -60,7 +48,7 @@ async fn session_and_watches_survive_a_lost_connection() {
         .set_data("/w", "x", Expected::Any)
         .await
         .expect("written");
-    other.create("/later", "", &persistent).await.expect("new");
+    made(&other, "/later", "").await;
     proxy.open();
     wait_for(&client, Status::Connected).await;
     assert_eq!(
@@ -77,7 +65,7 @@ async fn session_and_watches_survive_a_lost_connection() {
     assert_eq!(soon(tree.next()).await, Ok(Notice::Disconnected));
     assert_eq!(soon(tree.next()).await, Ok(Notice::Reconnected));
     // Both are set again.
-    other.create("/w/c", "", &persistent).await.expect("new");
+    made(&other, "/w/c", "").await;
     let event = soon(child).await.expect("an event");
     assert_eq!(event.kind, EventType::NodeChildrenChanged);
     // What the standard watches were told at their return comes here too.
@@ -93,13 +81,7 @@ async fn session_and_watches_survive_a_lost_connection() {
 
 #[tokio::test]
 async fn a_loss_tells_what_may_have_happened() {
-    let server = Server::start().await;
-    let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(server.at(proxy.address))
-        .outstanding_max(1)
-        .connect()
-        .await
-        .expect("a session");
+    let (server, proxy, client) = behind_proxy(|plain| plain.outstanding_max(1)).await;
     let other = server.client().await;
     let persistent = CreateOptions::persistent();
     proxy.hold_answers(true);
@@ -123,10 +105,10 @@ async fn a_loss_tells_what_may_have_happened() {
 
 #[tokio::test]
 async fn a_watch_that_fires_with_its_own_answer_is_told() {
-    let (server, proxy, client) = behind_proxy(LONG).await;
+    let (server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
     let other = server.client().await;
     let persistent = CreateOptions::persistent();
-    client.create("/there", "", &persistent).await.expect("new");
+    made(&client, "/there", "").await;
     proxy.hold_answers(true);
     let absent = client.exists_and_watch("/absent");
     let there = client.get_data_and_watch("/there");
@@ -136,7 +118,7 @@ async fn a_watch_that_fires_with_its_own_answer_is_told() {
         other.exists("/marker").await.expect("an answer").is_some()
     })
     .await;
-    other.create("/absent", "", &persistent).await.expect("new");
+    made(&other, "/absent", "").await;
     other
         .set_data("/there", "x", Expected::Any)
         .await
@@ -158,8 +140,7 @@ async fn a_watch_that_fires_with_its_own_answer_is_told() {
 
 #[tokio::test]
 async fn states_end_with_the_session() {
-    let server = Server::start().await;
-    let client = server.client().await;
+    let (_server, client) = connected(|plain| plain).await;
     let mut states = client.states();
     let mut never = client.states();
     client.close().await.expect("closed");
@@ -177,13 +158,8 @@ async fn states_end_with_the_session() {
 
 #[tokio::test]
 async fn calls_wait_for_a_connection_up_to_their_limit() {
-    let server = Server::start().await;
-    let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(server.at(proxy.address))
-        .unsent_timeout(Duration::from_millis(300))
-        .connect()
-        .await
-        .expect("a session");
+    let (_server, proxy, client) =
+        behind_proxy(|plain| plain.unsent_timeout(Duration::from_millis(300))).await;
     proxy.close();
     wait_for(&client, Status::Disconnected).await;
     let late = soon(client.exists("/")).await;
@@ -195,7 +171,8 @@ async fn calls_wait_for_a_connection_up_to_their_limit() {
 
 #[tokio::test]
 async fn an_expired_session_ends_everything_and_can_be_followed_by_another() {
-    let (server, proxy, client) = behind_proxy(Duration::from_millis(600)).await;
+    let (server, proxy, client) =
+        behind_proxy(|plain| plain.session_timeout(Duration::from_millis(600))).await;
     client
         .create("/e", "", &CreateOptions::ephemeral())
         .await
@@ -231,13 +208,7 @@ async fn an_expired_session_ends_everything_and_can_be_followed_by_another() {
 
 #[tokio::test]
 async fn calls_happen_in_the_order_in_which_they_were_made() {
-    let server = Server::start().await;
-    let client = server
-        .builder()
-        .outstanding_max(3)
-        .connect()
-        .await
-        .expect("a session");
+    let (_server, client) = connected(|plain| plain.outstanding_max(3)).await;
     let numbered = CreateOptions::persistent().sequential();
     let calls: Vec<_> = (0..60)
         .map(|_| client.create("/n-", "", &numbered))
@@ -254,14 +225,8 @@ async fn calls_happen_in_the_order_in_which_they_were_made() {
 
 #[tokio::test]
 async fn what_waits_is_bounded() {
-    let server = Server::start().await;
-    let proxy = Proxy::start(server.address).await;
-    let client = Client::builder(server.at(proxy.address))
-        .outstanding_max(2)
-        .waiting_max(3)
-        .connect()
-        .await
-        .expect("a session");
+    let (_server, proxy, client) =
+        behind_proxy(|plain| plain.outstanding_max(2).waiting_max(3)).await;
     proxy.hold_requests(true);
     let calls: Vec<_> = (0..5).map(|_| client.exists("/")).collect();
     assert_eq!(client.exists("/").await, Err(Error::TooManyWaiting));
@@ -279,7 +244,7 @@ async fn what_waits_is_bounded() {
 
 #[tokio::test]
 async fn calls_made_together_make_one_write() {
-    let (_server, proxy, client) = behind_proxy(LONG).await;
+    let (_server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
     let before = proxy.pieces();
     let calls: Vec<_> = (0..200).map(|_| client.exists("/")).collect();
     for call in calls {
@@ -292,13 +257,7 @@ async fn calls_made_together_make_one_write() {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_before_it_is_sent_does_not_happen() {
-    let server = Server::start().await;
-    let client = server
-        .builder()
-        .outstanding_max(1)
-        .connect()
-        .await
-        .expect("a session");
+    let (_server, client) = connected(|plain| plain.outstanding_max(1)).await;
     let persistent = CreateOptions::persistent();
     let first = client.create("/sent", "", &persistent);
     let second = client.create("/waits", "", &persistent);
@@ -329,7 +288,7 @@ async fn the_last_clone_closes_the_session() {
 
 #[tokio::test]
 async fn closing_goes_on_without_a_connection() {
-    let (server, proxy, client) = behind_proxy(LONG).await;
+    let (server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
     client
         .create("/e", "", &CreateOptions::ephemeral())
         .await
@@ -349,7 +308,8 @@ async fn closing_goes_on_without_a_connection() {
     assert_eq!(other.exists("/e").await, Ok(None));
 
     // With nobody there to be told it gives up in the end.
-    let (_server, proxy, client) = behind_proxy(Duration::from_millis(500)).await;
+    let (_server, proxy, client) =
+        behind_proxy(|plain| plain.session_timeout(Duration::from_millis(500))).await;
     proxy.close();
     wait_for(&client, Status::Disconnected).await;
     assert_eq!(soon(client.close()).await, Err(Error::NotSent));
@@ -357,7 +317,7 @@ async fn closing_goes_on_without_a_connection() {
 
 #[tokio::test]
 async fn identities_are_given_again() {
-    let (_server, proxy, client) = behind_proxy(LONG).await;
+    let (_server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
     client.add_auth("digest", "bob:pw").await.expect("accepted");
     let mine = CreateOptions::persistent().acl(client::acl::creator_all());
     client.create("/mine", "", &mine).await.expect("new");

@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 
 use crate::install::{Apache, Installed};
 use crate::process::{Kept, POLL, tail};

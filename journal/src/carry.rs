@@ -27,8 +27,6 @@ pub struct Journal {
     pub(crate) current: Epoch,
     /// A truncation missed: nothing is carried out before the next barrier.
     pub(crate) void: bool,
-    /// Bytes of records that were reserved for entries which have not come yet.
-    pub(crate) promised: u64,
     pub(crate) random: ChaCha8Rng,
 }
 
@@ -128,24 +126,6 @@ impl Journal {
         carried.inputs.extend(progress.done.map(Input::Stored));
         carried.snapshot_due = self.log.as_ref().is_some_and(LogEnd::is_snapshot_due);
         carried
-    }
-
-    /// Leader: makes sure that an entry of `bytes` can be appended later, before it is proposed. A
-    /// promise as long as the log's file is not followed by another; a failure to append is one to
-    /// stop for then.
-    ///
-    /// # Errors
-    /// [`StorageError::is_storage_full`]: refuse what would be proposed; nothing is broken. Any
-    /// other: the journal takes nothing more.
-    pub fn reserve(&mut self, bytes: usize) -> Result<(), StorageError> {
-        let dir = self.files.settings().layout.log_dir();
-        let log = self.log.as_mut().ok_or_else(|| StorageError::Poisoned {
-            dir: dir.to_path_buf(),
-        })?;
-        let record = record_len(bytes);
-        log.reserve(self.promised + record)?;
-        self.promised += record;
-        Ok(())
     }
 
     /// A snapshot begins, by [`Files::begin_snapshot`] with everything that was applied: the log
@@ -250,11 +230,7 @@ impl Journal {
             }
             Store::CommittedConfig(config) => self.config.commit(&config)?,
             Store::LastSeenConfig(config) => self.config.see(&config)?,
-            Store::Barrier => {
-                self.void = false;
-                // The role ends, and what it was about to propose with it.
-                self.promised = 0;
-            }
+            Store::Barrier => self.void = false,
         }
         progress.done = Some(ticket);
         Ok(())
@@ -273,7 +249,6 @@ impl Journal {
         log.reserve(bytes)?;
         log.append(&entry.bytes)?;
         assert_eq!(log.writer().last_zxid(), entry.zxid, "it has its own zxid");
-        self.promised = self.promised.saturating_sub(bytes);
         Ok(())
     }
 

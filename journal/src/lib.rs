@@ -20,12 +20,11 @@
 //!
 //! # A full disk
 //!
-//! A leader asks [`Journal::reserve`] before it proposes: an error for which
-//! [`StorageError::is_storage_full`](storage::StorageError::is_storage_full) holds means that
-//! nothing was written and nothing is broken; it refuses the request and goes on. A proposal cannot
-//! be refused any more: who cannot append it, leader or follower, must stop
+//! A proposal cannot be refused any more: who cannot append it, leader or follower, must stop
 //! ([`zab::Input::StoreFailed`]), for it can neither acknowledge what it does not have nor go on
-//! without it. The rest of the ensemble goes on. After a failed *write or sync* nothing is known of
+//! without it. The rest of the ensemble goes on, under another leader if need be, whose disk has
+//! space: so a leader does not ask for space before it proposes, as a server alone does, whose
+//! clients have nobody else to go to. After a failed *write or sync* nothing is known of
 //! the disk; the member stops, and its next start finds out. A failed local snapshot, full disk or
 //! not, costs nothing but the attempt.
 

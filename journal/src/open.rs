@@ -154,7 +154,6 @@ impl Journal {
             accepted: recovered.accepted_epoch,
             current: recovered.current_epoch,
             void: false,
-            promised: 0,
             random,
         };
         Ok(Opened {

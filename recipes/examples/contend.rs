@@ -8,19 +8,18 @@
 //! how often it held the recipe alone and beside others, and how often somebody else had held it
 //! before.
 
+mod lines;
+
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use client::{Client, CreateOptions, Expected};
 use recipes::{Hold, LeaderSelector, Led, Mutex, Naming, RwLock, Semaphore};
-use tokio::sync::mpsc;
 
 const NAME: &str = "rust";
 const WITNESS: &str = "/witness";
 const READERS: &str = "/readers";
 const COUNT: &str = "/count";
-/// Lines that may wait: who sends them waits for an answer first.
-const LINES_MAX: usize = 4;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -36,15 +35,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<()> {
     let connect = std::env::args().nth(1).context("contend CONNECT")?;
     let client = Client::connect(&connect).await?;
-    let (sender, mut lines) = mpsc::channel(LINES_MAX);
-    // A thread, so that the session is kept alive while nothing is to be done.
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            if sender.blocking_send(line).is_err() {
-                break;
-            }
-        }
-    });
+    let mut lines = lines::lines();
     println!("READY");
     while let Some(line) = lines.recv().await {
         let words: Vec<_> = line.split(' ').collect();

@@ -45,6 +45,14 @@ pub enum Error {
     /// An id of an entry is not empty.
     #[error("the id of an entry is empty")]
     EmptyId,
+    /// The data of a node that should be a service's instance are something else.
+    #[error("the data of {path} are not an instance: {reason}")]
+    NotAnInstance {
+        /// The node.
+        path: String,
+        /// What is wrong with its data.
+        reason: String,
+    },
     /// The client's watches at this path were removed.
     #[error("the watches at {0} were removed")]
     Unwatched(String),

@@ -1,5 +1,5 @@
-//! Locks, leases, elections, barriers, counters, caches, queues and memberships on ZooKeeper,
-//! 3.4 to 3.9, and on zabkeeper.
+//! Locks, leases, elections, barriers, counters, caches, queues, memberships and services on
+//! ZooKeeper, 3.4 to 3.9, and on zabkeeper.
 //!
 //! | Recipe | Here | Curator 5 | kazoo 2 |
 //! | --- | --- | --- | --- |
@@ -30,6 +30,8 @@
 //! | the same by priority | [`DistributedPriorityQueue`] | `DistributedPriorityQueue` | |
 //! | the same by time | [`DistributedDelayQueue`] | `DistributedDelayQueue` | |
 //! | the same with ids | [`DistributedIdQueue`] | `DistributedIdQueue` | |
+//! | services | [`Discovery`] | `ServiceDiscovery` | |
+//! | instances of a service | [`ServiceCache`], [`Provider`] | `ServiceCache`, `ServiceProvider` | |
 //! | a set divided among members | [`SetPartitioner`] | | `SetPartitioner` |
 //! | asking a holder to let go | [`revoke`] | `Revoker` | |
 //!
@@ -70,7 +72,8 @@
 //! worked on; `hold` works on each once at least, and on one at a time, as far as who works heeds
 //! [`Hold::lost`]. Entries with the same priority come out in the order in which the servers put
 //! them in; several who work at the same time may end in another one. To look for the first entry
-//! all names are read: an answer of the server's holds some ten thousand.
+//! all names are read, which an answer of the server's must hold: some ten thousand. A queue that
+//! goes by nothing but the order keeps names for the next `take`s.
 //!
 //! # Names on disk
 //!
@@ -106,6 +109,7 @@
 //! | [`PersistentTtlNode`] | the path itself, with a time to live * | any |
 //! | [`PersistentTtlNode`], what keeps it | `touch` below it, with a time to live * | |
 //! | [`Group`], a member | the id | the payload |
+//! | [`Discovery`], an instance | `NAME/ID`; persistent if it is static * | JSON, as Curator's `JsonInstanceSerializer` writes it |
 //! | [`Barrier`] | the path itself * | any |
 //! | [`DoubleBarrier`], a member | `u`; of Curator's `U` | [`DoubleBarrier::data`] |
 //! | [`DoubleBarrier`], all have come | `ready` * | any |
@@ -150,6 +154,7 @@ mod cache;
 mod children;
 mod contend;
 mod counter;
+mod discovery;
 mod double_barrier;
 mod error;
 mod group;
@@ -172,6 +177,10 @@ pub use barrier::Barrier;
 pub use cache::{Cache, Change};
 pub use contend::{Hold, Loss, Naming, Token};
 pub use counter::{Counter, Sum};
+pub use discovery::{
+    Discovery, DownPolicy, InstanceChange, Provider, Registration, ServiceCache, ServiceInstance,
+    ServiceType, Strategy, UriSpec, UriSpecError,
+};
 pub use double_barrier::{DoubleBarrier, Inside};
 pub use error::Error;
 pub use group::{Group, GroupMember};

@@ -180,6 +180,8 @@ impl SetPartitioner {
 
     /// The identifiers of the members, sorted.
     ///
+    /// Cancellation: nothing happens.
+    ///
     /// # Errors
     /// What the client reports.
     pub async fn members(&self) -> Result<Vec<String>, Error> {

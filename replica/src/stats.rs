@@ -78,8 +78,9 @@ pub struct ServerStats {
     pub proposals: Mutex<ProposalSizes>,
     /// Authentications that failed.
     pub auth_failed: AtomicU64,
-    /// Transactions made.
-    pub transactions: AtomicU64,
+    /// Transactions that a member has applied because they were committed. A server alone commits
+    /// what it makes, and queues nothing for it, as Apache's.
+    pub commits: AtomicU64,
     /// Connections refused by a limit.
     pub connections_rejected: AtomicU64,
     /// Sessions that expired.

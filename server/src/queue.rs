@@ -8,6 +8,16 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 /// reading long before, each by its own limits; this holds whatever their number is.
 const WAITING_MAX: usize = 1 << 16;
 
+/// Most work that is there without having waited for room. Who posts was asked for what it brings,
+/// and has a bound of its own, far below this: the log's thread reports twice at the most before its
+/// jobs are given by who takes the reports; messages of the election port hold one of eight places of
+/// their server until they are taken; an oracle is told of when it changes its mind, seconds apart;
+/// a stop is asked for once. What exceeds this has lost its bound, and would fill the memory.
+const POSTED_MAX: usize = 1 << 16;
+
+/// Nothing is due.
+const NEVER: u64 = u64::MAX;
+
 /// Work in the order in which it came, for one thread, the owner. Another thread may do the work
 /// in the owner's place, as a helper: on a quiet server to wake the owner costs more than the work.
 ///
@@ -22,11 +32,15 @@ pub(crate) struct Queue<W> {
 #[derive(Debug)]
 struct Inner<W> {
     work: Vec<W>,
+    /// How much of it was posted.
+    posted: usize,
     stopping: bool,
     /// A helper is at it.
     helped: bool,
-    /// Does the owner wait?
-    waiting: bool,
+    /// What the owner waits for, milliseconds of its clock; `None` if it does not wait.
+    waits_for_ms: Option<u64>,
+    /// What helpers have brought forward since the owner has looked at its deadlines.
+    due_ms: u64,
     /// The owner is to look at once, whatever it waits for.
     interrupted: bool,
     /// So many wait for room.
@@ -37,9 +51,11 @@ impl<W> Default for Queue<W> {
     fn default() -> Self {
         let inner = Inner {
             work: Vec::new(),
+            posted: 0,
             stopping: false,
             helped: false,
-            waiting: false,
+            waits_for_ms: None,
+            due_ms: NEVER,
             interrupted: false,
             crowding: 0,
         };
@@ -84,6 +100,9 @@ impl<W> Queue<W> {
 
     /// Adds work without waiting, even after [`Queue::stop`]: for those who were asked for it, and
     /// so bring no more than that.
+    ///
+    /// # Panics
+    /// Above [`POSTED_MAX`].
     pub(crate) fn post(&self, work: impl IntoIterator<Item = W>) {
         self.offer(work, false);
     }
@@ -91,33 +110,50 @@ impl<W> Queue<W> {
     /// As [`Queue::post`]. True if the caller is to do the work itself, as by [`Queue::push`].
     pub(crate) fn offer(&self, work: impl IntoIterator<Item = W>, willing: bool) -> bool {
         let mut inner = self.inner.lock();
-        let was_empty = inner.work.is_empty();
+        let before = inner.work.len();
         inner.work.extend(work);
-        self.taken_up(inner, was_empty && willing)
+        inner.posted += inner.work.len() - before;
+        assert!(inner.posted <= POSTED_MAX, "who posts has a bound");
+        self.taken_up(inner, before == 0 && willing)
     }
 
-    /// A helper stops if nothing is queued; false if something is.
-    pub(crate) fn leave_if_empty(&self) -> bool {
-        let mut inner = self.inner.lock();
+    /// A helper stops if nothing is queued; false if something is. As [`Queue::leave`] otherwise.
+    pub(crate) fn leave_if_empty(&self, due_ms: u64) -> bool {
+        let inner = self.inner.lock();
         let empty = inner.work.is_empty();
-        inner.helped &= !empty;
+        if empty {
+            self.left(inner, due_ms);
+        }
         empty
     }
 
-    /// A helper stops and leaves what is queued to the owner.
-    pub(crate) fn leave(&self) {
-        let mut inner = self.inner.lock();
+    /// A helper stops and leaves what is queued to the owner, who alone keeps deadlines: `due_ms` is
+    /// the next one as the helper leaves it, in milliseconds of the owner's clock.
+    pub(crate) fn leave(&self, due_ms: u64) {
+        self.left(self.inner.lock(), due_ms);
+    }
+
+    fn left(&self, mut inner: MutexGuard<'_, Inner<W>>, due_ms: u64) {
         inner.helped = false;
-        self.wake(inner);
+        match inner.waits_for_ms {
+            Some(waits_for_ms) if due_ms < waits_for_ms => self.wake_now(inner),
+            Some(_) => self.wake(inner),
+            // It is about to look, or to wait for what it saw before.
+            None => inner.due_ms = inner.due_ms.min(due_ms),
+        }
     }
 
     /// Wakes the owner if it waits, something is queued and no helper is at it.
-    fn wake(&self, mut inner: MutexGuard<'_, Inner<W>>) {
-        if inner.waiting && !inner.helped && !inner.work.is_empty() {
-            inner.waiting = false;
-            drop(inner);
-            self.filled.notify_one();
+    fn wake(&self, inner: MutexGuard<'_, Inner<W>>) {
+        if inner.waits_for_ms.is_some() && !inner.helped && !inner.work.is_empty() {
+            self.wake_now(inner);
         }
+    }
+
+    fn wake_now(&self, mut inner: MutexGuard<'_, Inner<W>>) {
+        inner.waits_for_ms = None;
+        drop(inner);
+        self.filled.notify_one();
     }
 
     /// Takes no more pushes, and wakes the owner.
@@ -136,20 +172,21 @@ impl<W> Queue<W> {
     pub(crate) fn interrupt(&self) {
         let mut inner = self.inner.lock();
         inner.interrupted = true;
-        inner.waiting = false;
-        drop(inner);
-        self.filled.notify_one();
+        self.wake_now(inner);
     }
 
-    /// The owner waits for at most `timeout` until something is queued or it is interrupted.
-    pub(crate) fn wait(&self, timeout: Duration) {
+    /// The owner waits for at most `timeout` until something is queued, it is interrupted, or a
+    /// helper leaves something that is due before `due_ms`, which is what it waits for.
+    pub(crate) fn wait(&self, due_ms: u64, timeout: Duration) {
         let mut inner = self.inner.lock();
-        if inner.work.is_empty() && !inner.interrupted && !timeout.is_zero() {
-            inner.waiting = true;
+        let may_wait = inner.work.is_empty() && !inner.interrupted && inner.due_ms >= due_ms;
+        if may_wait && !timeout.is_zero() {
+            inner.waits_for_ms = Some(due_ms);
             self.filled.wait_for(&mut inner, timeout);
-            inner.waiting = false;
+            inner.waits_for_ms = None;
         }
         inner.interrupted = false;
+        inner.due_ms = NEVER;
     }
 
     /// Takes everything that is queued.
@@ -158,6 +195,7 @@ impl<W> Queue<W> {
         if inner.crowding > 0 {
             self.emptied.notify_all();
         }
+        inner.posted = 0;
         std::mem::take(&mut inner.work)
     }
 }
@@ -176,12 +214,32 @@ mod tests {
         assert!(queue.push([3], true));
         assert_eq!(queue.take(), [3]);
         assert!(!queue.push([4], true), "there is a helper");
-        assert!(!queue.leave_if_empty());
+        assert!(!queue.leave_if_empty(NEVER));
         assert_eq!(queue.take(), [4]);
-        assert!(queue.leave_if_empty());
+        assert!(queue.leave_if_empty(NEVER));
         assert!(queue.push([5], true), "the helper has left");
-        queue.leave();
+        queue.leave(NEVER);
         assert_eq!(queue.take(), [5]);
+    }
+
+    #[test]
+    fn the_owner_does_not_sleep_past_what_a_helper_has_left() {
+        let queue = Queue::<u8>::default();
+        let forever = Duration::MAX;
+        // Before it waits, and while it does.
+        queue.leave(5);
+        queue.wait(6, forever);
+        std::thread::scope(|scope| {
+            let owner = scope.spawn(|| queue.wait(6, forever));
+            while queue.inner.lock().waits_for_ms.is_none() {
+                std::thread::yield_now();
+            }
+            queue.leave(6);
+            assert_eq!(queue.inner.lock().waits_for_ms, Some(6), "nothing earlier");
+            assert!(queue.leave_if_empty(5));
+            owner.join().expect("no panic");
+        });
+        assert_eq!(queue.inner.lock().due_ms, NEVER, "it looks again");
     }
 
     #[test]
@@ -192,6 +250,16 @@ mod tests {
         assert!(!queue.push([1], true));
         queue.post([2]);
         assert_eq!(queue.take(), [2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "who posts has a bound")]
+    fn posts_are_bounded() {
+        let queue = Queue::default();
+        queue.post(0..POSTED_MAX);
+        assert_eq!(queue.take().len(), POSTED_MAX);
+        queue.post(0..POSTED_MAX);
+        queue.post([0]);
     }
 
     #[test]

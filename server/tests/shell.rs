@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use reserved_port::ReservedPort;
 use tempfile::TempDir;
-use test_support::ReservedPort;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_zabkeeper");
 /// A server must answer within this time.

@@ -40,7 +40,11 @@ pub enum Standing {
 /// The standing and what it depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Reputation {
-    standing: Standing,
+    /// Of the history on disk. Never [`Standing::Suspect`]: that is about this server, whatever
+    /// history it holds.
+    history: Standing,
+    /// Never taken back: no history that comes from a leader cures a fault that lies elsewhere.
+    suspect: bool,
     /// Who has voted, since this server started, and had no history to vote for.
     without_history: BTreeSet<ServerId>,
     /// Up to here the tree has been replaced once because of a mismatch.
@@ -58,20 +62,32 @@ pub(crate) enum Verdict {
 
 impl Reputation {
     pub(crate) fn new(standing: Standing) -> Self {
+        let suspect = standing == Standing::Suspect;
         Self {
-            standing,
+            history: if suspect { Standing::Sound } else { standing },
+            suspect,
             without_history: BTreeSet::new(),
             resynced: None,
         }
     }
 
+    /// What the history is worth; if that is everything, what this server is.
     pub(crate) fn standing(&self) -> Standing {
-        self.standing
+        match self.history {
+            Standing::Sound if self.suspect => Standing::Suspect,
+            history => history,
+        }
+    }
+
+    /// Whether the tree is known to differ from what the history says: to build it again from the disk
+    /// has not helped before.
+    pub(crate) fn has_doubtful_tree(&self) -> bool {
+        self.suspect || self.history == Standing::Mismatched
     }
 
     /// Whether this server's voice may be counted in an election.
     pub(crate) fn may_vote(&self) -> bool {
-        match self.standing {
+        match self.history {
             Standing::Sound | Standing::Empty | Standing::Uncut | Standing::Suspect => true,
             Standing::Wiped | Standing::Mismatched => false,
         }
@@ -79,13 +95,13 @@ impl Reputation {
 
     /// Whether others may follow this server.
     pub(crate) fn may_lead(&self) -> bool {
-        matches!(self.standing, Standing::Sound | Standing::Empty)
+        !self.suspect && matches!(self.history, Standing::Sound | Standing::Empty)
     }
 
     /// Whether synchronisation may build on the own history. If not, ACKEPOCH announces -1 as the
     /// last transaction, which leaders answer with a snapshot.
     pub(crate) fn may_build_on_history(&self) -> bool {
-        self.may_vote() && self.standing != Standing::Uncut
+        self.may_vote() && self.history != Standing::Uncut
     }
 
     /// Someone's vote: an empty server learns from it that there is a history. Whoever has one votes
@@ -95,8 +111,8 @@ impl Reputation {
         if (vote.peer_epoch, vote.zxid) == (Epoch::ZERO, Zxid::ZERO) {
             self.without_history.insert(from);
         }
-        if self.standing == Standing::Empty && has_history {
-            self.standing = Standing::Wiped;
+        if self.history == Standing::Empty && has_history {
+            self.history = Standing::Wiped;
         }
     }
 
@@ -110,25 +126,23 @@ impl Reputation {
     /// for wiped later, when the first leader has made its epoch the current one, an ensemble whose
     /// servers die in their first synchronisation would never get a leader.
     pub(crate) fn promised(&mut self) {
-        if self.standing == Standing::Empty {
-            self.standing = Standing::Sound;
+        if self.history == Standing::Empty {
+            self.history = Standing::Sound;
         }
     }
 
     /// The history on disk is now that of a leader, and so is `currentEpoch`.
     pub(crate) fn synchronised(&mut self, last: Zxid) {
-        if self.standing == Standing::Mismatched {
+        if self.history == Standing::Mismatched {
             self.resynced = Some(last);
         }
-        if self.standing != Standing::Suspect {
-            self.standing = Standing::Sound;
-        }
+        self.history = Standing::Sound;
     }
 
     /// A truncation was asked for that the log cannot be given.
     pub(crate) fn uncut(&mut self) {
         if self.may_build_on_history() {
-            self.standing = Standing::Uncut;
+            self.history = Standing::Uncut;
         }
     }
 
@@ -137,11 +151,11 @@ impl Reputation {
         let again = self.resynced.is_some_and(|resynced| {
             zxid.epoch() == resynced.epoch() && zxid.0 - resynced.0 <= RESYNC_RANGE
         });
-        if again || self.standing == Standing::Suspect {
-            self.standing = Standing::Suspect;
+        if again || self.suspect {
+            self.suspect = true;
             Verdict::Alarm
         } else {
-            self.standing = Standing::Mismatched;
+            self.history = Standing::Mismatched;
             Verdict::Resync
         }
     }
@@ -217,5 +231,52 @@ mod tests {
         assert_eq!(reputation.mismatch(later.next()), Verdict::Alarm);
         reputation.synchronised(later);
         assert!(reputation.may_vote() && !reputation.may_lead());
+    }
+
+    #[test]
+    fn no_history_takes_suspicion_back() {
+        let suspect = || {
+            let mut reputation = Reputation::new(Standing::Sound);
+            assert_eq!(reputation.mismatch(Zxid(100)), Verdict::Resync);
+            reputation.synchronised(Zxid(110));
+            assert_eq!(reputation.mismatch(Zxid(111)), Verdict::Alarm);
+            assert_eq!(reputation.standing(), Standing::Suspect);
+            reputation
+        };
+        type Events = &'static [fn(&mut Reputation)];
+        let table: [(Events, Standing, bool); 5] = [
+            (&[|it| it.synchronised(Zxid(120))], Standing::Suspect, true),
+            // A truncation is missed, and only a snapshot helps.
+            (&[Reputation::uncut], Standing::Uncut, false),
+            (
+                &[Reputation::uncut, |it| it.synchronised(Zxid(120))],
+                Standing::Suspect,
+                true,
+            ),
+            // The tree differs meanwhile: it still needs that snapshot.
+            (
+                &[Reputation::uncut, |it| {
+                    assert_eq!(it.mismatch(Zxid(112)), Verdict::Alarm);
+                }],
+                Standing::Uncut,
+                false,
+            ),
+            (
+                &[|it| {
+                    assert_eq!(it.mismatch(Zxid(200 + RESYNC_RANGE)), Verdict::Alarm);
+                }],
+                Standing::Suspect,
+                true,
+            ),
+        ];
+        for (at, (events, standing, builds)) in table.into_iter().enumerate() {
+            let mut reputation = suspect();
+            for event in events {
+                event(&mut reputation);
+            }
+            assert_eq!(reputation.standing(), standing, "{at}");
+            assert_eq!(reputation.may_build_on_history(), builds, "{at}");
+            assert!(reputation.may_vote() && !reputation.may_lead(), "{at}");
+        }
     }
 }

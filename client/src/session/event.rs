@@ -112,14 +112,3 @@ pub enum Failure {
     #[error("too many requests wait to be sent")]
     TooManyWaiting,
 }
-
-pub(crate) fn event_type(kind: i32) -> Option<EventType> {
-    [
-        EventType::NodeCreated,
-        EventType::NodeDeleted,
-        EventType::NodeDataChanged,
-        EventType::NodeChildrenChanged,
-    ]
-    .into_iter()
-    .find(|known| *known as i32 == kind)
-}

@@ -36,22 +36,8 @@ impl NodeKind {
     reason = "the fields are those of the protocol's records"
 )]
 pub enum Request {
-    /// Create a node; answers its path, or its path and Stat.
-    Create {
-        path: String,
-        data: Option<Vec<u8>>,
-        acl: Vec<Acl<'static>>,
-        kind: NodeKind,
-        with_stat: bool,
-    },
-    /// Delete a node.
-    Delete { path: String, version: i32 },
-    /// Write data.
-    SetData {
-        path: String,
-        data: Option<Vec<u8>>,
-        version: i32,
-    },
+    /// One write by itself. A create answers the path, or the path and Stat.
+    Write(WritePart),
     /// Write the ACL.
     SetAcl {
         path: String,
@@ -101,7 +87,7 @@ pub enum Request {
     CloseSession,
 }
 
-/// One write of a multi.
+/// One write, by itself or of a multi.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     missing_docs,
@@ -141,11 +127,7 @@ impl Request {
     /// The operation.
     pub fn op(&self) -> OpCode {
         match self {
-            Self::Create {
-                kind, with_stat, ..
-            } => create_op(*kind, *with_stat),
-            Self::Delete { .. } => OpCode::Delete,
-            Self::SetData { .. } => OpCode::SetData,
+            Self::Write(part) => part.as_op().op(),
             Self::SetAcl { .. } => OpCode::SetAcl,
             Self::Exists { .. } => OpCode::Exists,
             Self::GetData { .. } => OpCode::GetData,
@@ -171,34 +153,7 @@ impl Request {
 impl Encode for Request {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Create {
-                path,
-                data,
-                acl,
-                kind,
-                with_stat,
-            } => match create_part(path, data.as_deref(), acl, *kind, *with_stat) {
-                MultiOp::Create(r) | MultiOp::Create2(r) | MultiOp::CreateContainer(r) => {
-                    r.encode(out);
-                }
-                MultiOp::CreateTtl(r) => r.encode(out),
-                other => unreachable!("{other:?} creates nothing"),
-            },
-            Self::Delete { path, version } => DeleteRequest {
-                path: text(path),
-                version: *version,
-            }
-            .encode(out),
-            Self::SetData {
-                path,
-                data,
-                version,
-            } => SetDataRequest {
-                path: text(path),
-                data: data.as_deref(),
-                version: *version,
-            }
-            .encode(out),
+            Self::Write(part) => part.as_op().encode_body(out),
             Self::SetAcl { path, acl, version } => SetAclRequest {
                 path: text(path),
                 acl: Some(acl.clone()),

@@ -39,6 +39,8 @@ pub(super) struct Driver {
     writing: Vec<u8>,
     written: usize,
     unflushed: bool,
+    /// Has let those run who were answered, before sending what some of them had asked for.
+    waited: bool,
     reading: Vec<u8>,
     timer: Pin<Box<Sleep>>,
     /// Looks for a server that takes writes, while connected to one that does not.
@@ -55,6 +57,7 @@ impl Driver {
             writing: Vec::new(),
             written: 0,
             unflushed: false,
+            waited: false,
             reading: vec![0; READ_BYTES],
             timer: Box::pin(tokio::time::sleep_until(Instant::now())),
             probe: None,
@@ -182,8 +185,14 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        // Once at a time: who was answered may have no more to ask.
+        let may_wait = !this.waited;
+        this.waited = false;
         loop {
-            let work = this.shared.work(context.waker(), &mut this.writing);
+            let work = this
+                .shared
+                .work(context.waker(), &mut this.writing, may_wait);
+            this.waited = work.waits;
             if work.has_ended {
                 return Poll::Ready(());
             }
@@ -200,6 +209,10 @@ impl Future for Driver {
             }
             let due = this.timer.as_mut().poll(context).is_ready();
             if !moved && !due {
+                if this.waited {
+                    // Behind all that are ready.
+                    context.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }

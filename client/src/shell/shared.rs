@@ -69,6 +69,9 @@ struct Closing {
 /// What a look at the work says.
 #[derive(Debug)]
 pub(crate) struct Work {
+    /// There are bytes to be sent, but those whom the last answers woke have not run yet: the
+    /// driver is to let them run first.
+    pub(crate) waits: bool,
     pub(crate) wish: Option<Wish>,
     /// When there is more to do.
     pub(crate) deadline: Option<Instant>,
@@ -102,6 +105,9 @@ struct Inner {
     last_error: Option<String>,
     /// Answers to be handed out once the lock is given up.
     done: Vec<(oneshot::Sender<Answer>, Answer)>,
+    /// Answers handed out less calls made, since something was sent last: so many callers have
+    /// not said yet what they want next.
+    undecided: usize,
 }
 
 impl std::fmt::Debug for Inner {
@@ -140,6 +146,7 @@ impl Shared {
             closing: None,
             last_error: None,
             done: Vec::new(),
+            undecided: 0,
         };
         let shared = Self {
             inner: Mutex::new(inner),
@@ -168,6 +175,7 @@ impl Shared {
                 }
                 _ => Slot::Call(sender, registering),
             };
+            inner.undecided = inner.undecided.saturating_sub(1);
             Ok(inner.submit(now_us, request, slot))
         })?;
         Ok((token, receiver))
@@ -232,22 +240,32 @@ impl Shared {
     }
 
     /// For the driver: looks what there is to do, and will be woken for more. If `bytes` is
-    /// empty, it is filled with what is to be sent.
-    pub(crate) fn work(self: &Arc<Self>, waker: &Waker, bytes: &mut Vec<u8>) -> Work {
+    /// empty, it is filled with what is to be sent; not if `may_wait`, and more is likely to come at
+    /// once.
+    pub(crate) fn work(
+        self: &Arc<Self>,
+        waker: &Waker,
+        bytes: &mut Vec<u8>,
+        may_wait: bool,
+    ) -> Work {
         self.drive(|inner, now_us| {
             inner.tick(now_us);
             // What the tick wants done is to be seen here.
             inner.absorb(now_us, self);
-            if bytes.is_empty() {
+            let waits = may_wait && inner.undecided > 0 && !inner.out.is_empty();
+            if bytes.is_empty() && !inner.out.is_empty() && !waits {
                 std::mem::swap(bytes, &mut inner.out);
+                inner.undecided = 0;
             }
             let wish = inner.wish.take();
             let has_ended = inner.session.has_ended();
             let is_read_only = inner.session.is_read_only();
             let deadline = inner.deadline_us();
             let deadline = deadline.map(|us| self.start + Duration::from_micros(us));
-            inner.driver = Some(waker.clone());
+            // Who waits runs again anyway.
+            inner.driver = (!waits).then(|| waker.clone());
             Work {
+                waits,
                 wish,
                 deadline,
                 has_ended,
@@ -275,6 +293,7 @@ impl Shared {
         let result = act(&mut inner, now_us);
         inner.absorb(now_us, self);
         let done = std::mem::take(&mut inner.done);
+        inner.undecided += done.len();
         drop(inner);
         for (waiter, answer) in done {
             // Who has gone drops the answer, and the watch in it.

@@ -85,6 +85,30 @@ impl Server {
     }
 }
 
+/// A server, and a client of it with these options.
+pub(crate) async fn connected(options: impl FnOnce(Builder) -> Builder) -> (Server, Client) {
+    let server = Server::start().await;
+    let client = options(server.builder()).connect().await;
+    (server, client.expect("a session"))
+}
+
+/// A server, a proxy before it, and a client behind that with these options.
+pub(crate) async fn behind_proxy(
+    options: impl FnOnce(Builder) -> Builder,
+) -> (Server, Proxy, Client) {
+    let server = Server::start().await;
+    let proxy = Proxy::start(server.address).await;
+    let builder = Client::builder(server.at(proxy.address));
+    let client = options(builder).connect().await;
+    (server, proxy, client.expect("a session"))
+}
+
+/// Creates a persistent node that is new.
+pub(crate) async fn made(client: &Client, path: &str, data: &str) {
+    let created = client.create(path, data, &CreateOptions::persistent());
+    created.await.expect("new");
+}
+
 /// Waits for something that has to come.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     let done = tokio::time::timeout(PATIENCE, future).await;

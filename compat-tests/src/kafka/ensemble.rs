@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 
 use super::wait_for;
 use crate::process::{Kept, tail};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 
 use crate::report::Report;
 use crate::server::{Launcher, Server, Settings, Which};

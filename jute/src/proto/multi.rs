@@ -100,6 +100,19 @@ impl MultiOp<'_> {
             Self::Check(_) => OpCode::Check,
         }
     }
+
+    /// Encodes the request without saying of which type it is: as the body of a request of its own.
+    pub fn encode_body(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Create(request) | Self::Create2(request) | Self::CreateContainer(request) => {
+                request.encode(out);
+            }
+            Self::CreateTtl(request) => request.encode(out),
+            Self::Delete(request) => request.encode(out),
+            Self::SetData(request) => request.encode(out),
+            Self::Check(request) => request.encode(out),
+        }
+    }
 }
 
 /// Several writes, atomically.
@@ -113,15 +126,7 @@ impl Encode for MultiRequest<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
         for op in &self.ops {
             MultiHeader::request(op.op()).encode(out);
-            match op {
-                MultiOp::Create(r) | MultiOp::Create2(r) | MultiOp::CreateContainer(r) => {
-                    r.encode(out);
-                }
-                MultiOp::CreateTtl(r) => r.encode(out),
-                MultiOp::Delete(r) => r.encode(out),
-                MultiOp::SetData(r) => r.encode(out),
-                MultiOp::Check(r) => r.encode(out),
-            }
+            op.encode_body(out);
         }
         MultiHeader::END.encode(out);
     }

@@ -130,6 +130,19 @@ pub enum EventType {
     NodeChildrenChanged = 4,
 }
 
+impl EventType {
+    /// The type of this number.
+    pub fn from_i32(kind: i32) -> Option<Self> {
+        Some(match kind {
+            1 => Self::NodeCreated,
+            2 => Self::NodeDeleted,
+            3 => Self::NodeDataChanged,
+            4 => Self::NodeChildrenChanged,
+            _ => return None,
+        })
+    }
+}
+
 /// The state in a watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]

@@ -106,7 +106,7 @@ impl Hold {
     /// What the client reports.
     pub async fn is_held(&self) -> Result<bool, Error> {
         match retry::answered(self.client(), || self.client().exists(self.path())).await {
-            Ok(stat) => Ok(stat.is_some()),
+            Ok(stat) => Ok(self.is_own(stat)),
             Err(error) if error.is_session_end() => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -154,12 +154,17 @@ impl Hold {
         }
     }
 
+    /// Whether that is the node, and not another one that was given its name.
+    fn is_own(&self, stat: Option<Stat>) -> bool {
+        stat.is_some_and(|stat| stat.czxid == self.claim.czxid())
+    }
+
     /// The session's end is for others to tell.
     async fn deleted(&self) {
         loop {
             match self.client().exists_and_watch(self.path()).await {
-                Ok((None, _)) => return,
-                Ok((Some(_), watcher)) => {
+                Ok((stat, _)) if !self.is_own(stat) => return,
+                Ok((_, watcher)) => {
                     if watcher.await.is_err() {
                         retry::pause(self.client()).await;
                     }

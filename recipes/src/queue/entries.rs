@@ -1,7 +1,8 @@
 //! A directory of entries: to put some in, and to take the first one out.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::{Client, CreateOptions, ErrorCode, Expected};
@@ -9,6 +10,9 @@ use client::{Client, CreateOptions, ErrorCode, Expected};
 use super::name::Format;
 use crate::contend::{join, parents};
 use crate::{Error, children, retry};
+
+/// Names of entries that are kept for the next ones to be taken.
+const KEPT_MAX: usize = 1024;
 
 /// Tells the time, milliseconds since 1970: see [`super::DistributedDelayQueue`].
 #[derive(Clone)]
@@ -29,6 +33,8 @@ pub(super) struct Entries {
     pub(super) entries_max: usize,
     /// By it an entry is due, if the keys are times.
     pub(super) clock: Option<Clock>,
+    /// The names of what comes next, if what is put meanwhile comes behind it.
+    kept: Arc<Mutex<VecDeque<String>>>,
 }
 
 /// What can be taken.
@@ -48,6 +54,7 @@ impl Entries {
             format,
             entries_max: usize::MAX,
             clock: None,
+            kept: Arc::default(),
         }
     }
 
@@ -163,16 +170,38 @@ impl Entries {
     /// Removes the first entry: its path and data.
     pub(super) async fn try_take(&self) -> Result<Option<(String, Vec<u8>)>, Error> {
         loop {
-            let names = self.ready().await?.names;
-            if names.is_empty() {
-                return Ok(None);
+            let mut names = std::mem::take(&mut *self.kept());
+            let were_kept = !names.is_empty();
+            if !were_kept {
+                names = self.ready().await?.names.into();
+                if names.is_empty() {
+                    return Ok(None);
+                }
             }
-            for name in names {
+            while let Some(name) = names.pop_front() {
                 if let Some(data) = self.remove(&name).await? {
+                    self.keep(names);
                     return Ok(Some((self.path_of(&name), data)));
+                }
+                if were_kept {
+                    // Others take, too. More of these will be gone: another look is cheaper.
+                    break;
                 }
             }
         }
+    }
+
+    /// Spares the next ones who take to read all names again, where that changes no order.
+    fn keep(&self, mut names: VecDeque<String>) {
+        if self.format.is_first_in_first_out() {
+            names.truncate(KEPT_MAX);
+            *self.kept() = names;
+        }
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        // A panic cannot leave it half changed.
+        self.kept.lock().unwrap_or_else(|lock| lock.into_inner())
     }
 
     /// Waits for an entry, and removes it: its path and data.

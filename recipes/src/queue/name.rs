@@ -65,6 +65,11 @@ pub(super) fn id(id: &str) -> String {
 }
 
 impl Format {
+    /// Whether what is put comes behind all that is there.
+    pub(super) fn is_first_in_first_out(self) -> bool {
+        matches!(self, Self::Simple | Self::Fifo | Self::Id)
+    }
+
     /// `None` of what is no entry.
     pub(super) fn parse(self, name: &str) -> Option<Entry<'_>> {
         let entry = |key, number_at: usize| {

@@ -2,9 +2,10 @@
 
 use client::Client;
 use recipes::{
-    DistributedQueue, Group, LeaderLatch, LeaderSelector, LockingQueue, MultiMutex, Mutex,
-    NodeKind, Party, PersistentNode, PersistentTtlNode, QueueOptions, ReentrantMutex, RwLock,
-    Semaphore, SetPartitioner, ShallowParty, SimpleQueue, TtlOptions,
+    Discovery, DistributedQueue, DownPolicy, Group, LeaderLatch, LeaderSelector, LockingQueue,
+    MultiMutex, Mutex, NodeKind, Party, PersistentNode, PersistentTtlNode, QueueOptions,
+    ReentrantMutex, RwLock, Semaphore, ServiceInstance, SetPartitioner, ShallowParty, SimpleQueue,
+    Strategy, TtlOptions,
 };
 
 use crate::common::{World, dropped_at, names, soon, until_count};
@@ -309,4 +310,37 @@ async fn partitioner() {
     })
     .await;
     soon("a change", all.changed()).await;
+}
+
+#[tokio::test]
+async fn discovery() {
+    let world = World::start();
+    let client = world.client().await;
+    let services = Discovery::<String>::new(&client, "/services");
+    let epoch = std::time::SystemTime::UNIX_EPOCH;
+    let instance = ServiceInstance::new("web", "1", epoch).payload("one".to_owned());
+    drop_everywhere(&client, &[("/services/web", 0)], async || {
+        let registration = services.register(&instance).await?;
+        registration.update(&instance).await?;
+        registration.unregister().await
+    })
+    .await;
+    let registration = services.register(&instance).await.expect("new");
+    drop_everywhere(&client, &[("/services/web", 1)], async || {
+        services.instance("web", "1").await?;
+        services.instances("web").await
+    })
+    .await;
+    drop_everywhere(&client, &[("/services/web", 1)], async || {
+        let policy = DownPolicy::default();
+        services.provider("web", Strategy::RoundRobin, policy).await
+    })
+    .await;
+    soon("no watch is left but that of the keeper", async {
+        while world.watch_count() > 1 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    registration.unregister().await.expect("removed");
 }

@@ -4,6 +4,7 @@ mod barrier;
 mod cache;
 mod cancellation;
 mod common;
+mod discovery;
 mod election;
 mod group;
 mod loss;

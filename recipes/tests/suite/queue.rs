@@ -371,7 +371,8 @@ async fn nothing_comes_out_twice() {
     assert_eq!(known.len(), ENTRIES, "lost without a word");
 }
 
-/// The same with entries that are held: each is consumed once, and none is lost.
+/// The same with entries that are held, and put back now and then: nobody holds what another one
+/// holds, each is consumed once, and none is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_held_is_consumed_once() {
     const ENTRIES: usize = 40;
@@ -381,18 +382,32 @@ async fn what_is_held_is_consumed_once() {
     let queue = LockingQueue::new(&feeder, "/queue");
     let entries = (0..ENTRIES).map(|n| n.to_string());
     queue.put_all(entries, 0).await.expect("put");
+    let holders = std::sync::Mutex::new(BTreeSet::new());
+    let holders = || holders.lock().expect("no panic");
     let work = async |client: Client| {
         let queue = LockingQueue::new(&client, "/queue");
         let mut consumed = Vec::new();
-        while let Some(held) = queue.try_hold().await.expect("the session lives") {
+        for turn in 0.. {
+            let Some(held) = queue.try_hold().await.expect("the session lives") else {
+                break;
+            };
             let data = held.data().to_vec();
-            held.consume().await.expect("it is held");
-            consumed.push(data);
+            assert!(holders().insert(data.clone()), "held by two");
+            tokio::task::yield_now().await;
+            assert!(holders().remove(&data));
+            match turn % 3 {
+                0 => held.release().await.expect("left"),
+                1 => drop(held),
+                _ => {
+                    held.consume().await.expect("it is held");
+                    consumed.push(data);
+                }
+            }
         }
         consumed
     };
     let cuts = async {
-        for _ in 0..6 {
+        for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(5)).await;
             proxy.cut();
             proxy.mend();

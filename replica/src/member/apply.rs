@@ -7,7 +7,6 @@ use state::State;
 use state::apply::{Applied, DigestMismatch, Outcome as Change};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use zab::Standing;
 
 use super::client::{Client, Fate, Kind, Match, Unanswered};
 use super::{Duty, Effect, Load, Member, Outcome, Step};
@@ -33,10 +32,7 @@ impl Member {
                 mismatch = self.apply(&mut state, &bytes, now, out);
                 applied += 1;
             }
-            replica
-                .stats
-                .transactions
-                .fetch_add(applied as u64, Relaxed);
+            replica.stats.commits.fetch_add(applied as u64, Relaxed);
             if let Duty::Leading(reign) = &mut self.duty {
                 reign.prep.applied(state.last_zxid());
             }
@@ -205,10 +201,7 @@ impl Member {
     pub(super) fn rebuild(&mut self, mismatch: DigestMismatch, through: Zxid, out: &mut Outcome) {
         let rest = zab::Effect::Deliver { through };
         self.agenda.push_front(Step::Effect(rest));
-        if matches!(
-            self.peer.standing(),
-            Standing::Mismatched | Standing::Suspect
-        ) {
+        if self.peer.has_doubtful_tree() {
             // It was not cured by that before, and consensus knows.
             return;
         }

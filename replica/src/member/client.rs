@@ -179,7 +179,8 @@ impl Clients {
 /// A connection without a session yet, and how far its request has come.
 pub(super) struct Newcomer {
     pub(super) connection: Arc<Connection>,
-    /// Does a leader have its request?
+    /// Does a leader have its request? Nothing else tells those that came before the leader was lost,
+    /// of which a transaction may yet come, from those that came since.
     pub(super) sent: bool,
 }
 

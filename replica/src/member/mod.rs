@@ -265,6 +265,11 @@ impl Member {
         &self.replica
     }
 
+    /// Sessions that no other server knows.
+    pub fn local_sessions(&self) -> usize {
+        self.local.len()
+    }
+
     /// Requests that wait until proposals are taken again, and steps that wait until a state is
     /// loaded. Above some bound the shell reads nothing more from other servers, which is what bounds
     /// both: a state is loaded by the disk, so what a leader sends meanwhile does not become durable.

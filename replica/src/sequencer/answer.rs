@@ -29,7 +29,6 @@ pub(super) fn commit(
         now,
         touched: Touched::new(touched),
         answered: None,
-        applied: 0,
     };
     let mut steps = steps.into_iter().peekable();
     while steps.peek().is_some() {
@@ -39,10 +38,6 @@ pub(super) fn commit(
         }
     }
     committer.count_answered();
-    replica
-        .stats
-        .transactions
-        .fetch_add(committer.applied, Relaxed);
     committer.touched.into_inner()
 }
 
@@ -70,7 +65,6 @@ struct Committer<'a> {
     touched: Touched,
     /// Answers to one connection that are queued and not counted yet.
     answered: Option<Answered>,
-    applied: u64,
 }
 
 /// Writes of one connection that took the same time: they came together.
@@ -138,7 +132,6 @@ impl<'a> Committer<'a> {
     }
 
     fn apply(&mut self, state: &mut State, entry: Entry) -> Applied<'a> {
-        self.applied += 1;
         let mut sink = Deliver {
             replica: self.replica,
             touched: &mut self.touched,

@@ -14,6 +14,7 @@ use super::words::view::{
     ConfView, ConnSession, ConnView, DigestView, DumpView, EnviView, ExpiryBucket, MemberConfView,
     Mode, ServerView, SessionsView, WatchView,
 };
+use crate::ensemble::Sight;
 use crate::load::dir_size;
 use crate::metrics::Summary;
 use crate::serve::Server;
@@ -25,6 +26,7 @@ pub(super) struct Views<'a> {
     mode: Option<Mode>,
     /// Of a member of an ensemble, unless it serves in read-only mode: then it is a server by itself.
     overview: Option<Overview>,
+    local_sessions: usize,
 }
 
 impl<'a> Views<'a> {
@@ -35,9 +37,13 @@ impl<'a> Views<'a> {
                 server,
                 mode,
                 overview: None,
+                local_sessions: 0,
             };
         };
-        let overview = engine.overview();
+        let Sight {
+            overview,
+            local_sessions,
+        } = engine.sight();
         let mode = match (server.replica.service(), overview.status) {
             (Service::ReadOnly, _) => Some(Mode::ReadOnly),
             // `leaderServes=no`
@@ -51,6 +57,7 @@ impl<'a> Views<'a> {
             server,
             mode,
             overview: Some(overview).filter(|_| mode != Some(Mode::ReadOnly)),
+            local_sessions,
         }
     }
 
@@ -266,7 +273,7 @@ impl<'a> Views<'a> {
                 "stale_sessions_expired",
                 stats.sessions_expired.load(Relaxed),
             ),
-            ("request_commit_queued", stats.transactions.load(Relaxed)),
+            ("request_commit_queued", stats.commits.load(Relaxed)),
         ] {
             metrics.push((name.to_owned(), mntr::MetricValue::Int(value as i64)));
         }
@@ -281,7 +288,7 @@ impl<'a> Views<'a> {
             ephemerals_count: ephemerals as u64,
             approximate_data_size,
             global_sessions: sessions as u64,
-            local_sessions: 0,
+            local_sessions: self.local_sessions as u64,
             open_file_descriptor_count: open_files(),
             max_file_descriptor_count: rustix::process::getrlimit(
                 rustix::process::Resource::Nofile,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use replica::Service;
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 use tokio::sync::Barrier;
 use zab::RoleStatus;
 

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use reserved_port::ReservedPort;
 use tempfile::TempDir;
-use test_support::ReservedPort;
 use tokio::sync::{Barrier, oneshot};
 
 use super::settings::Settings;

@@ -60,8 +60,8 @@ use anyhow::Result;
 
 pub use ensemble::EmbeddedEnsemble;
 use instance::{Instance, Place};
+use reserved_port::ReservedPort;
 pub use settings::Settings;
-use test_support::ReservedPort;
 
 /// A standalone server. Dropping it ends it, as [`EmbeddedServer::kill`] does.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Hands what came in to the member, and does what it wants.
 
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use super::disk::{self, Disk, DiskError, Job};
 use super::engine::{Arrival, Engine};
 use crate::answering::answer;
 use crate::clock::Clock;
+use crate::peer::Complaints;
 use crate::peer::election::{ElectionLinks, Members};
 use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
 use crate::snapshots::Snapshots;
@@ -54,8 +56,12 @@ pub(crate) struct Core {
     jobs: Vec<Job>,
     /// Batches of jobs that the log's thread has not reported on.
     with_disk: usize,
+    /// Why learners were let go.
+    complaints: Complaints<Discriminant<Leave>>,
     /// The versions of the configurations that the links know.
     configs: (Zxid, Zxid),
+    /// As [`Core::has_new_status`] saw it last.
+    status: RoleStatus,
 }
 
 /// The connection to the leader.
@@ -80,6 +86,7 @@ impl Core {
         reader: LogReader,
     ) -> Self {
         Self {
+            status: member.peer().status(),
             member,
             clock,
             snapshots,
@@ -91,6 +98,7 @@ impl Core {
             out: Outcome::default(),
             jobs: Vec::new(),
             with_disk: 0,
+            complaints: Complaints::default(),
             configs: (Zxid::ZERO, Zxid::ZERO),
         }
     }
@@ -123,6 +131,12 @@ impl Core {
 
     pub(super) fn member(&self) -> &member::Member {
         &self.member
+    }
+
+    /// Whether the member's status is another than when this was asked last.
+    pub(super) fn has_new_status(&mut self) -> bool {
+        let status = self.member.peer().status();
+        std::mem::replace(&mut self.status, status) != status
     }
 
     /// Until something is due.
@@ -198,7 +212,7 @@ impl Core {
                 Arrival::Connected(link, socket) => self.connected(link, socket),
                 Arrival::Accepted(link, socket, kind) => self.accepted(link, socket, kind),
                 Arrival::Tree(link, tree) => self.tree(link, tree),
-                Arrival::DiskDone => self.with_disk -= 1,
+                Arrival::DiskDone { batches } => self.with_disk -= batches,
                 Arrival::SnapshotDue => {
                     let claim = self.snapshots.claim();
                     self.jobs.extend(claim.map(Job::BeginSnapshot));
@@ -469,7 +483,10 @@ impl Core {
             flush_one(&learner.socket);
             learner.socket.close();
         } else {
-            info!("connection from {peer} to the quorum port is closed: {why}");
+            let from = learner.socket.address().ip();
+            if let Some(behind) = self.complaints.told(from, discriminant(why)) {
+                info!("connection from {peer} to the quorum port is closed{behind}: {why}");
+            }
             learner.socket.cut();
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Done {
     /// The log has a new file: the snapshot may be walked.
     pub(super) snapshot_may_begin: Option<Claim>,
     pub(super) failure: Option<DiskError>,
+    /// So many calls of [`Disk::push`] brought what was done: the thread takes all that is there.
+    pub(super) batches: usize,
 }
 
 /// The disk can no longer be trusted, or has no room for what cannot be refused.
@@ -59,6 +61,8 @@ pub(super) struct Disk {
 #[derive(Default)]
 struct Inbox {
     jobs: Vec<Job>,
+    /// How often [`Disk::push`] has added to them.
+    batches: usize,
     /// The thread is at what it took.
     busy: bool,
     waiting: bool,
@@ -88,10 +92,11 @@ impl Disk {
         carry_out(&mut journal, jobs)
     }
 
-    /// Leaves jobs to the thread, which reports on them once.
+    /// Leaves jobs to the thread, which counts this call in its report.
     pub(super) fn push(&self, jobs: Vec<Job>) {
         let mut inbox = self.inbox.lock();
         inbox.jobs.extend(jobs);
+        inbox.batches += 1;
         if std::mem::take(&mut inbox.waiting) {
             drop(inbox);
             self.filled.notify_one();
@@ -107,14 +112,15 @@ impl Disk {
     /// The thread: hands what it has done to `report`, until it is told to stop.
     pub(super) fn run(&self, report: impl Fn(Done)) {
         let _guard = PanicEnds;
-        while let Some(jobs) = self.next() {
-            let done = carry_out(&mut self.journal.lock(), jobs);
+        while let Some((jobs, batches)) = self.next() {
+            let mut done = carry_out(&mut self.journal.lock(), jobs);
+            done.batches = batches;
             self.inbox.lock().busy = false;
             report(done);
         }
     }
 
-    fn next(&self) -> Option<Vec<Job>> {
+    fn next(&self) -> Option<(Vec<Job>, usize)> {
         let mut inbox = self.inbox.lock();
         while inbox.jobs.is_empty() {
             if inbox.stopping {
@@ -125,7 +131,8 @@ impl Disk {
         }
         inbox.waiting = false;
         inbox.busy = true;
-        Some(std::mem::take(&mut inbox.jobs))
+        let batches = std::mem::take(&mut inbox.batches);
+        Some((std::mem::take(&mut inbox.jobs), batches))
     }
 }
 

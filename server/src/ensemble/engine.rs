@@ -1,7 +1,7 @@
 //! The engine: brings what comes in through the member and the disk.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use journal::{Files, Inflow};
@@ -23,8 +23,8 @@ use crate::snapshots::Claim;
 /// Longest wait when nothing is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 
-/// The engine's thread does not wait: it looks for the next deadline before it does.
-const AWAKE: u64 = 0;
+/// Who looks at a member waits for so long for who decides, which may be at the disk.
+const SIGHT_PATIENCE: Duration = Duration::from_millis(20);
 
 /// A thread that moves bytes does no more batches than this at a time.
 const HELPED_BATCHES: usize = 4;
@@ -55,12 +55,30 @@ pub(crate) enum Arrival {
     Accepted(LearnerLink, Arc<PeerSocket>, Port),
     /// The leader's tree is here.
     Tree(LeaderLink, Box<Inflow>),
-    /// The log's thread has done one batch of jobs; what came of them stands before this.
-    DiskDone,
+    /// The log's thread has done so many batches of jobs; what came of them stands before this.
+    DiskDone { batches: usize },
     /// The log has a new file: a snapshot may begin.
     SnapshotMayBegin(Claim),
     /// The log has enough for a snapshot.
     SnapshotDue,
+}
+
+/// A member as of one moment, for those who look from outside.
+#[derive(Clone)]
+pub(crate) struct Sight {
+    pub(crate) overview: Overview,
+    /// Sessions that no other server knows.
+    pub(crate) local_sessions: usize,
+}
+
+impl Sight {
+    fn of(core: &Core) -> Self {
+        let member = core.member();
+        Self {
+            overview: member.peer().overview(),
+            local_sessions: member.local_sessions(),
+        }
+    }
 }
 
 /// A member at work.
@@ -71,11 +89,8 @@ pub(crate) struct Engine {
     files: Files,
     limits: Limits,
     failure: Mutex<Option<DiskError>>,
-    /// As of the last batch, so that who looks waits for no disk.
-    overview: Mutex<Overview>,
-    /// The deadline that the engine's thread waits for, in milliseconds of the member's clock, or
-    /// [`AWAKE`].
-    waits_for_ms: AtomicU64,
+    /// As of the last change of status, or of when someone looked last.
+    seen: Mutex<Sight>,
     /// Ends without the leave of the others.
     abandoned: AtomicBool,
     /// For requests of learners.
@@ -110,7 +125,7 @@ impl Brake {
 
 impl Engine {
     pub(super) fn new(core: Core, disk: Arc<Disk>, files: Files, limits: Limits) -> Self {
-        let overview = Mutex::new(core.member().peer().overview());
+        let seen = Mutex::new(Sight::of(&core));
         Self {
             queue: Queue::default(),
             core: Mutex::new(core),
@@ -118,8 +133,7 @@ impl Engine {
             files,
             limits,
             failure: Mutex::new(None),
-            overview,
-            waits_for_ms: AtomicU64::new(AWAKE),
+            seen,
             abandoned: AtomicBool::new(false),
             requests: Brake::default(),
             history: Brake::default(),
@@ -184,12 +198,17 @@ impl Engine {
 
     /// What this server does at the moment.
     pub(crate) fn status(&self) -> RoleStatus {
-        self.overview.lock().status
+        self.seen.lock().overview.status
     }
 
-    /// What it does and with whom, as of the last batch.
-    pub(crate) fn overview(&self) -> Overview {
-        self.overview.lock().clone()
+    /// What it does and with whom. While the disk keeps who decides, what was seen last.
+    pub(crate) fn sight(&self) -> Sight {
+        let core = self.core.try_lock_for(SIGHT_PATIENCE);
+        let mut seen = self.seen.lock();
+        if let Some(core) = core {
+            *seen = Sight::of(&core);
+        }
+        seen.clone()
     }
 
     /// Waits until requests of learners are taken again.
@@ -205,17 +224,19 @@ impl Engine {
     /// Does what came in, and what comes in meanwhile, in place of the engine's thread.
     fn help(&self) {
         let _guard = PanicEnds;
+        let mut due_ms = u64::MAX;
         for _batch in 0..HELPED_BATCHES {
             let Some(mut core) = self.core.try_lock() else {
                 break;
             };
             self.work(&mut core);
+            due_ms = core.due_ms();
             drop(core);
-            if self.queue.leave_if_empty() {
+            if self.queue.leave_if_empty(due_ms) {
                 return;
             }
         }
-        self.queue.leave();
+        self.queue.leave(due_ms);
     }
 
     /// The engine's thread: runs until the member has stopped.
@@ -234,13 +255,11 @@ impl Engine {
     fn run_core(&self) -> Result<(), DiskError> {
         let _guard = PanicEnds;
         loop {
-            let patience = {
+            let (due_ms, patience) = {
                 let core = self.core.lock();
-                self.waits_for_ms.store(core.due_ms(), Ordering::Relaxed);
-                core.patience().min(IDLE_WAIT)
+                (core.due_ms(), core.patience().min(IDLE_WAIT))
             };
-            self.queue.wait(patience);
-            self.waits_for_ms.store(AWAKE, Ordering::Relaxed);
+            self.queue.wait(due_ms, patience);
             self.work(&mut self.core.lock());
             if let Some(failure) = self.failure.lock().take() {
                 return Err(failure);
@@ -262,14 +281,9 @@ impl Engine {
             self.failure.lock().get_or_insert(failure);
             self.queue.interrupt();
         }
-        let overview = core.member().peer().overview();
-        let status = overview.status;
-        let before = std::mem::replace(&mut *self.overview.lock(), overview);
-        // Only the engine's thread keeps deadlines. It learns of one that a helper has brought forward.
-        let due_ms = core.due_ms();
-        let waits_for_ms = self.waits_for_ms.load(Ordering::Relaxed);
-        if before.status != status || due_ms < waits_for_ms {
-            self.waits_for_ms.fetch_min(due_ms, Ordering::Relaxed);
+        if core.has_new_status() {
+            *self.seen.lock() = Sight::of(core);
+            // The engine's thread ends with the member.
             self.queue.interrupt();
         }
         let member = core.member();
@@ -286,6 +300,7 @@ impl Engine {
             snapshot_due,
             snapshot_may_begin,
             failure,
+            batches,
         } = done;
         if let Some(failure) = failure {
             self.failure.lock().get_or_insert(failure);
@@ -294,7 +309,8 @@ impl Engine {
         let begin = snapshot_may_begin.map(Arrival::SnapshotMayBegin);
         let due = snapshot_due.then_some(Arrival::SnapshotDue);
         let arrivals = arrivals.into_iter().chain(begin).chain(due);
-        if self.queue.offer(arrivals.chain([Arrival::DiskDone]), true) {
+        let arrivals = arrivals.chain([Arrival::DiskDone { batches }]);
+        if self.queue.offer(arrivals, true) {
             // What is durable is acknowledged, or committed, without another thread waking up for it.
             self.help();
         }

@@ -12,5 +12,5 @@ mod oracle;
 mod ports;
 mod start;
 
-pub(crate) use engine::{Arrival, Engine};
+pub(crate) use engine::{Arrival, Engine, Sight};
 pub(crate) use start::{OwnPorts, assemble, open_ports};

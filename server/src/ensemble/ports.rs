@@ -14,7 +14,7 @@ use tracing::info;
 use super::engine::Engine;
 use crate::peer::election::{ElectionLinks, ElectionOptions};
 use crate::peer::listen::PeerPort;
-use crate::peer::quorum::{LinkNumbers, Port, QuorumListener};
+use crate::peer::quorum::{Learners, Port, QuorumListener};
 
 /// The ports that learners come to.
 pub(super) struct LearnerPorts {
@@ -32,15 +32,15 @@ impl LearnerPorts {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Self {
-        let numbers = LinkNumbers::default();
+        let learners = Arc::<Learners>::default();
         let port = |kind, name| {
-            let (engine, numbers) = (Arc::clone(engine), numbers.clone());
+            let (engine, learners) = (Arc::clone(engine), Arc::clone(&learners));
             let (tasks, stop) = (tasks.clone(), stop.clone());
             PeerPort::new(name, options.clone(), move |listener| {
                 let listener = QuorumListener {
                     port: kind,
                     listener,
-                    numbers: numbers.clone(),
+                    learners: Arc::clone(&learners),
                 };
                 tasks.spawn(listener.run(Arc::clone(&engine), tasks.clone(), stop.clone()))
             })

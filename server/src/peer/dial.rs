@@ -217,7 +217,7 @@ pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
 mod tests {
     use std::net::TcpListener;
 
-    use test_support::ReservedPort;
+    use reserved_port::ReservedPort;
 
     use super::*;
     use crate::peer::dead_ends::{FullPort, unknown_host};

@@ -94,6 +94,7 @@ impl Pipeline {
     /// their clients wait for no other thread to wake up.
     fn help(&self) {
         let _guard = PanicEnds;
+        let mut due_ms = u64::MAX;
         for _round in 0..HELPED_ROUNDS {
             let Some(mut core) = self.core.try_lock() else {
                 break;
@@ -103,11 +104,13 @@ impl Pipeline {
             }
             let work = self.queue.take();
             self.work(&mut core, work);
-            if self.queue.leave_if_empty() {
+            due_ms = core.sequencer.next_deadline_ms();
+            drop(core);
+            if self.queue.leave_if_empty(due_ms) {
                 return;
             }
         }
-        self.queue.leave();
+        self.queue.leave(due_ms);
     }
 
     /// The write thread: runs until it is told to stop and nothing is under way.
@@ -144,8 +147,9 @@ impl Pipeline {
                 true => Duration::ZERO,
                 false => core.patience().min(IDLE_WAIT),
             };
+            let due_ms = core.sequencer.next_deadline_ms();
             drop(core);
-            self.queue.wait(patience);
+            self.queue.wait(due_ms, patience);
             let mut core = self.core.lock();
             let work = self.queue.take();
             let idle = work.is_empty();

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use client::session::{NodeKind, Request};
+use client::session::{NodeKind, Request, WritePart};
 use jute::ErrorCode;
 use jute::txn::{LogEntry, Txn, TxnHeader};
 use jute::wire::{Decode, Limits, Reader};
@@ -181,9 +181,9 @@ impl History {
 /// Whether a transaction can be what a request came to.
 fn fits(request: &Request, txn: &Txn<'_>) -> bool {
     let creates = |path: &jute::Ustring<'_>, bytes: &Option<&[u8]>| match request {
-        Request::Create {
+        Request::Write(WritePart::Create {
             path: wanted, data, ..
-        } => {
+        }) => {
             path.as_deref()
                 .is_some_and(|path| path.starts_with(wanted.as_str()))
                 && *bytes == data.as_deref()
@@ -197,11 +197,13 @@ fn fits(request: &Request, txn: &Txn<'_>) -> bool {
         | (Txn::Reconfig(_), Request::Reconfig { .. }) => true,
         (Txn::Create(txn) | Txn::Create2(txn), _) => creates(&txn.path, &txn.data),
         (Txn::CreateContainer(txn), _) => creates(&txn.path, &txn.data),
-        (Txn::CreateTtl(txn), Request::Create { kind, .. }) => {
+        (Txn::CreateTtl(txn), Request::Write(WritePart::Create { kind, .. })) => {
             creates(&txn.path, &txn.data) && same_ttl(*kind, txn.ttl)
         }
-        (Txn::Delete(txn), Request::Delete { path, .. }) => txn.path.as_deref() == Some(path),
-        (Txn::SetData(txn), Request::SetData { path, data, .. }) => {
+        (Txn::Delete(txn), Request::Write(WritePart::Delete { path, .. })) => {
+            txn.path.as_deref() == Some(path)
+        }
+        (Txn::SetData(txn), Request::Write(WritePart::SetData { path, data, .. })) => {
             txn.path.as_deref() == Some(path) && txn.data == data.as_deref()
         }
         (Txn::SetAcl(txn), Request::SetAcl { path, .. }) => txn.path.as_deref() == Some(path),

@@ -144,9 +144,9 @@ impl Writer<'_> {
     /// order of the checks.
     fn allowed(&self, request: &Request) -> Result<(), ErrorCode> {
         match request {
-            Request::Create {
+            Request::Write(WritePart::Create {
                 path, acl, kind, ..
-            } => {
+            }) => {
                 self.fixed(acl)?;
                 let above = self.before(parent(path).unwrap_or("/"))?;
                 self.permitted(above, perms::CREATE)?;
@@ -164,7 +164,7 @@ impl Writer<'_> {
                 }
                 Ok(())
             }
-            Request::Delete { path, version } => {
+            Request::Write(WritePart::Delete { path, version }) => {
                 let above = self.before(parent(path).unwrap_or("/"))?;
                 self.permitted(above, perms::DELETE)?;
                 let node = self.before(path)?;
@@ -175,7 +175,7 @@ impl Writer<'_> {
                     Err(ErrorCode::NotEmpty)
                 }
             }
-            Request::SetData { path, version, .. } => {
+            Request::Write(WritePart::SetData { path, version, .. }) => {
                 let node = self.before(path)?;
                 self.permitted(node, perms::WRITE)?;
                 same_version(*version, node.stat.version)

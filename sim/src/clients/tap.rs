@@ -186,7 +186,9 @@ impl Tap {
         match header.xid {
             ReplyHeader::NOTIFICATION_XID => {
                 let event = WatcherEvent::decode(&mut reader).map_err(unreadable)?;
-                let kind = event_type(event.event_type)?;
+                let kind = event.event_type;
+                let kind = EventType::from_i32(kind)
+                    .ok_or_else(|| Violation::new(NAME, format!("unknown event {kind}")))?;
                 let path = event.path.unwrap_or_default().into_owned();
                 if path == CONFIG {
                     // Each server also writes it by itself.
@@ -298,16 +300,4 @@ fn set_watches(header: &RequestHeader, mut reader: Reader<'_>) -> Checked<Vec<u8
 
 fn unreadable(error: jute::wire::DecodeError) -> Violation {
     Violation::new(NAME, format!("unreadable packet: {error}"))
-}
-
-fn event_type(kind: i32) -> Checked<EventType> {
-    [
-        EventType::NodeCreated,
-        EventType::NodeDeleted,
-        EventType::NodeDataChanged,
-        EventType::NodeChildrenChanged,
-    ]
-    .into_iter()
-    .find(|known| *known as i32 == kind)
-    .ok_or_else(|| Violation::new(NAME, format!("unknown event {kind}")))
 }

@@ -28,16 +28,9 @@ const MODES: [CreateMode; 7] = [
 pub(crate) fn request(rng: &mut Rng, model: &Model, digests: &[String]) -> Request {
     let crowded = model.all_now().count() > NODES_WANTED;
     match rng.below(100) {
-        0..22 if !crowded => create(rng, digests),
-        0..34 => Request::Delete {
-            path: living(rng, model),
-            version: version(rng),
-        },
-        34..50 => Request::SetData {
-            path: path(rng),
-            data: data(rng),
-            version: version(rng),
-        },
+        0..22 if !crowded => Request::Write(create(rng, digests)),
+        0..34 => Request::Write(delete(rng, model)),
+        34..50 => Request::Write(set_data(rng)),
         50..53 => Request::SetAcl {
             path: path(rng),
             acl: acl(rng, digests),
@@ -120,34 +113,9 @@ fn read(rng: &mut Rng, model: &Model) -> Request {
 
 fn part(rng: &mut Rng, model: &Model, digests: &[String]) -> WritePart {
     match rng.below(10) {
-        0..4 => {
-            let Request::Create {
-                path,
-                data,
-                acl,
-                kind,
-                with_stat,
-            } = create(rng, digests)
-            else {
-                unreachable!("create creates");
-            };
-            WritePart::Create {
-                path,
-                data,
-                acl,
-                kind,
-                with_stat,
-            }
-        }
-        4..6 => WritePart::Delete {
-            path: living(rng, model),
-            version: version(rng),
-        },
-        6..9 => WritePart::SetData {
-            path: path(rng),
-            data: data(rng),
-            version: version(rng),
-        },
+        0..4 => create(rng, digests),
+        4..6 => delete(rng, model),
+        6..9 => set_data(rng),
         _ => WritePart::Check {
             path: path(rng),
             version: version(rng),
@@ -155,7 +123,22 @@ fn part(rng: &mut Rng, model: &Model, digests: &[String]) -> WritePart {
     }
 }
 
-fn create(rng: &mut Rng, digests: &[String]) -> Request {
+fn delete(rng: &mut Rng, model: &Model) -> WritePart {
+    WritePart::Delete {
+        path: living(rng, model),
+        version: version(rng),
+    }
+}
+
+fn set_data(rng: &mut Rng) -> WritePart {
+    WritePart::SetData {
+        path: path(rng),
+        data: data(rng),
+        version: version(rng),
+    }
+}
+
+fn create(rng: &mut Rng, digests: &[String]) -> WritePart {
     let mode = if rng.percent(45) {
         CreateMode::Persistent
     } else {
@@ -165,7 +148,7 @@ fn create(rng: &mut Rng, digests: &[String]) -> Request {
     if mode.is_sequential() {
         path.push_str("/s-");
     }
-    Request::Create {
+    WritePart::Create {
         path,
         data: data(rng),
         acl: acl(rng, digests),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use client::session::Request;
+use client::session::{Request, WritePart};
 use jute::quorum::config::Role;
 use storage::sim_disk::Op;
 use zab::RoleStatus;
@@ -219,11 +219,11 @@ impl Cluster {
             if ours && found.session.is_established() && !found.dead {
                 for _ in 0..self.world.fault_rng.between(1..4) {
                     let data = self.world.fault_rng.next().to_be_bytes().to_vec();
-                    let request = Request::SetData {
+                    let request = Request::Write(WritePart::SetData {
                         path: "/a".to_owned(),
                         data: Some(data),
                         version: -1,
-                    };
+                    });
                     self.world.submit(client, request)?;
                 }
             }

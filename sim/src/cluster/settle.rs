@@ -1,6 +1,6 @@
 //! The end of a run: the faults stop, and everything must come to rest.
 
-use client::session::Request;
+use client::session::{Request, WritePart};
 use zab::RoleStatus;
 
 use super::Cluster;
@@ -57,11 +57,11 @@ impl Cluster {
         for at in 0..self.world.scenario.clients as usize {
             let client = &self.world.clients[at];
             if client.session.is_established() && client.open() == 0 && !client.dead {
-                let request = Request::SetData {
+                let request = Request::Write(WritePart::SetData {
                     path: "/a".to_owned(),
                     data: Some(b"the end".to_vec()),
                     version: -1,
-                };
+                });
                 self.world.submit(at, request)?;
             }
         }

@@ -1,6 +1,8 @@
 //! The load generator, as a release-built process of its own.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -13,8 +15,41 @@ pub(super) fn build() -> Result<()> {
     workspace::cargo(["build", "--release", "-p", "cli", "--example", "zkbench"]).run()
 }
 
+fn binary() -> PathBuf {
+    workspace::target().join("release/examples/zkbench")
+}
+
 fn command() -> Command {
-    Command::new(workspace::target().join("release/examples/zkbench"))
+    Command::new(binary())
+}
+
+/// Whether [`build`] would leave the generator as it is, by what cargo has noted beside it.
+///
+/// # Errors
+/// When it is older than a source, made from sources elsewhere, or not there.
+pub(super) fn check_fresh() -> Result<()> {
+    const BUILD: &str = "cargo build --release -p cli --example zkbench";
+    let notes = fs::read_to_string(binary().with_extension("d"));
+    let notes = notes.with_context(|| format!("no load generator: {BUILD}"))?;
+    let built = fs::metadata(binary())?.modified()?;
+    for source in sources(&notes) {
+        let changed = fs::metadata(&source).and_then(|source| source.modified());
+        let fresh = source.starts_with(workspace::root()) && changed.is_ok_and(|at| at <= built);
+        ensure!(
+            fresh,
+            "the load generator is stale, for {} is newer or elsewhere: {BUILD}",
+            source.display()
+        );
+    }
+    Ok(())
+}
+
+/// The files behind the colon of a line of make, in which a space within a name has a backslash.
+fn sources(notes: &str) -> Vec<PathBuf> {
+    let (_, names) = notes.split_once(": ").unwrap_or_default();
+    let names = names.trim().replace("\\ ", "\0");
+    let names = names.split_whitespace();
+    names.map(|name| name.replace('\0', " ").into()).collect()
 }
 
 /// What one run of the generator measured.
@@ -89,5 +124,25 @@ impl Drop for IdleSessions {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_in_the_notes_of_cargo() {
+        for (notes, expected) in [
+            ("", &[][..]),
+            ("/t/zkbench: /w/a.rs /w/b.rs\n", &["/w/a.rs", "/w/b.rs"]),
+            (
+                "/t/zkbench: /w/a\\ b.rs /w/c.rs\n",
+                &["/w/a b.rs", "/w/c.rs"],
+            ),
+        ] {
+            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(sources(notes), expected, "{notes}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod clients;
 mod ensemble;
+mod figure;
 mod floors;
 mod generator;
 mod probe;
@@ -61,7 +62,8 @@ pub(crate) struct Args {
     /// Also write all samples to this file, as JSON.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Measure this binary of ours, with the generator as it was built last: nothing is built.
+    /// Measure this binary of ours. Nothing is built, and a generator that is older than its sources
+    /// is refused.
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Servers to measure: apache, ours.
@@ -86,6 +88,12 @@ impl Args {
         if self.quick { 2.0 } else { 5.0 }
     }
 
+    /// The generator's options of a load that is measured.
+    fn timing(&self) -> [String; 4] {
+        let seconds = self.seconds().to_string();
+        ["--warmup", "1", "--duration", &seconds].map(str::to_owned)
+    }
+
     /// Znodes where the full measurement has this many.
     fn znodes(&self, full: u64) -> u64 {
         if self.quick { full / 10 } else { full }
@@ -106,6 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn prepared(args: &Args) -> Result<()> {
     raise_file_limit()?;
     if let Some(binary) = &args.binary {
+        generator::check_fresh()?;
         server::measure_binary(binary.clone());
     } else if args.servers.contains(&Product::Ours) {
         workspace::build_server()?;

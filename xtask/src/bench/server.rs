@@ -11,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use reserved_port::ReservedPort;
 use rustix::process::{Pid, Signal, kill_process};
-use test_support::ReservedPort;
 
 use super::probe;
 use crate::workspace;

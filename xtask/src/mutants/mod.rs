@@ -62,7 +62,7 @@ fn check_without_mutants(scratch: &Scratch, all: impl Iterator<Item = Check>) ->
     for check in &checks {
         println!("without mutants: {check}");
         let programs = Programs::build(scratch, check)?;
-        if let Some(found) = programs.run(scratch, check, "without-mutants")? {
+        if let Some(found) = programs.run(scratch, check, "without-mutants", &[])? {
             bail!("it fails without any mutant:\n{}", found.output);
         }
     }
@@ -73,7 +73,7 @@ fn check_without_mutants(scratch: &Scratch, all: impl Iterator<Item = Check>) ->
 fn catch(scratch: &Scratch, mutant: &Mutant) -> Result<Found> {
     let found = scratch.apply(mutant).and_then(|()| {
         let programs = Programs::build(scratch, &mutant.check)?;
-        programs.run(scratch, &mutant.check, &mutant.name)
+        programs.run(scratch, &mutant.check, &mutant.name, &mutant.passed_over)
     });
     scratch.restore(mutant)?;
     let found = found?.with_context(|| format!("it survives {}", mutant.check))?;

@@ -25,6 +25,9 @@ pub(super) struct Mutant {
     pub(super) check: Check,
     /// What the check must print: the name of the checker, or of the assertion.
     pub(super) caught_by: String,
+    /// What may notice first, in another run: an assertion close to the bug, for instance. Which run
+    /// that is hangs on every change of timing, so these runs are passed over.
+    pub(super) passed_over: Vec<String>,
     /// The files it changes, from the root of the workspace.
     pub(super) files: Vec<PathBuf>,
 }
@@ -61,7 +64,7 @@ fn read(path: &Path) -> Result<Mutant> {
     let (head, patch) = text
         .split_once("\ndiff --git ")
         .context("there is no patch in it")?;
-    let field = |name: &str| fields(head, name);
+    let field = |name: &str| field(head, name);
     let files = patch.lines().filter_map(|line| line.strip_prefix("+++ b/"));
     let name = path.file_stem().context("it has no name")?;
     Ok(Mutant {
@@ -71,19 +74,52 @@ fn read(path: &Path) -> Result<Mutant> {
         invariant: field("Invariant")?,
         check: field("Check")?.parse()?,
         caught_by: field("Caught by")?,
+        passed_over: all_fields(head, "Passes over"),
         files: files.map(PathBuf::from).collect(),
     })
 }
 
-/// The value of `Name: value`; it goes on in lines that begin with a space.
-fn fields(head: &str, name: &str) -> Result<String> {
-    let start = format!("{name}: ");
-    let mut lines = head.lines().skip_while(|line| !line.starts_with(&start));
-    let first = lines.next().with_context(|| format!("no line {start}"))?;
-    let mut value = first[start.len()..].trim().to_owned();
-    for line in lines.take_while(|line| line.starts_with(' ')) {
-        value.push(' ');
-        value.push_str(line.trim());
+/// The value of the first `Name: value`.
+fn field(head: &str, name: &str) -> Result<String> {
+    let found = all_fields(head, name).into_iter().next();
+    found.with_context(|| format!("no line {name}:"))
+}
+
+/// The values of all `Name: value`; each goes on in lines that begin with a space.
+fn all_fields(head: &str, name: &str) -> Vec<String> {
+    let mut values: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in head.lines() {
+        if let Some(more) = line.strip_prefix(' ') {
+            if let Some(value) = values.last_mut().filter(|_| goes_on) {
+                value.push(' ');
+                value.push_str(more.trim());
+            }
+            continue;
+        }
+        let value = line.strip_prefix(name);
+        let value = value.and_then(|rest| rest.strip_prefix(": "));
+        goes_on = value.is_some();
+        values.extend(value.map(|value| value.trim().to_owned()));
     }
-    Ok(value)
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_go_on_in_lines_that_begin_with_a_space() {
+        let head = "Bug: one\n two\nPasses over: a\nCheck: sim 0..9\n not b\nPasses over: c\n  d";
+        for (name, values) in [
+            ("Bug", &["one two"][..]),
+            ("Check", &["sim 0..9 not b"]),
+            ("Passes over", &["a", "c d"]),
+            ("Pass", &[]),
+        ] {
+            assert_eq!(all_fields(head, name), values, "{name}");
+        }
+        assert!(field(head, "Invariant").is_err());
+    }
 }

@@ -11,6 +11,11 @@ use crate::message::LeaderPacket;
 /// A learner that was pinged less often than this is pinged in quick succession: until it has
 /// counted enough close pings it does not give up a silent leader early (`learner/detector.rs`),
 /// and a leader that freezes in its first seconds would be followed for syncLimit.
+///
+/// So it is again behind a pause of this server that learners have seen: the gap has cost it their
+/// trust. One that the network makes is not known here, and costs them syncLimit of patience for
+/// [`crate::learner::TRUST_AFTER`] pings; to trust again sooner would be to give up leaders whose
+/// network stalls now and then.
 const QUICK_PINGS: u64 = crate::learner::TRUST_AFTER as u64 + 2;
 /// So many times as often as later.
 const QUICKER: u64 = 5;
@@ -19,20 +24,32 @@ const QUICKER: u64 = 5;
 #[derive(Clone, Debug)]
 pub(super) struct Pinging {
     due: Time,
+    /// So many rounds that leave in quick succession behind a pause.
+    quick: u64,
 }
 
 impl Pinging {
     pub(super) fn new(cx: &Context<'_>) -> Self {
         Self {
             due: cx.now.after_ms(cx.core.options.ping_interval_ms()),
+            quick: 0,
         }
     }
 
-    fn quick(cx: &Context<'_>) -> Self {
+    /// A round leaves, the next is due. `quick` if a learner wants them in quick succession.
+    fn go_on(&mut self, cx: &Context<'_>, quick: bool) {
         let interval_ms = cx.core.options.ping_interval_ms();
-        Self {
-            due: cx.now.after_ms((interval_ms / QUICKER).max(1)),
-        }
+        // Twice the interval is what learners bear.
+        let paused = cx.now > self.due.after_ms(interval_ms);
+        self.quick = match paused {
+            true => QUICK_PINGS,
+            false => self.quick.saturating_sub(1),
+        };
+        let next_ms = match quick || self.quick > 0 {
+            true => (interval_ms / QUICKER).max(1),
+            false => interval_ms,
+        };
+        self.due = cx.now.after_ms(next_ms);
     }
 
     pub(super) fn due(&self) -> Time {
@@ -47,10 +64,7 @@ impl Leader {
             let number = self.ping(cx, link);
             quick |= number.is_some_and(|number| number < QUICK_PINGS);
         }
-        self.pinging = match quick {
-            true => Pinging::quick(cx),
-            false => Pinging::new(cx),
-        };
+        self.pinging.go_on(cx, quick);
     }
 
     /// Pings one learner, if it can be; the ping's number.

@@ -1,11 +1,11 @@
 //! From a server's bytes to answers and events.
 
 use jute::frame::{self, PREFIX_LEN};
-use jute::proto::{ReplyHeader, WatcherEvent};
+use jute::proto::{EventType, ReplyHeader, WatcherEvent};
 use jute::wire::{Decode, Reader};
 
 use super::{Phase, Sent, Session, refusal};
-use crate::session::event::{Effect, End, Failure, WatchEvent, event_type};
+use crate::session::event::{Effect, End, Failure, WatchEvent};
 use crate::session::reply::Reply;
 use crate::session::request::Request;
 
@@ -105,7 +105,7 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Nonsense> {
         let event = WatcherEvent::decode(reader).map_err(|_| Nonsense)?;
-        let kind = event_type(event.event_type).ok_or(Nonsense)?;
+        let kind = EventType::from_i32(event.event_type).ok_or(Nonsense)?;
         let path = event.path.ok_or(Nonsense)?.into_owned();
         self.watches.fired(kind, &path);
         effects.push(Effect::Event(WatchEvent {

@@ -150,22 +150,7 @@ impl Client {
         options: &CreateOptions,
     ) -> Call<Created> {
         let part = options.part(self.root(), path, data.into());
-        let request = part.map(|part| match part {
-            WritePart::Create {
-                path,
-                data,
-                acl,
-                kind,
-                with_stat,
-            } => Request::Create {
-                path,
-                data,
-                acl,
-                kind,
-                with_stat,
-            },
-            other => unreachable!("{other:?} creates nothing"),
-        });
+        let request = part.map(Request::Write);
         self.call(request, |answer, root| {
             let (path, stat) = pick(answer.outcome, |reply| match reply {
                 Reply::Created(path, stat) => Some((path, Some(stat))),

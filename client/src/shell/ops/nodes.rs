@@ -2,7 +2,7 @@ use jute::ErrorCode;
 use jute::data::{Acl, Stat};
 
 use super::{Expected, NodeData, Payload};
-use crate::session::{Reply, Request};
+use crate::session::{Reply, Request, WritePart};
 use crate::shell::call::Call;
 use crate::shell::client::{Client, nothing, pick};
 use crate::shell::error::Error;
@@ -14,7 +14,7 @@ impl Client {
     pub fn delete(&self, path: &str, expected: impl Into<Expected>) -> Call<()> {
         let version = expected.into().on_wire();
         let path = self.full(path);
-        let request = path.map(|path| Request::Delete { path, version });
+        let request = path.map(|path| Request::Write(WritePart::Delete { path, version }));
         self.call(request, nothing)
     }
 
@@ -46,10 +46,12 @@ impl Client {
         expected: impl Into<Expected>,
     ) -> Call<Stat> {
         let (data, version) = (data.into().0, expected.into().on_wire());
-        let request = self.full(path).map(|path| Request::SetData {
-            path,
-            data,
-            version,
+        let request = self.full(path).map(|path| {
+            Request::Write(WritePart::SetData {
+                path,
+                data,
+                version,
+            })
         });
         self.call(request, |answer, _| stat(answer.outcome))
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use anyhow::{Result, bail};
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 
 use super::config::Address;
 use namespaces::Namespaces;

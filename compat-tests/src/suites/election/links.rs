@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use jute::quorum::{Endpoint, QuorumConfig, ServerId};
+use reserved_port::ReservedPort;
 use server::peer::election::{ElectionEvent, ElectionLinks, ElectionOptions, Members};
-use test_support::ReservedPort;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use zab::election::Notification;

@@ -21,7 +21,7 @@ use crate::wire::{ConnectRequest, Cursor, Session, Writer, create_body, op, path
 /// All contenders must have had all their turns of one recipe in this time.
 const LIMIT: Duration = Duration::from_secs(600);
 /// What is contended for.
-const RECIPES: [(Recipe, &str); 4] = [
+pub(super) const RECIPES: [(Recipe, &str); 4] = [
     (Recipe::Mutex, "mutex"),
     (Recipe::Rwlock, "rwlock"),
     (Recipe::Semaphore, "semaphore"),
@@ -76,11 +76,6 @@ struct Turns {
     beside: u32,
     /// Turns alone behind those of another contender.
     handed: u32,
-}
-
-/// Whether there is anything to contend for.
-pub(super) fn is_wanted(options: &Options) -> bool {
-    RECIPES.iter().any(|(recipe, _)| options.wants(*recipe))
 }
 
 pub(super) fn run(

@@ -1,7 +1,9 @@
 //! Our recipes beside those of Curator and kazoo, on one server.
 
 mod contention;
+mod discovery;
 mod exchange;
+mod partition;
 
 use std::process::{Command, Stdio};
 
@@ -34,6 +36,8 @@ enum Recipe {
     Rwlock,
     Semaphore,
     Election,
+    Discovery,
+    Partition,
     /// Queues, groups and nodes that are kept.
     Exchange,
 }
@@ -69,12 +73,24 @@ pub(crate) fn run(launcher: &Launcher, options: &Options) -> Result<bool> {
     let mut report = Report::new("recipes");
     let scratch = tempfile::tempdir()?;
     let settings = Settings::usual();
-    if contention::is_wanted(options) {
-        let folder = scratch.path().join("contention");
-        let server = launcher.start(options.server, &folder, &settings)?;
+    let server = launcher.start(
+        options.server,
+        &scratch.path().join("plain"),
+        &settings,
+    )?;
+    if contention::RECIPES
+        .iter()
+        .any(|(recipe, _)| options.wants(*recipe))
+    {
         contention::run(&mut report, launcher, &server, options)?;
-        server.stop()?;
     }
+    if options.wants(Recipe::Discovery) {
+        discovery::run(&mut report, launcher, &server)?;
+    }
+    if options.wants(Recipe::Partition) {
+        partition::run(&mut report, launcher, &server)?;
+    }
+    server.stop()?;
     if options.wants(Recipe::Exchange) {
         // What has outlived its time, and containers, soon go.
         let settings = settings.property("znode.container.checkIntervalMs", 500);

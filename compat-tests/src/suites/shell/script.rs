@@ -239,34 +239,26 @@ pub(super) struct Explained {
 
 /// All that is known to differ, but for the list of commands, which has ours too.
 pub(super) const EXPLAINED: &[Explained] = &[
-    Explained {
-        arguments: &["delete", "-v", "abc", "/"],
-        why: "an exception that nobody catches ends Apache's shell; ours is told and goes on",
-        theirs: "java.lang.NumberFormatException: For input string: \"abc\"",
-        ours: "For input string: \"abc\"",
-        codes: (1, 1),
-    },
-    Explained {
-        arguments: &["set", "-b", "/", "???"],
-        why: "as above",
-        theirs: "java.lang.IllegalArgumentException: Illegal base64 character 3f",
-        ours: "Not base64: ",
-        codes: (1, 1),
-    },
-    Explained {
-        arguments: &["addWatch", "x"],
-        why: "as above",
-        theirs: "java.lang.IllegalArgumentException: Path must start with / character",
-        ours: "Path must start with / character",
-        codes: (1, 1),
-    },
-    Explained {
-        arguments: &["-timeout", "abc", "ls", "/"],
-        why: "as above",
-        theirs: "java.lang.NumberFormatException: For input string: \"abc\"",
-        ours: "For input string: \"abc\"",
-        codes: (1, 1),
-    },
+    uncaught(
+        &["delete", "-v", "abc", "/"],
+        "java.lang.NumberFormatException: For input string: \"abc\"",
+        "For input string: \"abc\"",
+    ),
+    uncaught(
+        &["set", "-b", "/", "???"],
+        "java.lang.IllegalArgumentException: Illegal base64 character 3f",
+        "Not base64: ",
+    ),
+    uncaught(
+        &["addWatch", "x"],
+        "java.lang.IllegalArgumentException: Path must start with / character",
+        "Path must start with / character",
+    ),
+    uncaught(
+        &["-timeout", "abc", "ls", "/"],
+        "java.lang.NumberFormatException: For input string: \"abc\"",
+        "For input string: \"abc\"",
+    ),
     Explained {
         arguments: &["-client-configuration", "/no/such/file", "ls", "/"],
         why: "the stack below the message is left out",
@@ -288,18 +280,47 @@ pub(super) const EXPLAINED: &[Explained] = &[
         ours: "ZooKeeper CLI version: 3.9.5-zabkeeper-",
         codes: (0, 0),
     },
-    Explained {
-        arguments: &["exit"],
-        why: "a command from 3.10 on",
-        theirs: "Command not found: Command not found exit",
-        ours: "WatchedEvent state:Closed",
-        codes: (127, 0),
-    },
-    Explained {
-        arguments: &["tree", "/"],
-        why: "one of ours",
-        theirs: "Command not found: Command not found tree",
-        ours: "\u{2514}\u{2500}\u{2500} zookeeper",
-        codes: (127, 0),
-    },
+    unknown_to_theirs(
+        &["exit"],
+        "a command from 3.10 on",
+        "Command not found: Command not found exit",
+        "WatchedEvent state:Closed",
+    ),
+    unknown_to_theirs(
+        &["tree", "/"],
+        "one of ours",
+        "Command not found: Command not found tree",
+        "\u{2514}\u{2500}\u{2500} zookeeper",
+    ),
 ];
+
+/// What throws in Apache's shell.
+const fn uncaught(
+    arguments: &'static [&'static str],
+    theirs: &'static str,
+    ours: &'static str,
+) -> Explained {
+    Explained {
+        arguments,
+        why: "an exception that nobody catches ends Apache's shell; ours is told and goes on",
+        theirs,
+        ours,
+        codes: (1, 1),
+    }
+}
+
+/// A command that Apache's shell does not have.
+const fn unknown_to_theirs(
+    arguments: &'static [&'static str],
+    why: &'static str,
+    theirs: &'static str,
+    ours: &'static str,
+) -> Explained {
+    Explained {
+        arguments,
+        why,
+        theirs,
+        ours,
+        codes: (127, 0),
+    }
+}

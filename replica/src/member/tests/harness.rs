@@ -247,7 +247,11 @@ impl Ensemble {
     }
 
     pub(super) fn replica(&self, id: ServerId) -> &Arc<Replica> {
-        self.nodes[&id].member.as_ref().expect("it runs").replica()
+        self.member(id).replica()
+    }
+
+    pub(super) fn member(&self, id: ServerId) -> &Member {
+        self.nodes[&id].member.as_ref().expect("it runs")
     }
 
     /// A connection that has sent its ConnectRequest.

@@ -360,6 +360,7 @@ fn local_sessions_cost_nothing_and_become_global_for_an_ephemeral() {
             let before = applied(&ensemble, id);
             let (client, session) = ensemble.session(id);
             assert_eq!(applied(&ensemble, id), before, "no transaction");
+            assert_eq!(ensemble.member(id).local_sessions(), 1);
             let path = format!("/n{}", id.0);
             assert_eq!(
                 ask(&mut ensemble, &client, |out| create(out, 1, &path, 0)),
@@ -370,6 +371,8 @@ fn local_sessions_cost_nothing_and_become_global_for_an_ephemeral() {
                 create(out, 2, &ephemeral, EPHEMERAL)
             });
             assert_eq!(replies, [(2, if upgrading { 0 } else { -120 })]);
+            let local = ensemble.member(id).local_sessions();
+            assert_eq!(local, usize::from(!upgrading));
             let other = ServerId(id.0 % 3 + 1);
             let moved = ensemble.connect(other, session, &password(session));
             assert_eq!(

@@ -1,12 +1,10 @@
-use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jute::frame::BadFrameLength;
 use jute::quorum::ServerId;
 use jute::wire::DecodeError;
-use parking_lot::Mutex;
 use thiserror::Error;
 use tracing::{debug, warn};
 use zab::WireError;
@@ -41,12 +39,9 @@ pub(super) enum Fault {
     Duplicate(ServerId),
 }
 
-/// Machines and kinds of faults that are remembered at the most.
-const REMEMBERED_MAX: usize = 1024;
-
 /// Logs what is wrong with peers, once for each machine and kind, and then ever more rarely.
 #[derive(Debug, Default)]
-pub(super) struct Complaints(Mutex<HashMap<(IpAddr, Discriminant<Fault>), u64>>);
+pub(super) struct Complaints(crate::peer::Complaints<Discriminant<Fault>>);
 
 impl Complaints {
     pub(super) fn log(&self, from: SocketAddr, fault: &Fault) {
@@ -55,24 +50,8 @@ impl Complaints {
             debug!("connection from {from} to the election port: {fault}");
             return;
         }
-        let times = self.count(from.ip(), fault);
-        if times.is_power_of_two() {
-            let behind = if times == 1 {
-                ""
-            } else {
-                ", and not for the first time"
-            };
+        if let Some(behind) = self.0.told(from.ip(), discriminant(fault)) {
             warn!("connection from {from} to the election port{behind}: {fault}");
         }
-    }
-
-    fn count(&self, from: IpAddr, fault: &Fault) -> u64 {
-        let mut seen = self.0.lock();
-        if seen.len() >= REMEMBERED_MAX {
-            seen.clear();
-        }
-        let times = seen.entry((from, discriminant(fault))).or_default();
-        *times += 1;
-        *times
     }
 }

@@ -1,5 +1,6 @@
 //! A learner's connection, at the leader.
 
+use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,6 +13,10 @@ use super::listener::Port;
 use super::reading::{Incoming, ReadError};
 use super::socket::{Flush, PeerSocket};
 use crate::ensemble::{Arrival, Engine};
+use crate::peer::Complaints;
+
+/// What learners have sent that cannot be read.
+pub(super) type ReadComplaints = Complaints<Discriminant<ReadError>>;
 
 /// Serves the connection until either side ends it.
 pub(super) async fn serve(
@@ -19,6 +24,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     (link, port): (LearnerLink, Port),
+    complaints: &ReadComplaints,
     stop: CancellationToken,
 ) {
     let (reader, writer) = stream.into_split();
@@ -45,10 +51,10 @@ pub(super) async fn serve(
         // Closed from here, and the reason is told there.
         None => {}
         Some(ended @ (ReadError::Packet(_) | ReadError::Tree(_))) => {
-            warn!(
-                "connection from {} to the quorum port is closed: {ended}",
-                socket.peer()
-            );
+            if let Some(behind) = complaints.told(peer.ip(), discriminant(&ended)) {
+                let peer = socket.peer();
+                warn!("connection from {peer} to the quorum port is closed{behind}: {ended}");
+            }
         }
         // A look whether the port is open, as monitors take it.
         Some(ReadError::Closed) if socket.server().is_none() => {

@@ -11,19 +11,22 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 use zab::LearnerLink;
 
-use super::learner;
+use super::learner::{self, ReadComplaints};
 use crate::ensemble::Engine;
 
 /// After an accept that failed for lack of descriptors, wait before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Numbers the connections of learners, over all ports.
-#[derive(Clone, Default)]
-pub(crate) struct LinkNumbers(Arc<AtomicU64>);
+/// What the connections of learners share, over all ports.
+#[derive(Default)]
+pub(crate) struct Learners {
+    numbers: AtomicU64,
+    complaints: ReadComplaints,
+}
 
-impl LinkNumbers {
+impl Learners {
     fn next(&self) -> LearnerLink {
-        LearnerLink(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+        LearnerLink(self.numbers.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -40,7 +43,7 @@ pub(crate) enum Port {
 pub(crate) struct QuorumListener {
     pub(crate) port: Port,
     pub(crate) listener: TcpListener,
-    pub(crate) numbers: LinkNumbers,
+    pub(crate) learners: Arc<Learners>,
 }
 
 impl QuorumListener {
@@ -65,9 +68,12 @@ impl QuorumListener {
                         continue;
                     }
                     let (engine, stop) = (Arc::clone(&engine), stop.clone());
-                    let link = self.numbers.next();
-                    let learner = (link, self.port);
-                    tasks.spawn(learner::serve(engine, stream, peer, learner, stop));
+                    let learner = (self.learners.next(), self.port);
+                    let learners = Arc::clone(&self.learners);
+                    tasks.spawn(async move {
+                        let complaints = &learners.complaints;
+                        learner::serve(engine, stream, peer, learner, complaints, stop).await;
+                    });
                 }
                 Err(error) => {
                     error!("cannot accept a learner: {error}");

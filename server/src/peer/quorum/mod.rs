@@ -7,7 +7,7 @@ mod reading;
 mod socket;
 mod uplink;
 
-pub(crate) use listener::{LinkNumbers, Port, QuorumListener};
+pub(crate) use listener::{Learners, Port, QuorumListener};
 pub(crate) use outflow::Outflows;
 pub(crate) use socket::{Flush, PeerSocket};
 pub(crate) use uplink::Uplinks;

@@ -94,6 +94,11 @@ impl PeerSocket {
         self.name.server.get().copied()
     }
 
+    /// The address of the other end.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.name.address
+    }
+
     /// Who is at the other end, for the log.
     pub(crate) fn peer(&self) -> &impl fmt::Display {
         &self.name

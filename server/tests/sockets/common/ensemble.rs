@@ -4,18 +4,19 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use jute::quorum::packet::{PacketType, QuorumPacket, first};
 use jute::quorum::{LearnerInfo, ServerId};
 use jute::wire::{Encode, Limits};
+use reserved_port::ReservedPort;
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
-use test_support::ReservedPort;
 
-use super::process::{BINARY, wait};
+use super::process::{BINARY, spawn_logged, wait};
 use super::{Client, bytes};
 
 /// So long an election, a synchronisation or a line in a log may take before a test fails.
@@ -146,18 +147,8 @@ impl Ensemble {
             .append(true)
             .open(seat.dir.path().join("log.txt"))
             .expect("a log file");
-        let stderr = log.try_clone().expect("a second handle");
-        let child = command
-            .arg("server")
-            .arg(seat.dir.path().join("zoo.cfg"))
-            .env_remove("SERVER_JVMFLAGS")
-            .env_remove("JVMFLAGS")
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(stderr)
-            .spawn()
-            .expect("the binary starts");
+        command.arg("server").arg(seat.dir.path().join("zoo.cfg"));
+        let child = spawn_logged(command, "", log);
         assert!(seat.child.replace(child).is_none(), "it runs already");
     }
 
@@ -333,7 +324,16 @@ pub(crate) struct Learner {
 
 impl Learner {
     pub(crate) fn dial(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("it listens");
+        Self::dial_from(1, address)
+    }
+
+    /// Dials from 127.0.0.`machine`.
+    pub(crate) fn dial_from(machine: u8, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let own = SocketAddr::from(([127, 0, 0, machine], 0));
+        socket.bind(&own.into()).expect("an address");
+        socket.connect(&address.into()).expect("it listens");
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         Self {
             stream,

@@ -6,9 +6,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use reserved_port::ReservedPort;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use test_support::ReservedPort;
 
 /// So long a start or a stop may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,22 +58,13 @@ impl Server {
 
     /// Starts by a command that ends in our binary.
     pub(crate) fn spawn(
-        mut command: Command,
+        command: Command,
         dir: TempDir,
         configuration: Configuration,
         flags: &str,
     ) -> Self {
         let log = File::create(dir.path().join("log.txt")).expect("a log file");
-        let stderr = log.try_clone().expect("a second handle");
-        let child = command
-            .env("SERVER_JVMFLAGS", flags)
-            .env_remove("JVMFLAGS")
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(stderr)
-            .spawn()
-            .expect("the binary starts");
+        let child = spawn_logged(command, flags, log);
         let mut server = Self {
             child,
             address: configuration.port.address(),
@@ -171,12 +162,9 @@ pub(crate) fn configure(dir: &Path, lines: &str) -> Configuration {
 
 /// Runs the binary with these arguments, in this directory, until it ends by itself.
 pub(crate) fn run_to_end(arguments: &[&str], dir: &Path) -> Ended {
-    let mut child = Command::new(BINARY)
-        .args(arguments)
-        .current_dir(dir)
-        .env_remove("SERVER_JVMFLAGS")
-        .env_remove("JVMFLAGS")
-        .stdin(Stdio::null())
+    let mut command = Command::new(BINARY);
+    command.args(arguments).current_dir(dir);
+    let mut child = undisturbed(&mut command, "")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -189,6 +177,23 @@ pub(crate) fn run_to_end(arguments: &[&str], dir: &Path) -> Ended {
         code: status.code(),
         stderr,
     }
+}
+
+/// Starts our binary by a command that ends in it, with system properties (`-Dname=value`). What it
+/// says on either stream goes to the log.
+pub(super) fn spawn_logged(mut command: Command, flags: &str, log: File) -> Child {
+    let stderr = log.try_clone().expect("a second handle");
+    let command = undisturbed(&mut command, flags).stdout(log).stderr(stderr);
+    command.spawn().expect("the binary starts")
+}
+
+/// Without what this process's environment would set, and without its input.
+fn undisturbed<'a>(command: &'a mut Command, flags: &str) -> &'a mut Command {
+    command
+        .env("SERVER_JVMFLAGS", flags)
+        .env_remove("JVMFLAGS")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
 }
 
 pub(super) fn wait(child: &mut Child) -> ExitStatus {

@@ -130,8 +130,9 @@ const BAD: &[(Says, &str)] = &[
 #[test]
 fn whoever_breaks_the_protocol_loses_the_connection() {
     let (ensemble, leader, follower) = two_of_three();
-    for (say, expected) in BAD {
-        let mut learner = Learner::dial(ensemble.quorum_address(leader));
+    // Each from a machine of its own: what one does again and again is told ever more rarely.
+    for (machine, (say, expected)) in (2..).zip(BAD) {
+        let mut learner = Learner::dial_from(machine, ensemble.quorum_address(leader));
         say(&mut learner, leader);
         assert_refused(&ensemble, leader, learner, expected);
         ensemble.assert_goes_on(follower);
@@ -144,6 +145,19 @@ fn whoever_breaks_the_protocol_loses_the_connection() {
     learner.introduce(PacketType::FollowerInfo, 3, 0, 0);
     assert_refused(&ensemble, follower, learner, "this server does not lead");
     ensemble.assert_goes_on(follower);
+}
+
+#[test]
+fn the_same_complaint_is_told_ever_more_rarely() {
+    let (ensemble, leader, _) = two_of_three();
+    for _ in 0..5 {
+        let mut learner = Learner::dial(ensemble.quorum_address(leader));
+        learner.send(PacketType::Ping, 0, &[]);
+        learner.closed();
+    }
+    let told = ensemble.logged(leader, "to the quorum port is closed");
+    assert_eq!(told.len(), 3, "the first, second and fourth: {told:#?}");
+    assert!(told[2].contains("and not for the first time"), "{told:#?}");
 }
 
 #[test]

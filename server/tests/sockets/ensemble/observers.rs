@@ -1,8 +1,8 @@
 //! Observers behind followers that stand in for the leader.
 
 use jute::OpCode;
+use reserved_port::ReservedPort;
 use rustix::process::Signal;
-use test_support::ReservedPort;
 
 use crate::common::{Client, Ensemble, get};
 

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 
 use jute::OpCode;
 use jute::proto::ReconfigRequest;
+use reserved_port::ReservedPort;
 use rustix::process::Signal;
-use test_support::ReservedPort;
 
 use crate::common::{Client, Ensemble, bytes, connect_request, frame};
 

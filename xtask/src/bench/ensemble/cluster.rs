@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 
 use super::SERVERS;
 use crate::bench::probe;

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::cluster::Ensemble;
-use super::row;
+use crate::bench::figure::{self, Figure};
 use crate::bench::rows::Target::{RatioAtLeast, RatioAtMost};
-use crate::bench::rows::{Kind, Samples};
+use crate::bench::rows::{Kind, Samples, row};
 use crate::bench::server::Product;
 use crate::bench::{Args, generator};
 
@@ -18,15 +18,6 @@ enum Through {
     All,
     Leader,
     Follower,
-}
-
-/// What a row takes from a run of the generator.
-#[derive(Clone, Copy)]
-enum Figure {
-    PerSecond,
-    LatencyUs(&'static str),
-    /// CPU of all servers for each transaction, microseconds.
-    CpuPerWrite,
 }
 
 /// One run of the generator, and the rows that it yields.
@@ -136,9 +127,8 @@ fn measure(args: &Args, product: Product, samples: &mut Samples) -> Result<()> {
     let ensemble = Ensemble::serving(product, &[])?;
     let all = ensemble.addresses()?;
     generator::run(&["--server", &all], WARM_UP, &[])?;
-    let options = ["--warmup", "1", "--duration", &args.seconds().to_string()].map(str::to_owned);
     for load in LOADS {
-        if !load.yields.iter().any(|(row, _)| args.wants(row)) {
+        if !figure::wants_any(args, load.yields) {
             continue;
         }
         let servers = match load.through {
@@ -147,17 +137,17 @@ fn measure(args: &Args, product: Product, samples: &mut Samples) -> Result<()> {
             Through::Follower => ensemble.address(ensemble.follower()?),
         };
         let before = (ensemble.cpu_seconds()?, ensemble.transactions()?);
-        let measured = generator::run(&["--server", &servers], load.line, &options)?;
+        let measured = generator::run(&["--server", &servers], load.line, &args.timing())?;
         let cpu_us = (ensemble.cpu_seconds()? - before.0) * 1e6;
         let transactions = ensemble.transactions()?.saturating_sub(before.1);
-        for (row, figure) in load.yields {
-            let value = match figure {
-                Figure::PerSecond => measured.per_second()?,
-                Figure::LatencyUs(point) => measured.latency_us(point)?,
-                Figure::CpuPerWrite => cpu_us / transactions.max(1) as f64,
-            };
-            samples.add(row, product, value);
-        }
+        let cpu_per_write = cpu_us / transactions.max(1) as f64;
+        figure::add(
+            samples,
+            product,
+            load.yields,
+            &measured,
+            Some(cpu_per_write),
+        )?;
     }
     ensemble.stop()
 }
@@ -168,14 +158,6 @@ mod tests {
 
     #[test]
     fn every_row_has_one_load() {
-        for row in KIND.rows {
-            let yields = LOADS.iter().flat_map(|load| load.yields);
-            assert_eq!(
-                yields.filter(|(name, _)| *name == row.name).count(),
-                1,
-                "{}",
-                row.name
-            );
-        }
+        figure::assert_each_once(&KIND, LOADS.iter().flat_map(|load| load.yields));
     }
 }

@@ -8,18 +8,10 @@ mod cluster;
 mod load;
 mod tree;
 
-use super::rows::{Kind, Row, Target};
+use super::rows::Kind;
 
 /// Servers of an ensemble.
 pub(super) const SERVERS: usize = 3;
 
 /// Everything there is to measure, in the order of the table.
 pub(super) const KINDS: &[Kind] = &[load::KIND, tree::KIND];
-
-const fn row(name: &'static str, title: &'static str, target: Target) -> Row {
-    Row {
-        name,
-        title,
-        target,
-    }
-}

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, ensure};
 
 use super::cluster::Ensemble;
-use super::row;
 use crate::bench::rows::Target::{AtMost, None};
-use crate::bench::rows::{Kind, Samples};
+use crate::bench::rows::{Kind, Samples, row};
 use crate::bench::server::{Product, Server};
 use crate::bench::{Args, generator};
 

@@ -3,19 +3,13 @@
 use anyhow::Result;
 
 use super::Target::{RatioAtLeast, RatioAtMost};
-use super::{Kind, Row, Samples};
+use super::{Kind, Samples, row};
+use crate::bench::figure::{self, Figure};
 use crate::bench::server::{Home, Product, Server};
 use crate::bench::{Args, generator};
 
 /// The load before anything is measured.
 const WARM_UP: &str = "--op mix:50 --clients 32 --pipeline 16 --duration 6";
-
-/// What a row takes from the generator's report.
-#[derive(Clone, Copy)]
-enum Figure {
-    PerSecond,
-    LatencyUs(&'static str),
-}
 
 /// One run of the generator, and the rows that it yields.
 struct Load {
@@ -73,14 +67,6 @@ pub(super) const KIND: Kind = Kind {
     measure,
 };
 
-const fn row(name: &'static str, title: &'static str, target: super::Target) -> Row {
-    Row {
-        name,
-        title,
-        target,
-    }
-}
-
 /// Creates come last, because the tree is larger after them.
 const LOADS: &[Load] = &[
     Load {
@@ -134,18 +120,10 @@ fn measure(args: &Args, product: Product, samples: &mut Samples) -> Result<()> {
     let address = server.address().to_string();
     let target = ["--server", address.as_str()];
     generator::run(&target, WARM_UP, &[])?;
-    let options = ["--warmup", "1", "--duration", &args.seconds().to_string()].map(str::to_owned);
     for load in LOADS {
-        if !load.yields.iter().any(|(row, _)| args.wants(row)) {
-            continue;
-        }
-        let measured = generator::run(&target, load.line, &options)?;
-        for (row, figure) in load.yields {
-            let value = match figure {
-                Figure::PerSecond => measured.per_second()?,
-                Figure::LatencyUs(point) => measured.latency_us(point)?,
-            };
-            samples.add(row, product, value);
+        if figure::wants_any(args, load.yields) {
+            let measured = generator::run(&target, load.line, &args.timing())?;
+            figure::add(samples, product, load.yields, &measured, None)?;
         }
     }
     server.stop()
@@ -157,14 +135,6 @@ mod tests {
 
     #[test]
     fn every_row_has_one_load() {
-        for row in KIND.rows {
-            let yields = LOADS.iter().flat_map(|load| load.yields);
-            assert_eq!(
-                yields.filter(|(name, _)| *name == row.name).count(),
-                1,
-                "{}",
-                row.name
-            );
-        }
+        figure::assert_each_once(&KIND, LOADS.iter().flat_map(|load| load.yields));
     }
 }

@@ -35,6 +35,15 @@ pub(super) struct Row {
     pub(super) target: Target,
 }
 
+/// A row.
+pub(super) const fn row(name: &'static str, title: &'static str, target: Target) -> Row {
+    Row {
+        name,
+        title,
+        target,
+    }
+}
+
 /// Rows that are measured together, on one start of a server.
 pub(super) struct Kind {
     pub(super) name: &'static str,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jute::Zxid;
 use jute::quorum::{Endpoint, QuorumConfig, ServerId};
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use zab::Epoch;

@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 
 use jute::quorum::{Endpoint, QuorumConfig, ServerId};
-use test_support::ReservedPort;
+use reserved_port::ReservedPort;
 use tokio_util::sync::CancellationToken;
 
 use super::logged::Logged;

@@ -1,3 +1,5 @@
+//! Ports for servers that are yet to start: embedded ones, and real processes in tests and benches.
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
