@@ -253,7 +253,7 @@ impl Stage {
     /// Another process begins.
     fn begin(&mut self) {
         let number = self.processes.len();
-        let chance = Rng::new(self.rng.next(), 0);
+        let chance = Rng::new(self.rng.number(), 0);
         let process = Process::new(number, &self.net, &self.board, chance);
         self.processes.push(Arc::clone(&process));
         let timeout = Duration::from_millis(self.rng.between(1500..6000));
@@ -264,7 +264,7 @@ impl Stage {
             process,
             board: self.board.clone(),
             builder,
-            rng: Rng::new(self.rng.next(), 0),
+            rng: Rng::new(self.rng.number(), 0),
             trial: Arc::clone(&self.trial),
         });
     }

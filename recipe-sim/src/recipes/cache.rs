@@ -89,7 +89,7 @@ impl Caches {
 /// not have it.
 async fn change(actor: &mut Actor, copied: usize) -> Result<i64, Error> {
     let path = *actor.rng.pick(&PATHS);
-    let data = actor.rng.next().to_be_bytes();
+    let data = actor.rng.number().to_be_bytes();
     let persistent = CreateOptions::persistent();
     let client = actor.client.clone();
     let outcome = match actor.rng.below(5) {

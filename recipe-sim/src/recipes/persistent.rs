@@ -66,7 +66,7 @@ impl Nodes {
                     Err(_) => actor.count("not deleted"),
                 }
             }
-            let data = format!("{:x}", actor.rng.next());
+            let data = format!("{:x}", actor.rng.number());
             actor.does(format!("writes {data}"));
             if let Some(written) = actor.fated(node.set_data(data.clone())).await {
                 written?;
@@ -101,7 +101,7 @@ impl Nodes {
         };
         for _ in 0..actor.rng.between(1..4) {
             actor.idles(3000).await;
-            let data = format!("{:x}", actor.rng.next());
+            let data = format!("{:x}", actor.rng.number());
             actor.does(format!("writes {data}"));
             if let Some(written) = actor.fated(node.set_data(data.clone())).await {
                 written?;

@@ -105,7 +105,7 @@ impl Queues {
     }
 
     async fn round(&self, actor: &mut Actor, queue: &Own) -> Result<(), Error> {
-        let item = format!("{}-{:x}", actor.number(), actor.rng.next());
+        let item = format!("{}-{:x}", actor.number(), actor.rng.number());
         let priority = *actor.rng.pick(&[1, 100, 100, 100, 999]);
         actor.does(format!("puts {item}"));
         let Some(put) = actor.fated(queue.put(&item, priority)).await else {

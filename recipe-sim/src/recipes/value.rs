@@ -34,7 +34,7 @@ impl Values {
         shared: &SharedValue,
         seen: &mut Reading,
     ) -> Result<(), Error> {
-        let value = format!("{} {:x}", actor.number(), actor.rng.next());
+        let value = format!("{} {:x}", actor.number(), actor.rng.number());
         let compares = actor.chance(60);
         actor.does(format!("writes {value:?} and waits for a change"));
         self.fates.lock().insert(value.clone(), Fate::Open);

@@ -205,8 +205,11 @@ fn data(rng: &mut Rng) -> Option<Vec<u8>> {
         1 => Some(Vec::new()),
         // Records over several sectors, which a crash can tear. Never zeros: a sector of
         // zeros is what a lost one looks like.
-        2..4 => Some(vec![rng.next() as u8 | 1; rng.between(500..3000) as usize]),
-        _ => Some(rng.next().to_be_bytes()[..rng.between(1..8) as usize].to_vec()),
+        2..4 => Some(vec![
+            rng.number() as u8 | 1;
+            rng.between(500..3000) as usize
+        ]),
+        _ => Some(rng.number().to_be_bytes()[..rng.between(1..8) as usize].to_vec()),
     }
 }
 

@@ -218,7 +218,7 @@ impl Cluster {
             let ours = link.is_some_and(|link| link.server == leader);
             if ours && found.session.is_established() && !found.dead {
                 for _ in 0..self.world.fault_rng.between(1..4) {
-                    let data = self.world.fault_rng.next().to_be_bytes().to_vec();
+                    let data = self.world.fault_rng.number().to_be_bytes().to_vec();
                     let request = Request::Write(WritePart::SetData {
                         path: "/a".to_owned(),
                         data: Some(data),

@@ -212,7 +212,7 @@ impl Cluster {
             flip.undo(&self.machines[at].disk);
             self.machines[at].is_rotten = false;
         }
-        let mut rng = DiskRng::new(self.world.fault_rng.next());
+        let mut rng = DiskRng::new(self.world.fault_rng.number());
         self.machines[at].disk.crash(&mut rng);
         let soon = self.world.rng.between(50_000..800_000);
         self.start_later(at, soon);
@@ -252,7 +252,7 @@ impl Cluster {
         match death {
             Death::Power => {
                 coverage.count("power lost");
-                let mut rng = DiskRng::new(self.world.fault_rng.next());
+                let mut rng = DiskRng::new(self.world.fault_rng.number());
                 machine.disk.crash(&mut rng);
             }
             Death::Process => {

@@ -97,7 +97,7 @@ impl Settings {
             old_habits: (0..members).map(|_| rng.percent(15)).collect(),
             observer_masters: peer.observer_masters,
             peer,
-            seed: rng.next(),
+            seed: rng.number(),
         }
     }
 

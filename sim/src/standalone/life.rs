@@ -76,7 +76,7 @@ impl Standalone {
             self.world.coverage.count(&crash_point("start", error));
             // Repaired first: a crash may bring back the sector as it was before the damage.
             self.unrot();
-            let mut rng = DiskRng::new(self.world.fault_rng.next());
+            let mut rng = DiskRng::new(self.world.fault_rng.number());
             self.disk.crash(&mut rng);
             self.at(soon, Event::Start);
             return Ok(());
@@ -178,7 +178,7 @@ impl Standalone {
         match death {
             Death::Power => {
                 self.world.coverage.count("power lost");
-                let mut rng = DiskRng::new(self.world.fault_rng.next());
+                let mut rng = DiskRng::new(self.world.fault_rng.number());
                 self.disk.crash(&mut rng);
             }
             Death::Process => {

@@ -68,7 +68,7 @@ impl Settings {
             roll,
             compression,
             nodes_per_step: rng.between(1..12) as usize,
-            seed: rng.next(),
+            seed: rng.number(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Server {
     }
 
     fn random(&mut self) -> [u64; 2] {
-        [self.rng.next(), self.rng.next()]
+        [self.rng.number(), self.rng.number()]
     }
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn start(
     ));
     let sequencer = Sequencer::new(Arc::clone(&replica), PrepOptions::default(), now);
     let mut rng = Rng::new(settings.seed, life);
-    let roll = RollPolicy::new(settings.roll, [rng.next(), rng.next()]);
+    let roll = RollPolicy::new(settings.roll, [rng.number(), rng.number()]);
     let mut server = Server {
         replica,
         woken: Woken::default(),
