@@ -77,7 +77,7 @@ impl Plan {
             servers,
             faults: 14,
             kinds: Fault::all()
-                .filter(|kind| !WITHOUT.contains(kind))
+                .filter(|kind| !WITHOUT.contains(kind) && !recipe.without().contains(kind))
                 .collect(),
             process_faults: PROCESS_FAULTS.map(|(kind, _)| kind).to_vec(),
         }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::builder::Builder;
 use super::call::{Call, Convert};
@@ -116,6 +117,14 @@ impl Client {
     /// The highest zxid in an answer so far: what this session has seen.
     pub fn last_zxid(&self) -> i64 {
         self.handle.shared.last_zxid()
+    }
+
+    /// When the last request was sent that was answered, pings included: the servers heard of the
+    /// session then, or later. They do not expire it before its timeout has passed since, as far
+    /// as clocks run alike; a server that does not lead may take half a `tickTime` to pass on that
+    /// it has heard of it.
+    pub fn touched(&self) -> Instant {
+        self.handle.shared.touched()
     }
 
     /// Closes the session behind all calls that were made, for all clones: the server deletes

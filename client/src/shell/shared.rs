@@ -212,6 +212,12 @@ impl Shared {
         self.inner.lock().session.last_zxid()
     }
 
+    /// When the last request was sent that was answered.
+    pub(crate) fn touched(&self) -> Instant {
+        let touched_us = self.inner.lock().session.touched_us();
+        self.start + Duration::from_micros(touched_us)
+    }
+
     /// Why the last attempt to connect failed.
     pub(crate) fn last_error(&self) -> Option<String> {
         self.inner.lock().last_error.clone()

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use recipes::{Barrier, Error};
 use sim::{Site, Violation};
@@ -6,6 +8,9 @@ use super::Trial;
 use crate::actor::{Actor, Played};
 
 const PATH: &str = "/gate";
+
+/// Who has waited for so long removes the barrier.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whoever waited has gone through.
 #[derive(Debug)]
@@ -38,7 +43,16 @@ impl Barriers {
         }
         actor.does("waits");
         let from_zxid = actor.client.last_zxid();
-        if let Some(waited) = actor.fated(barrier.wait()).await {
+        let waiting = async {
+            let mut waited = std::pin::pin!(barrier.wait());
+            if let Ok(waited) = tokio::time::timeout(PATIENCE, &mut waited).await {
+                return waited;
+            }
+            // Whoever has set it may be gone.
+            barrier.remove().await?;
+            waited.await
+        };
+        if let Some(waited) = actor.fated(waiting).await {
             waited?;
             actor.does("goes through");
             self.through.lock().push(Through {

@@ -5,11 +5,16 @@
 mod barrier;
 mod cache;
 mod counter;
+mod discovery;
 mod double_barrier;
 mod holders;
 mod latch;
 mod multi_mutex;
 mod mutex;
+mod partitioner;
+mod party;
+mod persistent;
+mod queue;
 mod reentrant;
 mod revocation;
 mod rwlock;
@@ -20,7 +25,8 @@ mod value;
 use std::sync::Arc;
 
 pub(crate) use holders::Holders;
-use sim::{Site, Violation};
+use queue::{Kind, Queues};
+use sim::{Fault, Site, Violation};
 
 use crate::actor::{Actor, Played};
 
@@ -32,6 +38,7 @@ pub(crate) const ROOT: &str = "/app";
 pub struct Recipe {
     name: &'static str,
     trial: fn() -> Arc<dyn Trial>,
+    without: &'static [Fault],
 }
 
 impl std::fmt::Debug for Recipe {
@@ -49,6 +56,11 @@ impl Recipe {
     /// The recipe of this name.
     pub fn of_name(name: &str) -> Option<&'static Self> {
         RECIPES.iter().find(|recipe| recipe.name == name)
+    }
+
+    /// Faults that do not happen with it.
+    pub(crate) fn without(&self) -> &'static [Fault] {
+        self.without
     }
 
     pub(crate) fn trial(&self) -> Arc<dyn Trial> {
@@ -76,10 +88,36 @@ pub const RECIPES: &[Recipe] = &[
     recipe("counter", || Arc::new(counter::Counters::default())),
     recipe("value", || Arc::new(value::Values::default())),
     recipe("cache", || Arc::new(cache::Caches::default())),
+    recipe("simple-queue", || Arc::new(Queues::new(Kind::Simple))),
+    recipe("queue", || Arc::new(Queues::new(Kind::Priority))),
+    recipe("locking-queue", || Arc::new(Queues::new(Kind::Locking))),
+    recipe("distributed-queue", || Arc::new(Queues::new(Kind::Items))),
+    recipe("held-queue", || Arc::new(Queues::new(Kind::HeldItems))),
+    recipe("persistent-node", || {
+        Arc::new(persistent::Nodes::ephemeral())
+    }),
+    timed(recipe("ttl-node", || Arc::new(persistent::Nodes::ttl()))),
+    recipe("membership", || Arc::new(party::Parties::default())),
+    recipe("partitioner", || {
+        Arc::new(partitioner::Partitioners::default())
+    }),
+    recipe("discovery", || Arc::new(discovery::Discoveries::default())),
 ];
 
 const fn recipe(name: &'static str, trial: fn() -> Arc<dyn Trial>) -> Recipe {
-    Recipe { name, trial }
+    Recipe {
+        name,
+        trial,
+        without: &[],
+    }
+}
+
+/// By the servers' wall clocks it is decided when a time to live is over.
+const fn timed(recipe: Recipe) -> Recipe {
+    Recipe {
+        without: &[Fault::WallJump],
+        ..recipe
+    }
 }
 
 /// One recipe in one run: all actors share it.

@@ -35,11 +35,13 @@ impl Reentrants {
                 actor.violates("reentrant", text);
             }
         }
-        self.holders.hold(actor, &outer, Kind::Exclusive).await;
+        let loss = self.holders.hold(actor, &outer, Kind::Exclusive).await;
         if let Some(inner) = inner {
-            // It is still held once.
             inner.release().await?;
-            self.holders.hold(actor, &outer, Kind::Exclusive).await;
+            if loss.is_none() {
+                // It is still held once.
+                self.holders.hold(actor, &outer, Kind::Exclusive).await;
+            }
         }
         actor.does("releases");
         if let Some(released) = actor.fated(outer.release()).await {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use client::{Client, ErrorCode, Expected, Multi, Payload, Stat, WriteResult};
 
+use tokio::time::Instant;
+
 use super::Claim;
 use crate::Error;
 use crate::retry;
@@ -111,13 +113,15 @@ impl Hold {
     }
 
     /// Waits until this is no longer held, and says why. Poll it all the time something depends
-    /// on holding, with `tokio::select!` say: what happened before the first poll is seen, but
-    /// how long a connection had been missing by then is not.
+    /// on holding, with a biased `tokio::select!` say: what happened before the first poll is seen.
     ///
-    /// A missing connection is a loss after a third of the session's timeout. The client notices
-    /// silence of its server after two thirds at the latest, so this is told before the session
-    /// can have expired, and so before anybody else can hold what this held, as far as this
-    /// machine's clock runs as fast as the server's. If that is not enough, [`Hold::multi`] is.
+    /// A session that no server has vouched for is lost after three quarters of its timeout,
+    /// counted from when the last request was sent that was answered ([`Client::touched`]). That
+    /// is before it can have expired, and so before anybody else can hold what this held: a
+    /// server that does not lead passes on within half a `tickTime` that it has heard of a session,
+    /// which is a quarter of the shortest timeout. It holds as far as this machine's clock runs as
+    /// fast as the leader's, and also for a process that stood still: the first poll tells. If that is
+    /// not enough, [`Hold::multi`] is.
     ///
     /// Cancellation: nothing is left but a watch, which is removed.
     pub async fn lost(&self) -> Loss {
@@ -136,18 +140,16 @@ impl Hold {
             if state.status.has_ended() {
                 return Loss::SessionEnded;
             }
-            if state.status.is_connected() {
-                if states.changed().await.is_none() {
-                    return Loss::SessionEnded;
-                }
-                continue;
+            let vouched = self.client().touched() + state.session_timeout * 3 / 4;
+            if Instant::now() >= vouched {
+                return Loss::Disconnected;
             }
-            let patience = state.session_timeout / 3;
-            let back = states.wait_for(|now| now.status.is_connected() || now.status.has_ended());
-            match tokio::time::timeout(patience, back).await {
-                Ok(Some(_)) => {}
-                Ok(None) => return Loss::SessionEnded,
-                Err(_) => return Loss::Disconnected,
+            tokio::select! {
+                biased;
+                next = states.changed() => if next.is_none() {
+                    return Loss::SessionEnded;
+                },
+                () = tokio::time::sleep_until(vouched) => {}
             }
         }
     }

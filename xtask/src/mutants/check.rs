@@ -21,14 +21,17 @@ const POLL: Duration = Duration::from_millis(20);
 /// Seeds of the run without mutants.
 const FEW: u64 = 40;
 
-/// As the mutants write it: `zab TEST A..B`, `sim A..B`, or `PACKAGE TARGET TEST`, where the
+/// As the mutants write it: `zab TEST A..B`, `sim A..B`, `recipes NAME A..B`, or `PACKAGE TARGET TEST`, where the
 /// target `lib` stands for the unit tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// A test in `zab/tests/ensembles/random.rs`.
     Zab { test: String, seeds: Range<u64> },
-    /// The simulator.
-    Sim { seeds: Range<u64> },
+    /// The simulator of servers, or of a recipe.
+    Sim {
+        recipe: Option<String>,
+        seeds: Range<u64>,
+    },
     /// A test that has no seeds, or all of its own.
     Test {
         package: String,
@@ -48,6 +51,11 @@ impl FromStr for Check {
                 seeds: range(seeds)?,
             },
             ["sim", seeds] => Self::Sim {
+                recipe: None,
+                seeds: range(seeds)?,
+            },
+            ["recipes", name, seeds] if seeds.contains("..") => Self::Sim {
+                recipe: Some((*name).to_owned()),
                 seeds: range(seeds)?,
             },
             [package, target, test] => Self::Test {
@@ -69,7 +77,9 @@ impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Zab { test, seeds } => write!(f, "zab {test} {}..{}", seeds.start, seeds.end),
-            Self::Sim { seeds } => write!(f, "sim {}..{}", seeds.start, seeds.end),
+            Self::Sim { seeds, .. } => {
+                write!(f, "{} {}..{}", self.name(), seeds.start, seeds.end)
+            }
             Self::Test {
                 package,
                 target,
@@ -84,7 +94,10 @@ impl Check {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Zab { .. } => "zab".to_owned(),
-            Self::Sim { .. } => "sim".to_owned(),
+            Self::Sim { recipe: None, .. } => "sim".to_owned(),
+            Self::Sim {
+                recipe: Some(name), ..
+            } => format!("recipes {name}"),
             Self::Test {
                 package, target, ..
             } => format!("{package} {target}"),
@@ -99,7 +112,10 @@ impl Check {
                 test: test.clone(),
                 seeds: few(seeds),
             },
-            Self::Sim { seeds } => Self::Sim { seeds: few(seeds) },
+            Self::Sim { recipe, seeds } => Self::Sim {
+                recipe: recipe.clone(),
+                seeds: few(seeds),
+            },
             Self::Test { .. } => self.clone(),
         }
     }
@@ -113,7 +129,10 @@ impl Check {
                 test: test.clone(),
                 seeds,
             }),
-            Self::Sim { .. } => Some(Self::Sim { seeds }),
+            Self::Sim { recipe, .. } => Some(Self::Sim {
+                recipe: recipe.clone(),
+                seeds,
+            }),
             Self::Test { .. } => None,
         }
     }
@@ -121,14 +140,15 @@ impl Check {
     fn package(&self) -> &str {
         match self {
             Self::Zab { .. } => "zab",
-            Self::Sim { .. } => "sim",
+            Self::Sim { recipe: None, .. } => "sim",
+            Self::Sim { .. } => "recipe-sim",
             Self::Test { package, .. } => package,
         }
     }
 
     fn cargo_args(&self) -> Vec<&str> {
         match self {
-            Self::Sim { .. } => vec!["build", "-p", "sim"],
+            Self::Sim { .. } => vec!["build", "-p", self.package()],
             Self::Zab { .. } => vec!["test", "--no-run", "-p", "zab", "--test", "ensembles"],
             Self::Test {
                 package, target, ..
@@ -216,10 +236,13 @@ impl Programs {
                 }
                 Ok(None)
             }
-            Check::Sim { seeds } => {
+            Check::Sim { recipe, seeds } => {
                 let mut from = seeds.start;
                 while from < seeds.end {
                     let mut command = self.command();
+                    if let Some(name) = recipe {
+                        command.args(["--recipes", name]);
+                    }
                     command.args(["--seeds", &format!("{from}..{}", seeds.end)]);
                     let Some(output) = failed(&mut command)? else {
                         break;

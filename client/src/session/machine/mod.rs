@@ -83,6 +83,8 @@ pub struct Session {
     input: Vec<u8>,
     heard_us: u64,
     sent_us: u64,
+    /// When the last request was sent that was answered.
+    touched_us: u64,
 }
 
 impl Session {
@@ -108,6 +110,7 @@ impl Session {
             input: Vec::new(),
             heard_us: 0,
             sent_us: 0,
+            touched_us: 0,
         }
     }
 
@@ -126,6 +129,13 @@ impl Session {
     /// The highest zxid seen.
     pub fn last_zxid(&self) -> i64 {
         self.last_zxid
+    }
+
+    /// The servers have heard of the session at this time or later, microseconds: when the last
+    /// request was sent that was answered. What was heard later says nothing of it: it may have
+    /// been on its way for long.
+    pub fn touched_us(&self) -> u64 {
+        self.touched_us
     }
 
     /// What the session watches.
@@ -238,6 +248,7 @@ impl Session {
                 self.give_up(now_us, effects);
             }
             Phase::Established => {
+                self.outstanding.pings_us.push_back(now_us);
                 let xid = ReplyHeader::PING_XID;
                 self.send(now_us, effects, |out| header(xid, OpCode::Ping).encode(out));
             }
@@ -305,6 +316,7 @@ impl Session {
             token,
             xid,
             request,
+            sent_us: now_us,
         });
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Sent {
     pub(super) token: Token,
     pub(super) xid: i32,
     pub(super) request: Request,
+    /// When it was sent.
+    pub(super) sent_us: u64,
 }
 
 /// An auth packet on its way.
@@ -39,6 +41,8 @@ pub(super) struct Outstanding {
     pub(super) sent: VecDeque<Sent>,
     /// Auth packets sent on this connection.
     pub(super) auth: VecDeque<SentAuth>,
+    /// When pings were sent on this connection: three at the most, for silence ends it.
+    pub(super) pings_us: VecDeque<u64>,
 }
 
 impl Outstanding {
@@ -57,6 +61,7 @@ impl Outstanding {
 
     /// Answers everything that was sent; returns its requests.
     pub(super) fn fail_sent(&mut self, effects: &mut Vec<Effect>) -> Vec<Request> {
+        self.pings_us.clear();
         let auth = self.auth.drain(..).filter_map(|auth| auth.token);
         let auth = auth.map(|token| failed(token, Failure::ConnectionLoss));
         let mut requests = Vec::with_capacity(self.sent.len());

@@ -74,7 +74,8 @@ impl Session {
         body: &[u8],
         effects: &mut Vec<Effect>,
     ) -> Result<(), Nonsense> {
-        if matches!(self.phase, Phase::Opening { .. }) {
+        if let Phase::Opening { since_us } = self.phase {
+            self.touched_us = self.touched_us.max(since_us);
             return self.opened(now_us, body, effects).map_err(|_| Nonsense);
         }
         let mut reader = Reader::new(body, self.options.limits);
@@ -85,7 +86,12 @@ impl Session {
         }
         match header.xid {
             ReplyHeader::NOTIFICATION_XID => self.event(header, &mut reader, effects),
-            ReplyHeader::PING_XID => Ok(()),
+            ReplyHeader::PING_XID => {
+                if let Some(sent_us) = self.outstanding.pings_us.pop_front() {
+                    self.touched_us = self.touched_us.max(sent_us);
+                }
+                Ok(())
+            }
             ReplyHeader::AUTH_XID => self.authenticated(header, effects),
             ReplyHeader::SET_WATCHES_XID if header.err == 0 => Ok(()),
             _ => self.reply(header, reader.rest(), effects),
@@ -155,6 +161,7 @@ impl Session {
             err => Err(refusal(err)),
         };
         let sent = self.outstanding.sent.pop_front().expect("looked at above");
+        self.touched_us = self.touched_us.max(sent.sent_us);
         if header.zxid > 0 {
             self.last_zxid = header.zxid;
         }

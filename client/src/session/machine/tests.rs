@@ -244,6 +244,29 @@ fn pings_when_idle_and_gives_up_when_nothing_is_heard() {
 }
 
 #[test]
+fn a_session_was_heard_of_when_what_was_answered_was_sent() {
+    let mut session = established();
+    let opened = session.touched_us();
+    step(&mut session, 1000 * MS, Input::Submit(Token(1), get(false)));
+    assert_eq!(session.touched_us(), opened, "nothing says so yet");
+    // An event does not: the server may have sent it before anything of that.
+    let told = event(EventType::NodeDeleted, "/a", 5);
+    step(&mut session, 1500 * MS, Input::Received(&told));
+    assert_eq!(session.touched_us(), opened);
+    // However long the answer was on its way.
+    step(&mut session, 2500 * MS, Input::Received(&data_reply(1, 6)));
+    assert_eq!(session.touched_us(), 1000 * MS);
+    step(&mut session, 3000 * MS, Input::Tick);
+    let pong = reply(ReplyHeader::PING_XID, 6, 0, &[]);
+    step(&mut session, 3900 * MS, Input::Received(&pong));
+    assert_eq!(session.touched_us(), 3000 * MS);
+    // The pings of a connection go with it.
+    step(&mut session, 5900 * MS, Input::Tick);
+    step(&mut session, 5950 * MS, Input::Disconnected);
+    assert_eq!(session.touched_us(), 3000 * MS);
+}
+
+#[test]
 fn an_expired_session_ends() {
     let mut session = established();
     step(&mut session, 1, Input::Disconnected);

@@ -1,0 +1,85 @@
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use recipes::{Discovery, Error, ServiceInstance};
+use sim::{Site, Violation};
+
+use super::{ROOT, Trial};
+use crate::actor::{Actor, Played};
+
+const NAME: &str = "discovery";
+const SERVICE: &str = "web";
+
+/// A service that all offer and look for.
+#[derive(Debug, Default)]
+pub(crate) struct Discoveries {
+    /// Nodes of instances that are no longer registered.
+    gone: Mutex<Vec<String>>,
+}
+
+impl Discoveries {
+    async fn offer(&self, actor: &mut Actor) -> Result<(), Error> {
+        let discovery: Discovery<u32> = Discovery::new(&actor.client, ROOT);
+        let id = actor.process.name();
+        let payload = actor.rng.below(1000) as u32;
+        let begun = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let instance = ServiceInstance::new(SERVICE, id.clone(), begun).payload(payload);
+        let mut cache = discovery.cache(SERVICE).await?;
+        actor.does("registers");
+        let registering = actor.fated(discovery.register(&instance)).await;
+        let Some(registration) = registering.transpose()? else {
+            return Ok(());
+        };
+        actor.does("waits until it finds itself");
+        let found = async {
+            loop {
+                cache.settled().await?;
+                if cache
+                    .get(&id)
+                    .is_some_and(|seen| seen.payload == Some(payload))
+                {
+                    return Ok::<_, Error>(());
+                }
+                cache.next().await?;
+            }
+        };
+        if actor.fated(found).await.transpose()?.is_some() {
+            actor.count("found");
+            actor.got_on();
+        }
+        actor.idles(300).await;
+        if actor.is_faulty() && actor.chance(20) {
+            actor.does("drops its registration");
+            return Ok(());
+        }
+        actor.does("unregisters");
+        let path = registration.path();
+        if let Some(done) = actor.fated(registration.unregister()).await {
+            done?;
+            self.gone.lock().push(path);
+        }
+        Ok(())
+    }
+}
+
+impl Trial for Discoveries {
+    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
+        Box::pin(async move {
+            while actor.goes_on() {
+                self.offer(actor).await?;
+                actor.rests().await;
+            }
+            Ok(())
+        })
+    }
+
+    fn look(&self, site: &Site) -> Result<(), Violation> {
+        for path in self.gone.lock().drain(..) {
+            if site.node(&path).is_some() {
+                let text = format!("{path} is registered no longer, and there");
+                return Err(Violation::new(NAME, text));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+use std::time::Duration;
+
+use client::Expected;
+use parking_lot::Mutex;
+use recipes::{Error, NodeKind, PersistentNode, PersistentTtlNode, TtlOptions};
+use sim::{Site, Violation};
+
+use super::Trial;
+use crate::actor::{Actor, Played};
+
+const NAME: &str = "persistent node";
+
+/// What actors were told of their nodes.
+#[derive(Debug)]
+enum Told {
+    /// The data were written.
+    Written { path: String, data: String },
+    /// The node was deleted.
+    Closed { path: String },
+}
+
+/// Nodes that are made again when they go: one for each actor.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    has_ttl: bool,
+    told: Mutex<Vec<Told>>,
+}
+
+impl Nodes {
+    pub(crate) fn ephemeral() -> Self {
+        Self {
+            has_ttl: false,
+            told: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn ttl() -> Self {
+        Self {
+            has_ttl: true,
+            told: Mutex::default(),
+        }
+    }
+
+    async fn keep(&self, actor: &mut Actor) -> Result<(), Error> {
+        let path = format!("/app-{}", actor.number());
+        actor.does("makes the node");
+        let kind = match actor.chance(30) {
+            true => NodeKind::EphemeralSequential,
+            false => NodeKind::Ephemeral,
+        };
+        let client = actor.client.clone();
+        let creating = PersistentNode::create(&client, &path, kind, "first");
+        let Some(node) = actor.fated(creating).await.transpose()? else {
+            return Ok(());
+        };
+        for _ in 0..actor.rng.between(1..4) {
+            let token = node.token();
+            if actor.chance(60) {
+                actor.does(format!("deletes {}, and waits for it", node.path()));
+                match node.client().delete(&node.path(), Expected::Any).await {
+                    Ok(()) => {
+                        node.made_after(token).await?;
+                        actor.count("made again");
+                    }
+                    Err(error) if error.is_session_end() => {}
+                    Err(_) => actor.count("not deleted"),
+                }
+            }
+            let data = format!("{:x}", actor.rng.next_u64());
+            actor.does(format!("writes {data}"));
+            if let Some(written) = actor.fated(node.set_data(data.clone())).await {
+                written?;
+                let path = node.path();
+                self.told.lock().push(Told::Written { path, data });
+                actor.got_on();
+            }
+            actor.idles(500).await;
+        }
+        if actor.is_faulty() && actor.chance(30) {
+            actor.does("drops the node");
+            return Ok(());
+        }
+        actor.does("closes the node");
+        let path = node.path();
+        if let Some(closed) = actor.fated(node.close()).await {
+            closed?;
+            self.told.lock().push(Told::Closed { path });
+        }
+        Ok(())
+    }
+
+    async fn keep_ttl(&self, actor: &mut Actor) -> Result<(), Error> {
+        let path = format!("/app-{}", actor.number());
+        let ttl = Duration::from_millis(actor.rng.between(1000..4000));
+        actor.does(format!("makes a node that lives on for {ttl:?}"));
+        let client = actor.client.clone();
+        let options = TtlOptions::new(ttl);
+        let creating = PersistentTtlNode::create(&client, &path, &options, "first");
+        let Some(node) = actor.fated(creating).await.transpose()? else {
+            return Ok(());
+        };
+        for _ in 0..actor.rng.between(1..4) {
+            actor.idles(3000).await;
+            let data = format!("{:x}", actor.rng.next_u64());
+            actor.does(format!("writes {data}"));
+            if let Some(written) = actor.fated(node.set_data(data.clone())).await {
+                written?;
+                let path = path.clone();
+                self.told.lock().push(Told::Written { path, data });
+                actor.got_on();
+            }
+        }
+        actor.does("leaves the node");
+        Ok(())
+    }
+}
+
+impl Trial for Nodes {
+    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
+        Box::pin(async move {
+            while actor.goes_on() {
+                match self.has_ttl {
+                    true => self.keep_ttl(actor).await?,
+                    false => self.keep(actor).await?,
+                }
+                actor.rests().await;
+            }
+            Ok(())
+        })
+    }
+
+    fn look(&self, site: &Site) -> Result<(), Violation> {
+        for told in self.told.lock().drain(..) {
+            let fits = match &told {
+                Told::Written { path, data } => site
+                    .versions(path)
+                    .any(|(_, node)| node.is_some_and(|node| node.data == data.as_bytes())),
+                // Nobody else makes it.
+                Told::Closed { path } => site.node(path).is_none(),
+            };
+            if !fits {
+                let text = format!("{told:?}, and the tree says otherwise");
+                return Err(Violation::new(NAME, text));
+            }
+        }
+        Ok(())
+    }
+}
