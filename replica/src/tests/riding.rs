@@ -4,9 +4,12 @@ use jute::proto::GetDataResponse;
 
 use super::*;
 
-/// xid, error, and version and data of the node of every answer that is queued; only answers of
-/// getData carry the last two.
-fn answers(client: &TestClient) -> Vec<(i32, i32, Option<(i32, Vec<u8>)>)> {
+/// An answer: xid, error, and the version and data of the node. The last are looked for in answers
+/// to xids from 100 on, which the tests give to getData alone.
+type Answer = (i32, i32, Option<(i32, Vec<u8>)>);
+
+/// Everything that is queued.
+fn answers(client: &TestClient) -> Vec<Answer> {
     let bytes = client.drain();
     let mut rest = &bytes[..];
     let mut answers = Vec::new();
