@@ -202,6 +202,8 @@ impl Peer {
             role.enter(&mut cx, Then::Look);
         }
         role.step(&mut cx, PeerRole::on_deadline);
+        // An election that this has ended lets those in that wait, before what one of them says.
+        role.leave_lobby(&mut cx, lobby);
         match role {
             PeerRole::Settling(_) | PeerRole::Looking(_) if input.is_from_learner() => {
                 lobby.on_input(&mut cx, input);

@@ -1,5 +1,6 @@
 //! Ensembles of peers in memory: scripts with printed transcripts, and seeded random runs.
 
+mod early_learner;
 mod ensemble;
 mod foreign_log;
 mod hostile;
