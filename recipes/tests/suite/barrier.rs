@@ -5,7 +5,7 @@ use std::time::Duration;
 use client::{Client, CreateOptions, Expected};
 use recipes::{Barrier, DoubleBarrier};
 
-use crate::common::{Proxy, World, connect, dropped_at, names, soon, until_count};
+use crate::common::{Proxy, World, connect, dropped_at, names, session_ended, soon, until_count};
 
 #[tokio::test]
 async fn who_comes_waits_until_it_is_removed() {
@@ -174,13 +174,7 @@ async fn who_loses_its_session_has_left() {
         .expect("let out");
     until_count(&other, "/phase", 0).await;
     proxy.mend();
-    soon("the loss", async {
-        // Until then it is lost for want of a connection, which is told at once.
-        while inside.lost().await != recipes::Loss::SessionEnded {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await;
+    soon("the loss", session_ended(&inside)).await;
     let left = soon("an end", inside.leave()).await;
     assert!(left.expect_err("no session").is_session_end());
 }

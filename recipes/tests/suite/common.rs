@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use client::Client;
+use recipes::{Hold, Loss};
 use server::embedded::{EmbeddedServer, Settings};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
@@ -175,5 +176,13 @@ impl Proxy {
 
     pub(crate) fn mend(&self) {
         self.open.store(true, Ordering::Release);
+    }
+}
+
+/// Waits until the session of a holder is known to be over. Before that it is lost for want of a
+/// connection, which is told at once.
+pub(crate) async fn session_ended(held: &Hold) {
+    while held.lost().await != Loss::SessionEnded {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
