@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use jute::ErrorCode;
 use jute::txn::LogEntry;
-use jute::{ErrorCode, OpCode};
 use state::State;
 use state::apply::Applied;
 
-use super::round::{Bodies, Entries, Entry, Round, Step};
-use crate::answer::{Asked, Deliver, Riding, Touched, error_of, reply_connect, reply_error};
+use super::round::{Bodies, Entries, Entry, Read, Round, Step};
+use crate::answer::{
+    Asked, Deliver, Riding, Touched, error_of, reply_closed, reply_connect, reply_error,
+};
 use crate::connection::{Connection, Ending};
 use crate::{Now, Replica};
 
@@ -31,11 +33,8 @@ pub(super) fn commit(
     now: Now,
 ) -> Vec<Arc<Connection>> {
     let mut committer = Committer {
-        replica,
         content,
-        now,
-        touched: Touched::new(touched),
-        answered: None,
+        answers: Answers::new(replica, Touched::new(touched), now),
     };
     let mut steps = steps.into_iter().peekable();
     while steps.peek().is_some() {
@@ -44,41 +43,108 @@ pub(super) fn commit(
             committer.step(&mut state, step);
         }
     }
-    committer.count_answered();
-    committer.touched.into_inner()
+    committer.answers.finish()
 }
 
 pub(super) fn refuse(replica: &Replica, rounds: Vec<Round>, now: Now) -> Vec<Arc<Connection>> {
     let zxid = replica.read().last_zxid().0;
     let mut refuser = Refuser {
-        replica,
-        now,
         zxid,
-        touched: Touched::default(),
+        answers: Answers::new(replica, Touched::default(), now),
     };
     for round in rounds {
-        refuser.touched.add_all(round.touched);
+        refuser.answers.touched.add_all(round.touched);
         for step in round.steps {
             refuser.step(step, &round.bodies);
         }
     }
-    refuser.touched.into_inner()
+    refuser.answers.finish()
 }
 
-struct Committer<'a> {
+/// What clients are told at the end of rounds, whichever way these end.
+struct Answers<'a> {
     replica: &'a Replica,
-    content: Content<'a>,
     now: Now,
     touched: Touched,
     /// Answers to one connection that are queued and not counted yet.
     answered: Option<Answered>,
 }
 
-/// Writes of one connection that took the same time: they came together.
+/// Requests of one connection whose answers took the same time: they came together.
 struct Answered {
     connection: Arc<Connection>,
     us: u64,
     count: u32,
+}
+
+impl<'a> Answers<'a> {
+    fn new(replica: &'a Replica, touched: Touched, now: Now) -> Self {
+        Self {
+            replica,
+            now,
+            touched,
+            answered: None,
+        }
+    }
+
+    fn read(&mut self, state: &mut State, read: &Read, bodies: &Bodies) {
+        let riding = Riding {
+            connection: &read.connection,
+            asked: read.asked,
+            identities: &read.identities,
+            body: bodies.get(&read.body),
+        };
+        let us = riding.answer(self.replica, state, self.now);
+        self.note(&read.connection, us);
+    }
+
+    fn error(&mut self, connection: &Arc<Connection>, asked: Asked, zxid: i64, code: ErrorCode) {
+        reply_error(self.replica, connection, asked, zxid, code, self.now);
+        self.touched.add(connection);
+    }
+
+    fn connected(&mut self, connection: &Arc<Connection>, session: Option<i64>) {
+        reply_connect(self.replica, connection, session, false);
+        self.touched.add(connection);
+    }
+
+    /// Counts an answer that is queued, and took `us` microseconds; those of one connection in a
+    /// row are counted at once.
+    fn note(&mut self, connection: &Arc<Connection>, us: u64) {
+        match &mut self.answered {
+            Some(last) if last.us == us && Arc::ptr_eq(&last.connection, connection) => {
+                last.count += 1;
+            }
+            _ => {
+                self.count();
+                self.answered = Some(Answered {
+                    connection: Arc::clone(connection),
+                    us,
+                    count: 1,
+                });
+            }
+        }
+        self.touched.add(connection);
+    }
+
+    fn count(&mut self) {
+        if let Some(last) = self.answered.take() {
+            self.replica.count_answers(u64::from(last.count), last.us);
+            self.replica.answered(&last.connection, last.count);
+        }
+    }
+
+    /// The connections that have something to send.
+    fn finish(mut self) -> Vec<Arc<Connection>> {
+        self.count();
+        self.touched.into_inner()
+    }
+}
+
+/// Ends a round whose entries are durable.
+struct Committer<'a> {
+    content: Content<'a>,
+    answers: Answers<'a>,
 }
 
 impl<'a> Committer<'a> {
@@ -86,51 +152,19 @@ impl<'a> Committer<'a> {
         match step {
             Step::Written {
                 connection,
-                xid,
-                op,
+                asked,
                 entry,
-                received_us,
-            } => {
-                let asked = Asked {
-                    xid,
-                    op,
-                    received_us,
-                };
-                self.written(state, &connection, asked, entry);
-            }
+            } => self.written(state, &connection, asked, entry),
             Step::Rejected {
                 connection,
-                xid,
-                op,
+                asked,
                 code,
-                received_us,
             } => {
                 let zxid = state.last_zxid().0;
-                let asked = Asked {
-                    xid,
-                    op,
-                    received_us,
-                };
-                reply_error(self.replica, &connection, asked, zxid, code, self.now);
-                self.touched.add(&connection);
+                self.answers.error(&connection, asked, zxid, code);
             }
-            Step::Read {
-                connection,
-                asked,
-                identities,
-                body,
-            } => {
-                let riding = Riding {
-                    connection: &connection,
-                    asked,
-                    identities: &identities,
-                    body: self.content.bodies.get(&body),
-                };
-                let us = riding.answer(self.replica, state, self.now);
-                self.answered(&connection, us);
-                self.touched.add(&connection);
-            }
-            Step::Dropped { connection } => self.replica.answered(&connection, 1),
+            Step::Read(read) => self.answers.read(state, &read, self.content.bodies),
+            Step::Dropped { connection } => self.answers.replica.answered(&connection, 1),
             Step::Open {
                 connection,
                 session,
@@ -139,15 +173,12 @@ impl<'a> Committer<'a> {
             Step::Renewed {
                 connection,
                 session,
-            } => {
-                reply_connect(self.replica, &connection, session, false);
-                self.touched.add(&connection);
-            }
+            } => self.answers.connected(&connection, session),
             Step::Closed {
-                connection,
+                asked,
                 session,
                 entry,
-            } => self.closed(state, connection, session, entry),
+            } => self.closed(state, asked, session, entry),
             Step::Own { entry } => {
                 self.apply(state, entry);
             }
@@ -155,15 +186,15 @@ impl<'a> Committer<'a> {
     }
 
     fn apply(&mut self, state: &mut State, entry: Entry) -> Applied<'a> {
-        let mut sink = Deliver {
-            replica: self.replica,
-            touched: &mut self.touched,
-        };
+        let Answers {
+            replica, touched, ..
+        } = &mut self.answers;
+        let mut sink = Deliver { replica, touched };
         let entry = LogEntry::from_bytes(self.content.entries.get(entry), state.options().limits);
         let entry = entry.expect("a transaction of our own can be read back");
         let applied = state.apply(entry, &mut sink);
         let applied = applied.expect("a multi of our own can be read back");
-        self.replica.note_digest(state);
+        replica.note_digest(state);
         applied
     }
 
@@ -174,7 +205,7 @@ impl<'a> Committer<'a> {
         asked: Asked,
         entry: Entry,
     ) {
-        let now = self.now;
+        let now = self.answers.now;
         let applied = self.apply(state, entry);
         let zxid = applied.zxid.0;
         let mut outbox = connection.outbox();
@@ -185,32 +216,7 @@ impl<'a> Committer<'a> {
         let us = now.monotonic_us.saturating_sub(asked.received_us);
         outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
         drop(outbox);
-        self.answered(connection, us);
-        self.touched.add(connection);
-    }
-
-    /// Counts an answer; those of one connection in a row are counted at once.
-    fn answered(&mut self, connection: &Arc<Connection>, us: u64) {
-        match &mut self.answered {
-            Some(last) if last.us == us && Arc::ptr_eq(&last.connection, connection) => {
-                last.count += 1;
-            }
-            _ => {
-                self.count_answered();
-                self.answered = Some(Answered {
-                    connection: Arc::clone(connection),
-                    us,
-                    count: 1,
-                });
-            }
-        }
-    }
-
-    fn count_answered(&mut self) {
-        if let Some(last) = self.answered.take() {
-            self.replica.count_answers(u64::from(last.count), last.us);
-            self.replica.answered(&last.connection, last.count);
-        }
+        self.answers.note(connection, us);
     }
 
     fn open(
@@ -221,14 +227,13 @@ impl<'a> Committer<'a> {
         entry: Entry,
     ) {
         self.apply(state, entry);
-        self.replica.sessions.lock().open(
+        self.answers.replica.sessions.lock().open(
             session,
             connection.timeout_ms(),
             Some(Arc::clone(connection)),
-            self.now.monotonic_ms(),
+            self.answers.now.monotonic_ms(),
         );
-        reply_connect(self.replica, connection, Some(session), false);
-        self.touched.add(connection);
+        self.answers.connected(connection, Some(session));
     }
 
     /// The watches of a connection that ends stay until it is gone: to remove very many at
@@ -236,89 +241,50 @@ impl<'a> Committer<'a> {
     fn closed(
         &mut self,
         state: &mut State,
-        asked: Option<(Arc<Connection>, i32, u64)>,
+        asked: Option<(Arc<Connection>, Asked)>,
         session: i64,
         entry: Entry,
     ) {
-        let (replica, now) = (self.replica, self.now);
         let zxid = self.apply(state, entry).zxid.0;
+        let Answers {
+            replica,
+            now,
+            touched,
+            ..
+        } = &mut self.answers;
         let owner = replica.sessions.lock().closed(session);
-        if let Some((connection, xid, received_us)) = asked {
-            let us = now.monotonic_us.saturating_sub(received_us);
-            let mut outbox = connection.outbox();
-            let _ = outbox.push_reply(xid, zxid, |_, _| Ok(()));
-            outbox.note_answer(OpCode::CloseSession, xid, zxid, now.monotonic_us, us);
-            outbox.end(Ending::SessionClosed);
-            drop(outbox);
-            replica.answered(&connection, 1);
-            self.touched.add(&connection);
+        if let Some((connection, asked)) = asked {
+            reply_closed(replica, &connection, asked, zxid, *now);
+            touched.add(&connection);
         } else {
             replica.stats.sessions_expired.fetch_add(1, Relaxed);
         }
         if let Some(owner) = owner {
             owner.end(Ending::SessionExpired);
-            self.touched.add(&owner);
+            touched.add(&owner);
         }
     }
 }
 
-/// Answers a round for which there is no space.
+/// Ends rounds for which there is no space.
 struct Refuser<'a> {
-    replica: &'a Replica,
-    now: Now,
     zxid: i64,
-    touched: Touched,
+    answers: Answers<'a>,
 }
 
 impl Refuser<'_> {
     fn step(&mut self, step: Step, bodies: &Bodies) {
+        let replica = self.answers.replica;
         match step {
-            Step::Read {
-                connection,
-                asked,
-                identities,
-                body,
-            } => {
-                let riding = Riding {
-                    connection: &connection,
-                    asked,
-                    identities: &identities,
-                    body: bodies.get(&body),
-                };
-                let us = riding.answer(self.replica, &mut self.replica.write(), self.now);
-                self.replica.count_answers(1, us);
-                self.replica.answered(&connection, 1);
-                self.touched.add(&connection);
-            }
+            Step::Read(read) => self.answers.read(&mut replica.write(), &read, bodies),
             Step::Written {
-                connection,
-                xid,
-                op,
-                received_us,
-                ..
-            } => {
-                let asked = Asked {
-                    xid,
-                    op,
-                    received_us,
-                };
-                self.error(&connection, asked, ErrorCode::SystemError);
-            }
+                connection, asked, ..
+            } => self.error(&connection, asked, ErrorCode::SystemError),
             Step::Rejected {
                 connection,
-                xid,
-                op,
+                asked,
                 code,
-                received_us,
-            } => self.error(
-                &connection,
-                Asked {
-                    xid,
-                    op,
-                    received_us,
-                },
-                code,
-            ),
+            } => self.error(&connection, asked, code),
             // That the session is closing may have been decided by what is refused here, so
             // nothing is said of it: the client comes back and is told how it is then.
             Step::Open { connection, .. }
@@ -328,29 +294,16 @@ impl Refuser<'_> {
                 session: None,
             } => {
                 connection.end(Ending::NoSpace);
-                self.replica.answered(&connection, 1);
-                self.touched.add(&connection);
+                replica.answered(&connection, 1);
+                self.answers.touched.add(&connection);
             }
             Step::Renewed {
                 connection,
                 session,
-            } => {
-                reply_connect(self.replica, &connection, session, false);
-                self.touched.add(&connection);
-            }
-            Step::Closed {
-                connection,
-                session,
-                ..
-            } => {
-                self.replica.sessions.lock().not_closing(session);
-                if let Some((connection, xid, received_us)) = connection {
-                    let op = OpCode::CloseSession;
-                    let asked = Asked {
-                        xid,
-                        op,
-                        received_us,
-                    };
+            } => self.answers.connected(&connection, session),
+            Step::Closed { asked, session, .. } => {
+                replica.sessions.lock().not_closing(session);
+                if let Some((connection, asked)) = asked {
                     self.error(&connection, asked, ErrorCode::SystemError);
                     // What came behind it was dropped unanswered: the connection cannot
                     // go on. The session can, on another one.
@@ -362,7 +315,6 @@ impl Refuser<'_> {
     }
 
     fn error(&mut self, connection: &Arc<Connection>, asked: Asked, code: ErrorCode) {
-        reply_error(self.replica, connection, asked, self.zxid, code, self.now);
-        self.touched.add(connection);
+        self.answers.error(connection, asked, self.zxid, code);
     }
 }

@@ -28,7 +28,7 @@ use crate::sessions::{SessionIds, SessionState};
 use crate::{Now, Replica};
 use answer::Content;
 pub use round::Entries;
-use round::{Draft, Round, Step};
+use round::{Draft, Read, Round, Step};
 
 /// Stands for the entries of one round until they are durable. No two are the same.
 #[derive(Debug, PartialEq, Eq)]
@@ -179,7 +179,6 @@ impl Sequencer {
                 password_matches,
             } => self.renew(now, connection, session, password_matches),
             Ask::Writes(writes) => {
-                let waited_ms = now.monotonic_us.saturating_sub(received_us) / 1000;
                 let session = connection.session();
                 let sessions = self.replica.sessions.lock();
                 // Within a round only its own closeSession ends a session.
@@ -193,19 +192,19 @@ impl Sequencer {
                         self.draft.push(Step::Dropped { connection });
                         continue;
                     }
+                    let asked = Asked {
+                        xid: write.xid,
+                        op: write.op,
+                        received_us,
+                    };
                     if write.rides() {
-                        let asked = Asked {
-                            xid: write.xid,
-                            op: write.op,
-                            received_us,
-                        };
-                        let step = Step::Read {
+                        let read = Read {
                             connection: Arc::clone(&connection),
                             asked,
                             identities: Arc::clone(&identities),
                             body: self.draft.keep(body),
                         };
-                        self.draft.push(step);
+                        self.draft.push(Step::Read(read));
                         continue;
                     }
                     alive = write.op != jute::OpCode::CloseSession;
@@ -217,7 +216,7 @@ impl Sequencer {
                         identities: &identities,
                         kind: prep::SessionKind::Global,
                     };
-                    self.write(state, now, &connection, &request, waited_ms, received_us);
+                    self.write(state, now, Arc::clone(&connection), asked, &request);
                 }
             }
         }
@@ -272,30 +271,26 @@ impl Sequencer {
         &mut self,
         state: &State,
         now: Now,
-        connection: &Arc<Connection>,
+        connection: Arc<Connection>,
+        asked: Asked,
         request: &prep::Request<'_>,
-        waited_ms: u64,
-        received_us: u64,
     ) {
-        let connection = Arc::clone(connection);
-        let session = request.session;
-        let (xid, op) = (request.cxid, request.op);
+        let closes = asked.op == jute::OpCode::CloseSession;
+        let waited_ms = now.monotonic_us.saturating_sub(asked.received_us) / 1000;
         let throttle_ms = self.replica.options().throttled_op_wait_ms;
-        if throttle_ms > 0 && waited_ms > throttle_ms && op != jute::OpCode::CloseSession {
+        if throttle_ms > 0 && waited_ms > throttle_ms && !closes {
             self.draft.push(Step::Rejected {
                 connection,
-                xid,
-                op,
+                asked,
                 code: jute::ErrorCode::ThrottledOp,
-                received_us,
             });
             return;
         }
-        if op == jute::OpCode::CloseSession {
-            let entry = self.close(state, now, session, xid);
+        if closes {
+            let entry = self.close(state, now, request.session, asked.xid);
             self.draft.push(Step::Closed {
-                connection: Some((connection, xid, received_us)),
-                session,
+                asked: Some((connection, asked)),
+                session: request.session,
                 entry,
             });
             return;
@@ -309,18 +304,14 @@ impl Sequencer {
                 self.draft.end_entry(entry, zxid);
                 Step::Written {
                     connection,
-                    xid,
-                    op,
+                    asked,
                     entry,
-                    received_us,
                 }
             }
             Prepared::Reject(code) => Step::Rejected {
                 connection,
-                xid,
-                op,
+                asked,
                 code,
-                received_us,
             },
         };
         self.draft.push(step);
@@ -356,7 +347,7 @@ impl Sequencer {
         for session in self.orphans.split_off(0).into_iter().chain(expired) {
             let entry = self.close(state, now, session, 0);
             self.draft.push(Step::Closed {
-                connection: None,
+                asked: None,
                 session,
                 entry,
             });

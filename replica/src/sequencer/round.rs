@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use jute::{ErrorCode, OpCode, Zxid};
+use jute::{ErrorCode, Zxid};
 use state::acl::Identities;
 
 use crate::answer::Asked;
@@ -36,26 +36,17 @@ pub(super) enum Step {
     /// A client's write, successful or not.
     Written {
         connection: Arc<Connection>,
-        xid: i32,
-        op: OpCode,
+        asked: Asked,
         entry: Entry,
-        received_us: u64,
     },
     /// A client's write that made no transaction.
     Rejected {
         connection: Arc<Connection>,
-        xid: i32,
-        op: OpCode,
+        asked: Asked,
         code: ErrorCode,
-        received_us: u64,
     },
     /// A read behind writes of its connection.
-    Read {
-        connection: Arc<Connection>,
-        asked: Asked,
-        identities: Identities,
-        body: Body,
-    },
+    Read(Read),
     /// A request of a session that is no longer alive.
     Dropped { connection: Arc<Connection> },
     /// A new session.
@@ -71,13 +62,21 @@ pub(super) enum Step {
     },
     /// A session's end; without a connection if it expired.
     Closed {
-        connection: Option<(Arc<Connection>, i32, u64)>,
+        asked: Option<(Arc<Connection>, Asked)>,
         session: i64,
         entry: Entry,
     },
     /// A transaction of the server's own: a container or TTL node whose time has come, or
     /// ephemerals that go before their session.
     Own { entry: Entry },
+}
+
+/// A read behind writes of its connection, until its turn comes.
+pub(super) struct Read {
+    pub(super) connection: Arc<Connection>,
+    pub(super) asked: Asked,
+    pub(super) identities: Identities,
+    pub(super) body: Body,
 }
 
 /// The log entries of one round, encoded, in order. Shared: the log writes them while the
