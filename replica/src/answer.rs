@@ -16,7 +16,11 @@ use state::read::ReadContext;
 use state::session::password;
 use state::watch::{EventSink, WatcherId};
 
-use crate::connection::{Connection, Ending, Outbox, encode_event};
+use crate::connection::{
+    Connection, Ending, OUTBOX_EVENT_BUDGET, OUTBOX_HIGH_WATER, Outbox, UNKNOWN_ANSWERS,
+    encode_event,
+};
+use crate::gate::may_ride;
 use crate::{Now, Replica};
 
 /// The connections that have something to send, each at least once.
@@ -91,10 +95,14 @@ pub(crate) fn push_read(
         let _ = outbox.push_reply(ReplyHeader::PING_XID, zxid, |_, _| Ok(()));
         return;
     }
+    let before = outbox.len();
     let _ = outbox.push_reply(xid, zxid, |out, events| {
         let mut sink = OwnEvents { events };
         state.read(context, op, body, out, &mut sink)
     });
+    if may_ride(op) {
+        outbox.note_node_len(outbox.len() - before);
+    }
 }
 
 /// Events that a request raises for its own connection (setWatches).
@@ -121,15 +129,19 @@ pub(crate) struct Riding<'a> {
 }
 
 impl Riding<'_> {
-    /// Queues the answer; how long it took, microseconds. The caller counts it.
+    /// Queues the answer. The caller counts it.
     ///
     /// `state` is held for writing: who lets go of the connection forgets its watches under a
     /// guard, and this one is registered before that, or not at all.
-    pub(crate) fn answer(&self, replica: &Replica, state: &mut State, now: Now) -> u64 {
+    ///
+    /// The answer cannot wait until those before it are read: what comes behind it has its turn too.
+    /// The gate lets no more reads go than are expected to fit; should nodes turn out far larger than
+    /// those that the connection has read so far, it ends.
+    pub(crate) fn answer(&self, replica: &Replica, state: &mut State, now: Now) -> Rode {
         let (connection, asked) = (self.connection, self.asked);
         let us = now.monotonic_us.saturating_sub(asked.received_us);
         if connection.is_gone() {
-            return us;
+            return Rode { us, bytes: 0 };
         }
         let context = ReadContext {
             session: connection.session(),
@@ -138,6 +150,11 @@ impl Riding<'_> {
             auth: &replica.options.auth,
         };
         let mut outbox = connection.outbox();
+        let before = outbox.len();
+        if before > replica.riding_budget() {
+            outbox.end(Ending::SlowReader);
+            return Rode { us, bytes: 0 };
+        }
         push_read(
             &mut outbox,
             state,
@@ -147,8 +164,17 @@ impl Riding<'_> {
         );
         let zxid = state.last_zxid().0;
         outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
-        us
+        let bytes = outbox.len() - before;
+        Rode { us, bytes }
     }
+}
+
+/// What a read behind writes came to.
+pub(crate) struct Rode {
+    /// How long it took, microseconds.
+    pub(crate) us: u64,
+    /// Length of its answer.
+    pub(crate) bytes: usize,
 }
 
 /// Answers the end of a session.
@@ -225,7 +251,17 @@ impl EventSink for Deliver<'_> {
     }
 }
 
+/// A write guard is given up after answers to reads of so many bytes: they are copied under it.
+pub(crate) const ANSWERS_PER_GUARD: usize = OUTBOX_HIGH_WATER;
+
 impl Replica {
+    /// So many bytes a connection may leave unread when a read behind its writes has its turn: as
+    /// many as of watch events, or the answers of unknown length that the gate lets through at once,
+    /// if `jute.maxbuffer` makes them longer.
+    fn riding_budget(&self) -> usize {
+        OUTBOX_EVENT_BUDGET.max(UNKNOWN_ANSWERS.saturating_mul(self.options.max_frame))
+    }
+
     /// Counts answers that took `us` microseconds each.
     pub(crate) fn count_answers(&self, count: u64, us: u64) {
         self.stats.sent.fetch_add(count, Relaxed);

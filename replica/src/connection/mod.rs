@@ -24,6 +24,11 @@ pub const OUTBOX_HIGH_WATER: usize = 256 * 1024;
 /// unread loses its connection.
 pub const OUTBOX_EVENT_BUDGET: usize = 8 * 1024 * 1024;
 
+/// Reads go behind writes if their answers are expected to fit below the high-water mark. While
+/// nothing is known of a connection's answers, so many reads are expected to fill it: together they
+/// are no longer than the longest answer that one request may have, that of a multiRead.
+pub(crate) const UNKNOWN_ANSWERS: usize = 4;
+
 /// The shell's side of a connection.
 pub trait Transport: Send + Sync {
     /// Tells the shell that the connection has something to do: bytes to send, input that

@@ -3,7 +3,7 @@ use jute::proto::{EventType, KeeperState, ReplyHeader};
 use jute::wire::Encode;
 use jute::{ErrorCode, OpCode};
 
-use super::OUTBOX_EVENT_BUDGET;
+use super::{OUTBOX_EVENT_BUDGET, OUTBOX_HIGH_WATER, UNKNOWN_ANSWERS};
 use crate::stats::Latency;
 
 /// Why a connection ends.
@@ -44,6 +44,8 @@ pub enum Ending {
     AuthRequired,
     /// Too many bytes of watch events unread.
     SlowWatcher,
+    /// Too many bytes unread of answers that could not wait until they were.
+    SlowReader,
     /// A limit of the configuration.
     Throttled,
     /// The server has no space left for a new session.
@@ -59,6 +61,24 @@ pub struct Outbox {
     sent: usize,
     ending: Option<Ending>,
     activity: Activity,
+    node_len: NodeLen,
+}
+
+/// How long the answer to a read of one node is expected to be, bytes: as the longest so far, less an
+/// eighth for each that came since and was shorter.
+#[derive(Debug)]
+struct NodeLen(usize);
+
+impl Default for NodeLen {
+    fn default() -> Self {
+        Self(OUTBOX_HIGH_WATER / UNKNOWN_ANSWERS)
+    }
+}
+
+impl NodeLen {
+    fn note(&mut self, len: usize) {
+        self.0 = len.max(self.0 - self.0 / 8);
+    }
 }
 
 /// What the word `cons` tells of a connection.
@@ -183,6 +203,16 @@ impl Outbox {
         }
         self.activity.packets += 1;
         outcome
+    }
+
+    /// How long the answer to a read of one node is expected to be, bytes.
+    pub(crate) fn expected_node_len(&self) -> usize {
+        self.node_len.0
+    }
+
+    /// Notes that the answer to a read of one node has this length, bytes.
+    pub(crate) fn note_node_len(&mut self, len: usize) {
+        self.node_len.note(len);
     }
 
     /// Queues a watch event.

@@ -121,12 +121,12 @@ impl Write {
     }
 }
 
-/// So many requests of a connection may be in flight for a read to go behind them: their answers
-/// are made whether or not the client reads the ones before.
+/// So many requests of a connection may be in flight for a read to go behind them, however short
+/// their answers are expected to be: these are made whether or not the client reads the ones before.
 const RIDING_MAX: usize = 32;
 
 /// Reads that may go behind the writes of their connection: those that cost no more than a node.
-fn may_ride(op: OpCode) -> bool {
+pub(crate) fn may_ride(op: OpCode) -> bool {
     matches!(op, OpCode::Exists | OpCode::GetData | OpCode::GetAcl)
 }
 
@@ -249,6 +249,7 @@ impl Replica {
             consumed: 0,
             packets: 0,
             writes: Writes::default(),
+            node_len: 0,
         };
         let (next, session) = gate.run();
         let (consumed, packets, writes) = (gate.consumed, gate.packets, gate.writes);
@@ -291,14 +292,19 @@ struct Gate<'a> {
     consumed: usize,
     packets: u64,
     writes: Writes,
+    /// How long the answer to a read of one node is expected to be, bytes.
+    node_len: usize,
 }
 
 impl<'a> Gate<'a> {
     fn run(&mut self) -> (Next, Option<Ask>) {
         loop {
-            if self.connection.outbox().ending().is_some() {
+            let outbox = self.connection.outbox();
+            if outbox.ending().is_some() {
                 return (Next::End, None);
             }
+            self.node_len = outbox.expected_node_len();
+            drop(outbox);
             if self.connection.session() == 0 {
                 return self.before_session();
             }
@@ -377,11 +383,13 @@ impl<'a> Gate<'a> {
 
     /// Whether a read goes with the writes before it. To wait for them here would cost a
     /// pipelining client a whole round, and the way to the shell and back, for each read that
-    /// comes behind a write.
+    /// comes behind a write. No more go than are expected to fit below the high-water mark, as if
+    /// all that is in flight were such reads.
     fn rides(&self, op: OpCode) -> bool {
         let before = self.writes.len() + self.connection.in_flight() as usize;
         may_ride(op)
             && (1..RIDING_MAX).contains(&before)
+            && before * self.node_len <= OUTBOX_HIGH_WATER
             && self.replica.service() == Service::Serving
             && !self.connection.is_syncing()
     }

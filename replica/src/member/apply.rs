@@ -10,11 +10,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::client::{Client, Fate, Kind, Match, Unanswered};
 use super::{Duty, Effect, Load, Member, Outcome, Step};
-use crate::answer::{Deliver, Riding, error_of, reply_closed, reply_connect, reply_error};
+use crate::answer::{
+    ANSWERS_PER_GUARD, Deliver, Riding, error_of, reply_closed, reply_connect, reply_error,
+};
 use crate::connection::Ending;
 use crate::{Now, Service};
 
-/// The guard is given up after so many transactions, so that reads never wait long.
+/// The guard is given up after so many transactions, so that reads never wait long; before that
+/// after long answers to reads.
 const ENTRIES_PER_GUARD: usize = 256;
 
 impl Member {
@@ -23,10 +26,16 @@ impl Member {
         let replica = Arc::clone(&self.replica);
         loop {
             let mut state = replica.write();
+            out.read_bytes = 0;
             let mut applied = 0;
             let mut mismatch = None;
-            while applied < ENTRIES_PER_GUARD && mismatch.is_none() {
+            let mut more = true;
+            while applied < ENTRIES_PER_GUARD
+                && out.read_bytes <= ANSWERS_PER_GUARD
+                && mismatch.is_none()
+            {
                 let Some((_, bytes)) = self.tail.pop(through) else {
+                    more = false;
                     break;
                 };
                 mismatch = self.apply(&mut state, &bytes, now, out);
@@ -40,7 +49,7 @@ impl Member {
             if let Some(mismatch) = mismatch {
                 return self.rebuild(mismatch, through, out);
             }
-            if applied < ENTRIES_PER_GUARD {
+            if !more {
                 return;
             }
         }
@@ -148,8 +157,9 @@ impl Member {
                         identities: &head.identities,
                         body: &head.body,
                     };
-                    let us = riding.answer(&self.replica, state, now);
-                    self.replica.count_answers(1, us);
+                    let rode = riding.answer(&self.replica, state, now);
+                    out.read_bytes += rode.bytes;
+                    self.replica.count_answers(1, rode.us);
                     self.replica.answered(&client.connection, 1);
                     out.touched.add(&client.connection);
                 }

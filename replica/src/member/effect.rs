@@ -30,6 +30,8 @@ pub enum Effect {
 pub struct Outcome {
     pub(super) effects: Vec<Effect>,
     pub(super) touched: Touched,
+    /// Bytes of answers to reads behind writes, under the present guard.
+    pub(super) read_bytes: usize,
 }
 
 impl Outcome {

@@ -10,7 +10,8 @@ use state::apply::Applied;
 
 use super::round::{Bodies, Entries, Entry, Read, Round, Step};
 use crate::answer::{
-    Asked, Deliver, Riding, Touched, error_of, reply_closed, reply_connect, reply_error,
+    ANSWERS_PER_GUARD, Asked, Deliver, Riding, Touched, error_of, reply_closed, reply_connect,
+    reply_error,
 };
 use crate::connection::{Connection, Ending};
 use crate::{Now, Replica};
@@ -39,8 +40,12 @@ pub(super) fn commit(
     let mut steps = steps.into_iter().peekable();
     while steps.peek().is_some() {
         let mut state = replica.write();
+        committer.answers.read_bytes = 0;
         for step in steps.by_ref().take(STEPS_PER_GUARD) {
             committer.step(&mut state, step);
+            if committer.answers.read_bytes > ANSWERS_PER_GUARD {
+                break;
+            }
         }
     }
     committer.answers.finish()
@@ -68,6 +73,8 @@ struct Answers<'a> {
     touched: Touched,
     /// Answers to one connection that are queued and not counted yet.
     answered: Option<Answered>,
+    /// Bytes of answers to reads, under the present guard.
+    read_bytes: usize,
 }
 
 /// Requests of one connection whose answers took the same time: they came together.
@@ -84,6 +91,7 @@ impl<'a> Answers<'a> {
             now,
             touched,
             answered: None,
+            read_bytes: 0,
         }
     }
 
@@ -94,8 +102,9 @@ impl<'a> Answers<'a> {
             identities: &read.identities,
             body: bodies.get(&read.body),
         };
-        let us = riding.answer(self.replica, state, self.now);
-        self.note(&read.connection, us);
+        let rode = riding.answer(self.replica, state, self.now);
+        self.note(&read.connection, rode.us);
+        self.read_bytes += rode.bytes;
     }
 
     fn error(&mut self, connection: &Arc<Connection>, asked: Asked, zxid: i64, code: ErrorCode) {

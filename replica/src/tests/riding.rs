@@ -3,6 +3,7 @@
 use jute::proto::GetDataResponse;
 
 use super::*;
+use crate::connection::OUTBOX_EVENT_BUDGET;
 
 /// An answer: xid, error, and the version and data of the node. The last are looked for in answers
 /// to xids from 100 on, which the tests give to getData alone.
@@ -38,6 +39,7 @@ fn each_sees_the_writes_before_it_and_none_behind_it() {
     let mut bench = Bench::new(options());
     let client = bench.connect(0, &[]);
     client.response();
+    reads(&mut bench, &client, 10, 30);
     let mut input = Vec::new();
     create(&mut input, 1, "/a", 0);
     get(&mut input, 102, "/a");
@@ -146,23 +148,118 @@ fn behind_a_refused_write_it_sees_what_there_is() {
     assert_eq!(client.connection.in_flight(), 0);
 }
 
+/// Answers of so many bytes to reads are all that a connection has heard of late.
+fn reads(bench: &mut Bench, client: &TestClient, len: usize, times: i32) {
+    let mut input = Vec::new();
+    let path = format!("/n{len}");
+    create(&mut input, 1, &path, 0);
+    fill(&mut input, 2, &path, len);
+    let received = bench.replica.receive(&client.connection, &input, bench.now);
+    bench.round(received.submission.into_iter().collect());
+    client.drain();
+    for _ in 0..times {
+        let mut input = Vec::new();
+        get(&mut input, 1, &path);
+        bench.replica.receive(&client.connection, &input, bench.now);
+        client.drain();
+    }
+}
+
+fn fill(out: &mut Vec<u8>, xid: i32, path: &str, len: usize) {
+    let body = SetDataRequest {
+        path: Some(path.into()),
+        data: Some(&vec![7; len]),
+        version: -1,
+    };
+    request(out, xid, OpCode::SetData, &body);
+}
+
+/// A write, and as many reads of one node as a client may want to send behind it.
+fn a_write_and_reads(path: &str) -> Vec<u8> {
+    let mut input = Vec::new();
+    set(&mut input, 1, "/zookeeper/quota");
+    for xid in 2..100 {
+        get(&mut input, xid, path);
+    }
+    input
+}
+
 #[test]
-fn only_so_many_are_in_flight() {
+fn as_many_are_in_flight_as_are_expected_to_fit() {
+    for (heard, in_flight) in [
+        (&[][..], 5),
+        (&[(10, 30)], 32),
+        (&[(60_000, 1)], 5),
+        (&[(100_000, 1)], 3),
+        (&[(200_000, 1)], 2),
+        (&[(300_000, 1)], 1),
+        (&[(300_000, 1), (10, 4)], 2),
+        (&[(300_000, 1), (10, 40)], 32),
+    ] {
+        let mut bench = Bench::new(options());
+        let client = bench.connect(0, &[]);
+        client.response();
+        for (len, times) in heard {
+            reads(&mut bench, &client, *len, *times);
+        }
+        let input = a_write_and_reads("/zookeeper");
+        let first = bench.replica.receive(&client.connection, &input, bench.now);
+        let rest = &input[first.consumed..];
+        assert_eq!(client.connection.in_flight(), in_flight, "{heard:?}");
+        let waiting = bench.replica.receive(&client.connection, rest, bench.now);
+        assert_eq!((waiting.next, waiting.consumed), (Next::Answers, 0));
+        bench.round(first.submission.into_iter().collect());
+        // The rest needs no write that it would have to wait for.
+        let mut replies = client.replies();
+        let mut rest = rest;
+        while !rest.is_empty() {
+            let received = bench.replica.receive(&client.connection, rest, bench.now);
+            rest = &rest[received.consumed..];
+            replies.extend(client.replies());
+        }
+        let xids = replies.into_iter().map(|(xid, _)| xid);
+        assert!(xids.eq(1..100), "{heard:?}");
+    }
+}
+
+#[test]
+fn answers_of_unknown_length_cost_a_client_that_does_not_read_nothing_but_time() {
+    const LEN: usize = 1_000_000;
+    let mut bench = Bench::new(options());
+    let other = bench.connect(0, &[]);
+    reads(&mut bench, &other, LEN, 0);
+    let client = bench.connect(0, &[]);
+    client.response();
+    let input = a_write_and_reads("/n1000000");
+    let first = bench.replica.receive(&client.connection, &input, bench.now);
+    bench.round(first.submission.into_iter().collect());
+    let rest = &input[first.consumed..];
+    let waiting = bench.replica.receive(&client.connection, rest, bench.now);
+    assert_eq!((waiting.next, waiting.consumed), (Next::Drain, 0));
+    let unread = client.connection.outbox().len();
+    assert!((4 * LEN..5 * LEN).contains(&unread), "{unread}");
+    let xids: Vec<_> = client.replies().into_iter().map(|(xid, _)| xid).collect();
+    assert_eq!(xids, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn far_longer_ones_than_expected_end_the_connection_at_its_budget() {
+    const LEN: usize = 1_000_000;
     let mut bench = Bench::new(options());
     let client = bench.connect(0, &[]);
     client.response();
-    let mut input = Vec::new();
-    create(&mut input, 1, "/a", 0);
-    for xid in 2..100 {
-        get(&mut input, xid, "/a");
-    }
+    reads(&mut bench, &client, 10, 30);
+    let other = bench.connect(0, &[]);
+    reads(&mut bench, &other, LEN, 0);
+    let input = a_write_and_reads("/n1000000");
     let first = bench.replica.receive(&client.connection, &input, bench.now);
-    let rest = &input[first.consumed..];
     assert_eq!(client.connection.in_flight(), 32);
-    let waiting = bench.replica.receive(&client.connection, rest, bench.now);
-    assert_eq!((waiting.next, waiting.consumed), (Next::Answers, 0));
     bench.round(first.submission.into_iter().collect());
-    bench.replica.receive(&client.connection, rest, bench.now);
-    let xids: Vec<_> = client.replies().into_iter().map(|(xid, _)| xid).collect();
-    assert!(xids.into_iter().eq(1..100));
+    let outbox = client.connection.outbox();
+    assert_eq!(outbox.ending(), Some(Ending::SlowReader));
+    let bounds = OUTBOX_EVENT_BUDGET..OUTBOX_EVENT_BUDGET + options().max_frame;
+    assert!(bounds.contains(&outbox.len()), "{}", outbox.len());
+    drop(outbox);
+    assert_eq!(client.connection.in_flight(), 0);
+    assert_eq!(other.connection.outbox().ending(), None);
 }
