@@ -39,7 +39,7 @@ const OVERLAPPED_ENTRIES: usize = 32;
 
 /// What comes in at once is split into at most so many rounds. Otherwise all clients move in step,
 /// and the processor rests while the disk works, and the other way round.
-const PARTS_MAX: usize = 4;
+const PARTS_MAX: usize = 2;
 
 /// A thread that moves bytes runs no more rounds than this at a time.
 const HELPED_ROUNDS: usize = 4;
