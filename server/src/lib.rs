@@ -12,6 +12,7 @@ mod disk;
 pub mod embedded;
 mod ensemble;
 mod exit;
+mod io_watch;
 mod load;
 mod metrics;
 mod net;

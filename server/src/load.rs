@@ -10,7 +10,6 @@ use storage::{Disk, Layout, LogWriter, Start, StorageError};
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::disk::RealDisk;
 use crate::options;
 
 /// A recovered server, not yet serving.
@@ -24,9 +23,12 @@ pub(crate) struct Loaded {
 }
 
 /// Loads what the configuration points to.
-pub(crate) fn load(config: &Config, seed: u64) -> Result<Loaded, StorageError> {
+pub(crate) fn load(
+    config: &Config,
+    disk: Arc<dyn Disk>,
+    seed: u64,
+) -> Result<Loaded, StorageError> {
     let start = Instant::now();
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let layout = Layout::new(&config.data_dir, &config.data_log_dir);
     let mut sink = StateSink::new(options::state(config), seed);
     let recovered = storage::open(

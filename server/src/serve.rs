@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use replica::Replica;
-use storage::Layout;
+use storage::{Disk, Layout};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
@@ -16,7 +16,9 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::disk::RealDisk;
 use crate::ensemble::OwnPorts;
+use crate::io_watch::IoWatch;
 use crate::metrics::Metrics;
 use crate::net::{ClientPort, Stop};
 use crate::write_path::WritePath;
@@ -57,6 +59,7 @@ pub fn run(config: Config) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(IO_THREADS_MIN, usize::from);
     let course = Course {
         io_threads: cores,
+        disk: Arc::new(RealDisk),
         gather: None,
         up: |_: &Arc<Server>| (),
         end: stop_signal(),
@@ -68,6 +71,8 @@ pub fn run(config: Config) -> Result<()> {
 pub(crate) struct Course<U, E> {
     /// Threads that move bytes; at least two.
     pub(crate) io_threads: usize,
+    /// Where logs and snapshots are.
+    pub(crate) disk: Arc<dyn Disk>,
     /// A member takes no part before the ports of all who meet here are open. Without it, one
     /// that starts a little earlier than the others takes them for dead.
     pub(crate) gather: Option<Arc<Barrier>>,
@@ -92,7 +97,9 @@ where
         .thread_name("zk-io")
         .build()
         .context("cannot start the runtime")?;
+    let watch = IoWatch::start(runtime.handle().clone())?;
     let served = runtime.block_on(serve(config, course));
+    drop(watch);
     // What was not finished in time is not waited for a second time.
     runtime.shutdown_timeout(LAST_WORDS);
     served
@@ -104,7 +111,11 @@ where
     E: Future<Output = std::io::Result<End>>,
 {
     let Course {
-        gather, up, end, ..
+        disk,
+        gather,
+        up,
+        end,
+        ..
     } = course;
     let mut end = std::pin::pin!(end);
     for warning in &config.warnings {
@@ -123,8 +134,8 @@ where
     let stop = Stop::default();
     let tasks = TaskTracker::new();
     let (server, purge) = match config.ensemble {
-        None => standalone::assemble(config, clock, seed)?,
-        Some(_) => ensemble::assemble(config, clock, seed)?,
+        None => standalone::assemble(config, disk, clock, seed)?,
+        Some(_) => ensemble::assemble(config, disk, clock, seed)?,
     };
     data_dir.mark()?;
     let mut ports = None;

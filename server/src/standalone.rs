@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicI32;
 use anyhow::Result;
 use journal::SnapshotTarget;
 use replica::{Replica, Sequencer};
-use storage::RollPolicy;
 use storage::log::LogHolds;
 use storage::recovery::remove_initialize;
+use storage::{Disk, RollPolicy};
 use tokio::runtime::Handle;
 
 use crate::clock::Clock;
@@ -26,14 +26,19 @@ use crate::write_path::WritePath;
 ///
 /// # Errors
 /// When it cannot start.
-pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<Server>, Purge)> {
+pub(crate) fn assemble(
+    config: Config,
+    disk: Arc<dyn Disk>,
+    clock: Clock,
+    seed: u64,
+) -> Result<(Arc<Server>, Purge)> {
     let Loaded {
         state,
         log,
         disk,
         layout,
         is_new,
-    } = load::load(&config, seed)?;
+    } = load::load(&config, disk, seed)?;
     let metrics = Arc::new(Metrics::start());
     let replica_options = options::replica(&config, seed);
     let replica = Arc::new(Replica::new(state, replica_options, clock.now()));

@@ -212,7 +212,7 @@ impl EmbeddedEnsemble {
         &found.expect("members are numbered from 1 on").instance
     }
 
-    fn at_mut(&mut self, member: usize) -> &mut Instance {
+    pub(super) fn at_mut(&mut self, member: usize) -> &mut Instance {
         let at = member.checked_sub(1);
         let found = at.and_then(|at| self.members.get_mut(at));
         &mut found.expect("members are numbered from 1 on").instance

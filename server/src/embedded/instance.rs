@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use reserved_port::ReservedPort;
+use storage::Disk;
 use tempfile::TempDir;
 use tokio::sync::{Barrier, oneshot};
 
 use super::settings::Settings;
 use crate::config::Config;
+use crate::disk::RealDisk;
 use crate::serve::{self, Course, End, Server};
 
 /// So long a start may take. Data of gigabytes have to be read first.
@@ -48,6 +50,7 @@ impl Place {
 pub(super) struct Instance {
     running: Option<Running>,
     config: Config,
+    disk: Arc<dyn Disk>,
     port: ReservedPort,
     /// After [`Self::running`]: the server ends before its directory goes.
     _place: Place,
@@ -73,9 +76,16 @@ impl Instance {
         Self {
             running: None,
             config,
+            disk: Arc::new(RealDisk),
             port,
             _place: place,
         }
+    }
+
+    /// From the next start on.
+    #[cfg(test)]
+    pub(super) fn set_disk(&mut self, disk: Arc<dyn Disk>) {
+        self.disk = disk;
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -109,7 +119,7 @@ impl Instance {
         self.kill()?;
         let (end, ended) = oneshot::channel();
         let (up, is_up) = mpsc::sync_channel(1);
-        let config = self.config.clone();
+        let (config, disk) = (self.config.clone(), Arc::clone(&self.disk));
         let run = move || {
             let up = |server: &Arc<Server>| {
                 // Nobody waits if the start took too long.
@@ -119,6 +129,7 @@ impl Instance {
             let end = async { Ok(ended.await.unwrap_or(End::Abrupt)) };
             let course = Course {
                 io_threads: 0,
+                disk,
                 gather,
                 up,
                 end,

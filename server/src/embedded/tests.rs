@@ -1,3 +1,5 @@
+mod held_disk;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

@@ -21,7 +21,6 @@ use super::oracle;
 use super::ports::{self, LearnerPorts, endpoints};
 use crate::clock::Clock;
 use crate::config::{Config, EnsembleSettings};
-use crate::disk::RealDisk;
 use crate::metrics::Metrics;
 use crate::options;
 use crate::peer::election::{ElectionEvent, ElectionLinks, Members};
@@ -35,10 +34,15 @@ use crate::write_path::WritePath;
 ///
 /// # Errors
 /// When it cannot start.
-pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<Server>, Purge)> {
+pub(crate) fn assemble(
+    config: Config,
+    disk: Arc<dyn storage::Disk>,
+    clock: Clock,
+    seed: u64,
+) -> Result<(Arc<Server>, Purge)> {
     let metrics = Arc::new(Metrics::start());
     let ensemble = config.ensemble.as_ref().context("no ensemble")?;
-    let (engine, replica) = recover(&config, ensemble, (clock, seed), &metrics)?;
+    let (engine, replica) = recover(&config, ensemble, disk, (clock, seed), &metrics)?;
     let files = engine.files().clone();
     let layout = files.settings().layout.clone();
     let purge = Purge::start(config.autopurge, move |keep| files.purge(keep));
@@ -59,13 +63,14 @@ pub(crate) fn assemble(config: Config, clock: Clock, seed: u64) -> Result<(Arc<S
 fn recover(
     config: &Config,
     ensemble: &EnsembleSettings,
+    disk: Arc<dyn storage::Disk>,
     (clock, seed): (Clock, u64),
     metrics: &Arc<Metrics>,
 ) -> Result<(Arc<Engine>, Arc<Replica>)> {
     let settings = options::journal(config, ensemble);
     let limits = settings.state.limits;
     let preparer = Box::new(Preparer::start()?);
-    let opened = Journal::open(Arc::new(RealDisk), settings, preparer, seed)?;
+    let opened = Journal::open(disk, settings, preparer, seed)?;
     let Opened {
         journal,
         state,
