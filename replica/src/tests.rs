@@ -1,6 +1,6 @@
 //! The gate and the sequencer together, driven by hand: what a shell does, without one.
 
-mod riding;
+pub(crate) mod riding;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -7,10 +7,10 @@ use crate::connection::OUTBOX_EVENT_BUDGET;
 
 /// An answer: xid, error, and the version and data of the node. The last are looked for in answers
 /// to xids from 100 on, which the tests give to getData alone.
-type Answer = (i32, i32, Option<(i32, Vec<u8>)>);
+pub(crate) type Answer = (i32, i32, Option<(i32, Vec<u8>)>);
 
 /// Everything that is queued.
-fn answers(client: &TestClient) -> Vec<Answer> {
+pub(crate) fn answers(client: &TestClient) -> Vec<Answer> {
     let bytes = client.drain();
     let mut rest = &bytes[..];
     let mut answers = Vec::new();

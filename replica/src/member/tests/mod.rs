@@ -13,6 +13,7 @@ use state::session::password;
 use zab::ServerId;
 
 use super::MemberOptions;
+use crate::tests::riding::{Answer, answers};
 use crate::tests::{NoBody, create, get, request, set};
 use crate::{Ending, Service};
 use harness::{Client, Ensemble, applied};
@@ -241,6 +242,66 @@ fn what_the_same_leader_may_still_do_is_not_asked_for_again() {
         Some(Ending::Undecided)
     );
     assert_eq!(idle.wire.replies(), [(1, 0)], "nothing is unknown here");
+}
+
+/// How far a write has come when its leader is lost.
+#[derive(Clone, Copy, Debug)]
+enum Lost {
+    /// The leader never had it, and is gone.
+    OnTheWay,
+    /// The next leader has it.
+    Uncommitted,
+    /// The link alone broke: its leader may still have it.
+    WithItsLeader,
+    /// No other leader is found.
+    ForGood,
+}
+
+#[test]
+fn a_read_behind_a_write_is_answered_behind_it_or_not_at_all() {
+    let both: [Answer; 2] = [(2, 0, None), (103, 0, Some((1, b"y".to_vec())))];
+    for (lost, expected, ending) in [
+        (Lost::OnTheWay, &both[..], None),
+        (Lost::Uncommitted, &both[..], None),
+        (Lost::WithItsLeader, &[], Some(Ending::Undecided)),
+        (Lost::ForGood, &[], Some(Ending::NoLeader)),
+    ] {
+        let mut ensemble = Ensemble::new(3, options());
+        let (leader, follower) = (ensemble.leader(), ensemble.follower());
+        let (client, _) = ensemble.session(follower);
+        ask(&mut ensemble, &client, |out| create(out, 1, "/a", 0));
+        match lost {
+            Lost::Uncommitted => ensemble.loses_acks = true,
+            Lost::OnTheWay | Lost::WithItsLeader | Lost::ForGood => {
+                ensemble.stuck.insert(follower);
+            }
+        }
+        client.send(&frames(|out| {
+            set(out, 2, "/a");
+            get(out, 103, "/a");
+        }));
+        ensemble.settle();
+        assert_eq!(client.connection().in_flight(), 2, "both are under way");
+        assert_eq!(answers(&client.wire), [], "{lost:?}");
+        match lost {
+            Lost::OnTheWay | Lost::Uncommitted => {
+                ensemble.loses_acks = false;
+                ensemble.stuck.clear();
+                ensemble.crash(leader);
+            }
+            Lost::WithItsLeader => {
+                ensemble.set_cut(follower, true);
+                ensemble.stuck.clear();
+                assert_eq!(answers(&client.wire), [], "{lost:?}: nobody is served");
+                ensemble.set_cut(follower, false);
+            }
+            Lost::ForGood => ensemble.set_cut(follower, true),
+        }
+        ensemble.run_ms(3000);
+        assert_eq!(answers(&client.wire), expected, "{lost:?}");
+        assert_eq!(client.connection().outbox().ending(), ending, "{lost:?}");
+        assert_eq!(client.connection().in_flight(), 0, "{lost:?}");
+    }
 }
 
 #[test]
