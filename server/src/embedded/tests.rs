@@ -1,4 +1,5 @@
 mod held_disk;
+mod slow_disk;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

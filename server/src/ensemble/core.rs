@@ -129,6 +129,11 @@ impl Core {
         self.shell.is_some()
     }
 
+    #[cfg(test)]
+    pub(super) fn with_disk(&self) -> usize {
+        self.with_disk
+    }
+
     pub(super) fn member(&self) -> &member::Member {
         &self.member
     }

@@ -211,6 +211,12 @@ impl Engine {
         seen.clone()
     }
 
+    /// Batches of jobs that the log's thread has not reported on.
+    #[cfg(test)]
+    pub(crate) fn with_disk(&self) -> usize {
+        self.core.lock().with_disk()
+    }
+
     /// Waits until requests of learners are taken again.
     pub(crate) async fn relief(&self) {
         self.requests.pass().await;

@@ -1,21 +1,17 @@
-//! A server whose disk does not come back: it goes on telling how it is.
+//! The real disk, which can be held, or be full.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use jute::frame;
-use jute::proto::ConnectRequest;
-use jute::wire::Encode;
 use parking_lot::{Condvar, Mutex};
 use storage::{Disk, DiskFile};
 
-use super::*;
 use crate::RealDisk;
 
-/// The real disk, which can be held: whoever comes to it then waits.
+/// Whoever comes to it while it is held waits.
 #[derive(Clone, Default)]
-struct HeldDisk(Arc<Gate>);
+pub(super) struct HeldDisk(Arc<Gate>);
 
 #[derive(Default)]
 struct Gate {
@@ -26,16 +22,23 @@ struct Gate {
 #[derive(Default)]
 struct State {
     held: bool,
+    full: bool,
     waiting: usize,
 }
 
 impl HeldDisk {
-    fn set_held(&self, held: bool) {
+    pub(super) fn set_held(&self, held: bool) {
         self.0.state.lock().held = held;
         self.0.released.notify_all();
     }
 
-    fn waiting(&self) -> usize {
+    /// From now on nothing more can be written.
+    pub(super) fn fill(&self) {
+        self.0.state.lock().full = true;
+    }
+
+    /// So many wait now.
+    pub(super) fn waiting(&self) -> usize {
         self.0.state.lock().waiting
     }
 
@@ -56,7 +59,7 @@ impl HeldDisk {
 }
 
 /// However a test ends, the threads of its servers do.
-struct Release(HeldDisk);
+pub(super) struct Release(pub(super) HeldDisk);
 
 impl Drop for Release {
     fn drop(&mut self) {
@@ -112,11 +115,19 @@ impl HeldFile {
         self.disk.pass();
         self.file.as_ref()
     }
+
+    fn room(&self) -> io::Result<&dyn DiskFile> {
+        let file = self.pass();
+        match self.disk.0.state.lock().full {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(file),
+        }
+    }
 }
 
 impl DiskFile for HeldFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.pass().write_at(offset, bytes)
+        self.room()?.write_at(offset, bytes)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -124,7 +135,7 @@ impl DiskFile for HeldFile {
     }
 
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.pass().allocate(offset, len)
+        self.room()?.allocate(offset, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -132,7 +143,7 @@ impl DiskFile for HeldFile {
     }
 
     fn write_durable_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.pass().write_durable_at(offset, bytes)
+        self.room()?.write_durable_at(offset, bytes)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -142,101 +153,4 @@ impl DiskFile for HeldFile {
     fn len(&self) -> io::Result<u64> {
         self.pass().len()
     }
-}
-
-/// A connection that asks for a session, which is a write.
-fn session(address: SocketAddr) -> TcpStream {
-    let request = ConnectRequest {
-        protocol_version: 0,
-        last_zxid_seen: 0,
-        timeout_ms: 60_000,
-        session_id: 0,
-        passwd: Some(&[0; 16]),
-        read_only: Some(false),
-    };
-    let mut bytes = Vec::new();
-    frame::append(&mut bytes, |out| request.encode(out));
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    stream.write_all(&bytes).expect("it takes it");
-    stream
-}
-
-/// Whether it was given a session.
-fn is_open(mut stream: TcpStream) -> bool {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix).is_ok()
-}
-
-/// More than the threads that move bytes, and than what one of them does at a time.
-const SESSIONS: usize = 20;
-
-/// Words of every kind; those that go to the disk themselves are left out (`conf`, `dirs`).
-const WORDS: [(&str, &str); 8] = [
-    ("ruok", "imok"),
-    ("srvr", "Zookeeper version"),
-    ("stat", "Zookeeper version"),
-    ("mntr", "zk_version"),
-    ("cons", " /127.0.0.1"),
-    ("dump", "SessionTracker dump"),
-    ("wchs", "0 connections"),
-    ("isro", "rw"),
-];
-
-/// Writes hang at the disk, words do not, and when the disk comes back so do the writes. Nothing here
-/// waits for a time: what does not come back fails by the test's patience.
-fn words_are_answered(disk: &HeldDisk, address: SocketAddr) {
-    is_open(session(address)).then_some(()).expect("it serves");
-    disk.set_held(true);
-    let first = session(address);
-    until("somebody is at the disk", || disk.waiting() > 0);
-    let more: Vec<_> = (1..SESSIONS).map(|_| session(address)).collect();
-    // Twice: who looks may not get into the way of who looks next.
-    for _ in 0..2 {
-        for (name, expected) in WORDS {
-            let answer = word(address, name);
-            assert!(answer.starts_with(expected), "{name}: {answer:?}");
-        }
-    }
-    assert!(disk.waiting() > 0, "it is at the disk all the time");
-    disk.set_held(false);
-    for stream in [first].into_iter().chain(more) {
-        assert!(is_open(stream), "the write went on");
-    }
-}
-
-fn settings() -> Settings {
-    Settings::default().line("4lw.commands.whitelist", "*")
-}
-
-#[test]
-fn of_a_standalone_server() {
-    let mut server = EmbeddedServer::start_with(&settings()).expect("it starts");
-    let disk = HeldDisk::default();
-    let _release = Release(disk.clone());
-    server.kill().expect("it was up");
-    server.instance.set_disk(Arc::new(disk.clone()));
-    server.restart().expect("it starts");
-    words_are_answered(&disk, server.address());
-}
-
-#[test]
-fn of_a_leader_and_of_a_follower() {
-    // Nobody loses patience with who is at its disk.
-    let settings = settings().tick_time(Duration::from_secs(2));
-    let mut ensemble = EmbeddedEnsemble::start_with(&settings).expect("it starts");
-    let disks: Vec<_> = ensemble.members().map(|_| HeldDisk::default()).collect();
-    let _releases: Vec<_> = disks.iter().cloned().map(Release).collect();
-    for (member, disk) in (1..).zip(&disks) {
-        ensemble.kill(member).expect("it was up");
-        ensemble.at_mut(member).set_disk(Arc::new(disk.clone()));
-        ensemble.restart(member).expect("it starts");
-        until("it serves", || ensemble.serves(member));
-    }
-    let leader = ensemble.wait_for_leader().expect("all are up");
-    let follower = ensemble.members().find(|me| *me != leader).expect("three");
-    for member in [follower, leader] {
-        words_are_answered(&disks[member - 1], ensemble.address(member));
-    }
-    assert_eq!(ensemble.leader(), Some(leader), "nobody was given up");
 }
