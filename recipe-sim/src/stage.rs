@@ -18,7 +18,7 @@ use crate::board::{Board, Phase, Standing};
 use crate::net::{Ask, Net};
 use crate::plan::{Plan, ProcessFault};
 use crate::process::{Process, connect_string};
-use crate::recipes::{Holders, Trial};
+use crate::recipes::{AnyTrial, Holders};
 
 /// The site's clock at the start, microseconds.
 const START_US: u64 = 1_000_000;
@@ -54,7 +54,7 @@ pub(crate) struct Stage {
     site: Site,
     net: Net,
     board: Board,
-    trial: Arc<dyn Trial>,
+    trial: Arc<dyn AnyTrial>,
     base: Instant,
     rng: Rng,
     agenda: BTreeMap<(u64, u64), Turn>,
@@ -119,7 +119,7 @@ impl Stage {
         loop {
             self.carry_out();
             self.note();
-            self.observe()?;
+            self.trial.look(&self.site)?;
             if let Some(violation) = self.board.violation() {
                 return Err(violation);
             }
@@ -149,16 +149,8 @@ impl Stage {
         }
     }
 
-    /// Looks whether what actors have seen can be.
-    fn observe(&mut self) -> Result<(), Violation> {
-        for holders in self.trial.holders() {
-            holders.look(&self.site)?;
-        }
-        self.trial.look(&self.site)
-    }
-
     fn each_holders(&self, tell: impl Fn(&Holders)) {
-        self.trial.holders().into_iter().for_each(tell);
+        self.trial.holders().iter().for_each(tell);
     }
 
     fn now_us(&self) -> u64 {

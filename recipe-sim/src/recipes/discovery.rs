@@ -5,7 +5,7 @@ use recipes::{Discovery, Error, ServiceInstance};
 use sim::{Site, Violation};
 
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "discovery";
 const SERVICE: &str = "web";
@@ -17,8 +17,14 @@ pub(crate) struct Discoveries {
     gone: Mutex<Vec<String>>,
 }
 
-impl Discoveries {
-    async fn offer(&self, actor: &mut Actor) -> Result<(), Error> {
+impl Trial for Discoveries {
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
         let discovery: Discovery<u32> = Discovery::new(&actor.client, ROOT);
         let id = actor.process.name();
         let payload = actor.rng.below(1000) as u32;
@@ -59,18 +65,6 @@ impl Discoveries {
             self.gone.lock().push(path);
         }
         Ok(())
-    }
-}
-
-impl Trial for Discoveries {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                self.offer(actor).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {

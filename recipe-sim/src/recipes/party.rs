@@ -3,7 +3,7 @@ use recipes::{Error, Group, Party, ShallowParty};
 use sim::{Site, Violation};
 
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "membership";
 
@@ -84,17 +84,17 @@ impl Parties {
 }
 
 impl Trial for Parties {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                match actor.chance(60) {
-                    true => self.in_party(actor).await?,
-                    false => self.in_group(actor).await?,
-                }
-                actor.rests().await;
-            }
-            Ok(())
-        })
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
+        match actor.chance(60) {
+            true => self.in_party(actor).await,
+            false => self.in_group(actor).await,
+        }
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {

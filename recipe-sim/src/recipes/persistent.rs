@@ -6,7 +6,7 @@ use recipes::{Error, NodeKind, PersistentNode, PersistentTtlNode, TtlOptions};
 use sim::{Site, Violation};
 
 use super::Trial;
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "persistent node";
 
@@ -116,17 +116,17 @@ impl Nodes {
 }
 
 impl Trial for Nodes {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                match self.has_ttl {
-                    true => self.keep_ttl(actor).await?,
-                    false => self.keep(actor).await?,
-                }
-                actor.rests().await;
-            }
-            Ok(())
-        })
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
+        match self.has_ttl {
+            true => self.keep_ttl(actor).await,
+            false => self.keep(actor).await,
+        }
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {
