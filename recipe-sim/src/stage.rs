@@ -400,9 +400,17 @@ impl Stage {
             let text = format!("session {session:x} does not end");
             return Err(Violation::new("leak", text));
         }
+        // Who dies, or drops a future, between making a directory and a node in it leaves it for
+        // ever, with those above it, as far as `maxNeverUsedIntervalMs` is not set.
+        let unused = self
+            .site
+            .nodes()
+            .filter(|(_, node)| node.is_unused_container);
+        let unused: Vec<String> = unused.map(|(path, _)| format!("{path}/")).collect();
         let kept = |path: &str| {
             let fixed = ["/", "/zookeeper"].contains(&path) || path.starts_with("/zookeeper/");
-            fixed || self.trial.keeps(path)
+            let below = format!("{path}/");
+            fixed || self.trial.keeps(path) || unused.iter().any(|path| path.starts_with(&below))
         };
         match self.site.nodes().find(|(path, _)| !kept(path)) {
             Some((path, _)) => Err(Violation::new("leak", format!("{path} is left"))),

@@ -1,20 +1,27 @@
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
 use recipes::{Discovery, Error, ServiceInstance};
 use sim::{Site, Violation};
 
+use super::gone::Gone;
 use super::{ROOT, Trial};
 use crate::actor::Actor;
 
-const NAME: &str = "discovery";
 const SERVICE: &str = "web";
 
 /// A service that all offer and look for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Discoveries {
     /// Nodes of instances that are no longer registered.
-    gone: Mutex<Vec<String>>,
+    gone: Gone,
+}
+
+impl Default for Discoveries {
+    fn default() -> Self {
+        Self {
+            gone: Gone::new("discovery"),
+        }
+    }
 }
 
 impl Trial for Discoveries {
@@ -62,18 +69,12 @@ impl Trial for Discoveries {
         let path = registration.path();
         if let Some(done) = actor.fated(registration.unregister()).await {
             done?;
-            self.gone.lock().push(path);
+            self.gone.told(&actor.client, path);
         }
         Ok(())
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {
-        for path in self.gone.lock().drain(..) {
-            if site.node(&path).is_some() {
-                let text = format!("{path} is registered no longer, and there");
-                return Err(Violation::new(NAME, text));
-            }
-        }
-        Ok(())
+        self.gone.look(site)
     }
 }

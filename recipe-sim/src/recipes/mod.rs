@@ -9,6 +9,7 @@ mod contest;
 mod counter;
 mod discovery;
 mod double_barrier;
+mod gone;
 mod holders;
 mod latch;
 mod multi_mutex;
