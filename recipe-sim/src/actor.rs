@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::board::{Board, Phase};
 use crate::process::{Home, Process};
-use crate::recipes::Trial;
+use crate::recipes::AnyTrial;
 
 /// Longest rest between two rounds, milliseconds.
 const REST_MS: u64 = 300;
@@ -48,7 +48,7 @@ pub(crate) struct Start {
     pub(crate) board: Board,
     pub(crate) builder: Builder,
     pub(crate) rng: Rng,
-    pub(crate) trial: Arc<dyn Trial>,
+    pub(crate) trial: Arc<dyn AnyTrial>,
 }
 
 /// Runs an application until its sessions are to be closed.

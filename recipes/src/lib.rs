@@ -54,6 +54,10 @@
 //! of the session, or of the runtime, it goes with its session: the next owner waits no longer
 //! than its time-out.
 //!
+//! A directory is made before the first node in it. Whoever ends between the two leaves it empty, and
+//! servers remove a container that never had a child only if `znode.container.maxNeverUsedIntervalMs` is
+//! set, which it is not by default.
+//!
 //! What a future of a queue leaves is said with each: an entry that is put in is there for others,
 //! and not cleaned up. What holds an entry is.
 //!

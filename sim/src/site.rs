@@ -37,6 +37,8 @@ pub struct NodeSeen<'a> {
     pub version: i32,
     /// The session that it lives with; 0 for other nodes.
     pub session: i64,
+    /// It is a container that never had a child: such a one stays.
+    pub is_unused_container: bool,
 }
 
 impl<'a> NodeSeen<'a> {
@@ -45,9 +47,11 @@ impl<'a> NodeSeen<'a> {
             czxid,
             mzxid,
             version,
+            cversion,
             ..
         } = node.stat;
-        let session = match owner(node) {
+        let owner = owner(node);
+        let session = match owner {
             Owner::Session(session) => session,
             _ => 0,
         };
@@ -57,6 +61,7 @@ impl<'a> NodeSeen<'a> {
             mzxid,
             version,
             session,
+            is_unused_container: owner == Owner::Container && cversion == 0,
         }
     }
 }

@@ -5,7 +5,7 @@ use recipes::{Barrier, Error};
 use sim::{Site, Violation};
 
 use super::Trial;
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const PATH: &str = "/gate";
 
@@ -28,8 +28,14 @@ pub(crate) struct Barriers {
     through: Mutex<Vec<Through>>,
 }
 
-impl Barriers {
-    async fn round(&self, actor: &mut Actor, barrier: &Barrier) -> Result<(), Error> {
+impl Trial for Barriers {
+    type Own = Barrier;
+
+    async fn begin(&self, actor: &Actor) -> Result<Self::Own, Error> {
+        Ok(Barrier::new(&actor.client, PATH))
+    }
+
+    async fn round(&self, actor: &mut Actor, barrier: &mut Barrier) -> Result<(), Error> {
         if actor.chance(60) {
             actor.does("sets the barrier");
             if let Some(set) = actor.fated(barrier.set()).await {
@@ -64,19 +70,6 @@ impl Barriers {
             actor.got_on();
         }
         Ok(())
-    }
-}
-
-impl Trial for Barriers {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            let barrier = Barrier::new(&actor.client, PATH);
-            while actor.goes_on() {
-                self.round(actor, &barrier).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
     }
 
     /// At some time while it waited there was no barrier.

@@ -6,7 +6,7 @@ use recipes::{Cache, Change, Error};
 use sim::{Site, Violation};
 
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "cache";
 
@@ -40,13 +40,40 @@ pub(crate) struct Caches {
     settled: Mutex<Vec<Settled>>,
 }
 
+/// A copy that an actor follows for some rounds.
+pub(crate) struct Copied {
+    depth: usize,
+    cache: Cache,
+    rounds_left: u64,
+}
+
+impl Copied {
+    async fn begin(actor: &mut Actor) -> Result<Self, Error> {
+        let depth = [0, 1, usize::MAX, usize::MAX][actor.rng.below(4) as usize];
+        let client = &actor.client;
+        let cache = match depth {
+            0 => Cache::node(client, ROOT).await?,
+            1 => Cache::children(client, ROOT).await?,
+            _ => Cache::tree(client, ROOT).await?,
+        };
+        let rounds_left = actor.rng.between(1..12);
+        Ok(Self {
+            depth,
+            cache,
+            rounds_left,
+        })
+    }
+}
+
 /// How deep a path is below the root of the copies.
 fn depth(path: &str) -> usize {
     path.matches('/').count() - 1
 }
 
 impl Caches {
-    async fn round(&self, actor: &mut Actor, depth: usize, cache: &mut Cache) -> Result<(), Error> {
+    async fn change_and_follow(&self, actor: &mut Actor, copied: &mut Copied) -> Result<(), Error> {
+        let Copied { depth, cache, .. } = copied;
+        let depth = *depth;
         let mut last = 0;
         for _ in 0..actor.rng.between(1..4) {
             last = change(actor, depth).await?.max(last);
@@ -157,25 +184,22 @@ fn told(
 }
 
 impl Trial for Caches {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                let depth = [0, 1, usize::MAX, usize::MAX][actor.rng.below(4) as usize];
-                let client = actor.client.clone();
-                let mut cache = match depth {
-                    0 => Cache::node(&client, ROOT).await?,
-                    1 => Cache::children(&client, ROOT).await?,
-                    _ => Cache::tree(&client, ROOT).await?,
-                };
-                for _ in 0..actor.rng.between(1..12) {
-                    if actor.goes_on() {
-                        self.round(actor, depth, &mut cache).await?;
-                        actor.rests().await;
-                    }
-                }
+    type Own = Option<Copied>;
+
+    async fn begin(&self, _: &Actor) -> Result<Self::Own, Error> {
+        Ok(None)
+    }
+
+    async fn round(&self, actor: &mut Actor, copied: &mut Self::Own) -> Result<(), Error> {
+        let copied = match copied {
+            Some(copied) if copied.rounds_left > 0 => copied,
+            _ => {
+                *copied = None;
+                copied.insert(Copied::begin(actor).await?)
             }
-            Ok(())
-        })
+        };
+        copied.rounds_left -= 1;
+        self.change_and_follow(actor, copied).await
     }
 
     /// An exact copy is the tree as it was then.

@@ -5,7 +5,7 @@ use recipes::{Counter, Error};
 use sim::{Site, Violation};
 
 use super::Trial;
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "counter";
 
@@ -28,8 +28,18 @@ pub(crate) struct Counters {
     accounts: [Mutex<Account>; 3],
 }
 
-impl Counters {
-    async fn round(&self, actor: &mut Actor, counters: &[Counter; 3]) -> Result<(), Error> {
+impl Trial for Counters {
+    type Own = [Counter; 3];
+
+    async fn begin(&self, actor: &Actor) -> Result<Self::Own, Error> {
+        Ok([
+            Counter::shared_count(&actor.client, PATHS[0]),
+            Counter::atomic_long(&actor.client, PATHS[1]),
+            Counter::kazoo(&actor.client, PATHS[2]),
+        ])
+    }
+
+    async fn round(&self, actor: &mut Actor, counters: &mut [Counter; 3]) -> Result<(), Error> {
         let at = actor.rng.below(3) as usize;
         let by = actor.rng.between(1..5) as i64;
         actor.does(format!("adds {by} to {}", PATHS[at]));
@@ -62,23 +72,6 @@ impl Counters {
             }
             None => Ok(()),
         }
-    }
-}
-
-impl Trial for Counters {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            let counters = [
-                Counter::shared_count(&actor.client, PATHS[0]),
-                Counter::atomic_long(&actor.client, PATHS[1]),
-                Counter::kazoo(&actor.client, PATHS[2]),
-            ];
-            while actor.goes_on() {
-                self.round(actor, &counters).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
     }
 
     fn last_look(&self, site: &Site) -> Result<(), Violation> {

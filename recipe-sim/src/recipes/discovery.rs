@@ -1,24 +1,37 @@
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
 use recipes::{Discovery, Error, ServiceInstance};
 use sim::{Site, Violation};
 
+use super::gone::Gone;
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
-const NAME: &str = "discovery";
 const SERVICE: &str = "web";
 
 /// A service that all offer and look for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Discoveries {
     /// Nodes of instances that are no longer registered.
-    gone: Mutex<Vec<String>>,
+    gone: Gone,
 }
 
-impl Discoveries {
-    async fn offer(&self, actor: &mut Actor) -> Result<(), Error> {
+impl Default for Discoveries {
+    fn default() -> Self {
+        Self {
+            gone: Gone::new("discovery"),
+        }
+    }
+}
+
+impl Trial for Discoveries {
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
         let discovery: Discovery<u32> = Discovery::new(&actor.client, ROOT);
         let id = actor.process.name();
         let payload = actor.rng.below(1000) as u32;
@@ -56,30 +69,12 @@ impl Discoveries {
         let path = registration.path();
         if let Some(done) = actor.fated(registration.unregister()).await {
             done?;
-            self.gone.lock().push(path);
+            self.gone.told(&actor.client, path);
         }
         Ok(())
-    }
-}
-
-impl Trial for Discoveries {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                self.offer(actor).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {
-        for path in self.gone.lock().drain(..) {
-            if site.node(&path).is_some() {
-                let text = format!("{path} is registered no longer, and there");
-                return Err(Violation::new(NAME, text));
-            }
-        }
-        Ok(())
+        self.gone.look(site)
     }
 }

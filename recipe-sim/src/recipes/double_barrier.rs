@@ -5,7 +5,7 @@ use recipes::{DoubleBarrier, Error};
 use sim::{Site, Violation};
 
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 use crate::board::Phase;
 
 const NAME: &str = "double barrier";
@@ -28,44 +28,6 @@ pub(crate) struct DoubleBarriers {
     seen: Mutex<Vec<Seen>>,
     /// With which transaction the barrier had opened for members inside who were there before.
     opened: Mutex<BTreeMap<String, i64>>,
-}
-
-impl DoubleBarriers {
-    async fn round(&self, actor: &mut Actor, barrier: &DoubleBarrier) -> Result<(), Error> {
-        actor.does("comes");
-        let board = actor.board.clone();
-        let entering = async {
-            tokio::select! {
-                biased;
-                inside = barrier.enter() => inside.map(Some),
-                // Nobody else may come.
-                () = board.until(Phase::Over) => Ok(None),
-            }
-        };
-        let entered = actor.fated(entering).await.transpose()?;
-        let Some(inside) = entered.flatten() else {
-            return Ok(());
-        };
-        let member = inside.path().to_owned();
-        actor.does(format!("is inside as {member}"));
-        actor.count("entered");
-        self.seen.lock().push(Seen::Entered {
-            member: member.clone(),
-        });
-        actor.idles(300).await;
-        if actor.is_faulty() && actor.chance(10) {
-            actor.does("vanishes");
-            return Ok(());
-        }
-        actor.does("leaves");
-        if let Some(left) = actor.fated(inside.leave()).await {
-            left?;
-            actor.does("has left, with all others");
-            self.seen.lock().push(Seen::Left { member });
-            actor.got_on();
-        }
-        Ok(())
-    }
 }
 
 fn parts(member: &str) -> &str {
@@ -123,15 +85,46 @@ fn left(site: &Site, member: &str, opened: i64) -> Result<(), Violation> {
 }
 
 impl Trial for DoubleBarriers {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            let barrier = DoubleBarrier::new(&actor.client, ROOT, MEMBERS);
-            while actor.goes_on() {
-                self.round(actor, &barrier).await?;
-                actor.rests().await;
+    type Own = DoubleBarrier;
+
+    async fn begin(&self, actor: &Actor) -> Result<Self::Own, Error> {
+        Ok(DoubleBarrier::new(&actor.client, ROOT, MEMBERS))
+    }
+
+    async fn round(&self, actor: &mut Actor, barrier: &mut DoubleBarrier) -> Result<(), Error> {
+        actor.does("comes");
+        let board = actor.board.clone();
+        let entering = async {
+            tokio::select! {
+                biased;
+                inside = barrier.enter() => inside.map(Some),
+                // Nobody else may come.
+                () = board.until(Phase::Over) => Ok(None),
             }
-            Ok(())
-        })
+        };
+        let entered = actor.fated(entering).await.transpose()?;
+        let Some(inside) = entered.flatten() else {
+            return Ok(());
+        };
+        let member = inside.path().to_owned();
+        actor.does(format!("is inside as {member}"));
+        actor.count("entered");
+        self.seen.lock().push(Seen::Entered {
+            member: member.clone(),
+        });
+        actor.idles(300).await;
+        if actor.is_faulty() && actor.chance(10) {
+            actor.does("vanishes");
+            return Ok(());
+        }
+        actor.does("leaves");
+        if let Some(left) = actor.fated(inside.leave()).await {
+            left?;
+            actor.does("has left, with all others");
+            self.seen.lock().push(Seen::Left { member });
+            actor.got_on();
+        }
+        Ok(())
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {

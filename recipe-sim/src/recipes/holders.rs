@@ -33,8 +33,8 @@ struct Holder {
 pub(crate) struct Holders {
     /// So many may at a time.
     most: usize,
-    /// The node that they write their tokens to.
-    guarded: &'static str,
+    /// The node that they write their tokens to, if they do.
+    guarded: Option<&'static str>,
     inner: Mutex<Inner>,
 }
 
@@ -70,11 +70,20 @@ pub(crate) enum Kind {
 }
 
 impl Holders {
-    pub(crate) fn new(most: usize, guarded: &'static str) -> Self {
+    /// So many may hold it at a time.
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
-            guarded,
+            guarded: None,
             inner: Mutex::default(),
+        }
+    }
+
+    /// One may hold it at a time, and write to this node while it does.
+    pub(crate) fn guarding(path: &'static str) -> Self {
+        Self {
+            guarded: Some(path),
+            ..Self::new(1)
         }
     }
 
@@ -175,11 +184,14 @@ impl Holders {
 
     /// Looks at what was written with guards: never with an older token than was there.
     fn look_at_writes(&self, site: &Site) -> Result<(), Violation> {
+        let Some(guarded) = self.guarded else {
+            return Ok(());
+        };
         let mut inner = self.inner.lock();
         if site.last_zxid() == inner.looked {
             return Ok(());
         }
-        for (zxid, node) in site.versions(self.guarded) {
+        for (zxid, node) in site.versions(guarded) {
             let Some(node) = node.filter(|_| zxid > inner.looked) else {
                 continue;
             };
@@ -209,7 +221,7 @@ impl Holders {
             true => actor.rng.between(500..4000),
             false => actor.rng.between(1..150),
         };
-        let writes = kind == Kind::Exclusive && self.most == 1 && actor.chance(70);
+        let writes = kind == Kind::Exclusive && self.guarded.is_some() && actor.chance(70);
         let who = actor.who.clone();
         let work = async {
             tokio::time::sleep(Duration::from_millis(work_ms / 2)).await;
@@ -233,8 +245,11 @@ impl Holders {
 
     /// A guarded write.
     pub(crate) async fn write(&self, who: &Who, hold: &Hold) {
+        let Some(guarded) = self.guarded else {
+            return;
+        };
         let token = hold.token().0.to_string();
-        let written = hold.set_data(self.guarded, token, client::Expected::Any);
+        let written = hold.set_data(guarded, token, client::Expected::Any);
         match written.await {
             Ok(_) => who.count("guarded write"),
             Err(error) => {
@@ -244,10 +259,13 @@ impl Holders {
         }
     }
 
-    /// Makes the node for guarded writes, if it is not there.
+    /// Makes the node for guarded writes, if there are any and it is not there.
     pub(crate) async fn make_guarded(&self, actor: &Actor) -> Result<(), recipes::Error> {
+        let Some(guarded) = self.guarded else {
+            return Ok(());
+        };
         let persistent = client::CreateOptions::persistent();
-        match actor.client.create(self.guarded, "0", &persistent).await {
+        match actor.client.create(guarded, "0", &persistent).await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some(client::ErrorCode::NodeExists) => Ok(()),
             Err(error) => Err(error.into()),
@@ -256,6 +274,6 @@ impl Holders {
 
     /// The node for guarded writes stays.
     pub(crate) fn keeps(&self, path: &str) -> bool {
-        path == self.guarded
+        self.guarded == Some(path)
     }
 }

@@ -5,7 +5,7 @@ use recipes::{Error, MultiMutex, Mutex};
 
 use super::Trial;
 use super::holders::{Holders, Kind};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const PATHS: [&str; 3] = ["/app/a", "/app/b", "/app/c"];
 
@@ -17,14 +17,20 @@ pub(crate) struct Multis {
 
 impl Default for Multis {
     fn default() -> Self {
-        let guarded = ["/guarded-a", "/guarded-b", "/guarded-c"];
-        let holders = guarded.map(|guarded| Holders::new(1, guarded));
-        Self { holders }
+        Self {
+            holders: PATHS.map(|_| Holders::new(1)),
+        }
     }
 }
 
-impl Multis {
-    async fn round(&self, actor: &mut Actor) -> Result<(), Error> {
+impl Trial for Multis {
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
         let wanted: Vec<usize> = (0..PATHS.len()).filter(|_| actor.chance(70)).collect();
         actor.does(format!("acquires {wanted:?}"));
         let mutexes = wanted
@@ -69,20 +75,8 @@ impl Multis {
         actor.got_on();
         Ok(())
     }
-}
 
-impl Trial for Multis {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                self.round(actor).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
-    }
-
-    fn holders(&self) -> Vec<&Holders> {
-        self.holders.iter().collect()
+    fn holders(&self) -> &[Holders] {
+        &self.holders
     }
 }

@@ -1,32 +1,25 @@
 use std::time::Duration;
 
-use recipes::{Error, Mutex, MutexGuard, Naming};
+use recipes::{Error, Mutex, MutexGuard};
 
+use super::ROOT;
+use super::contest::{Contest, naming};
 use super::holders::{Holders, Kind};
-use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 /// One mutex that all want.
-#[derive(Debug)]
-pub(crate) struct Mutexes {
-    holders: Holders,
-}
-
-impl Default for Mutexes {
-    fn default() -> Self {
-        let holders = Holders::new(1, "/guarded");
-        Self { holders }
+impl Contest for Mutex {
+    fn begin(actor: &Actor) -> Self {
+        Self::new(&actor.client, ROOT).naming(naming(actor))
     }
-}
 
-impl Mutexes {
-    async fn round(&self, actor: &mut Actor, mutex: &Mutex) -> Result<(), Error> {
+    async fn round(&self, actor: &mut Actor, holders: &Holders) -> Result<(), Error> {
         actor.does("acquires");
-        let Some(guard) = acquire(actor, mutex).await? else {
+        let Some(guard) = acquire(actor, self).await? else {
             return Ok(());
         };
         actor.does(format!("holds {} with {}", guard.path(), guard.token()));
-        self.holders.hold(actor, &guard, Kind::Exclusive).await;
+        holders.hold(actor, &guard, Kind::Exclusive).await;
         if actor.is_faulty() && actor.chance(30) {
             actor.does("drops its guard");
             drop(guard);
@@ -57,30 +50,4 @@ async fn acquire(actor: &mut Actor, mutex: &Mutex) -> Result<Option<MutexGuard>,
         }
     };
     acquired.unwrap_or(Ok(None))
-}
-
-impl Trial for Mutexes {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            self.holders.make_guarded(actor).await?;
-            let naming = match actor.number() % 3 {
-                0 => Naming::Kazoo,
-                _ => Naming::Curator,
-            };
-            let mutex = Mutex::new(&actor.client, ROOT).naming(naming);
-            while actor.goes_on() {
-                self.round(actor, &mutex).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
-    }
-
-    fn holders(&self) -> Vec<&Holders> {
-        vec![&self.holders]
-    }
-
-    fn keeps(&self, path: &str) -> bool {
-        self.holders.keeps(path)
-    }
 }

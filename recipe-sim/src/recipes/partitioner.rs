@@ -4,7 +4,7 @@ use recipes::{Error, SetPartitioner};
 
 use super::holders::{Holders, Kind};
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const ITEMS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -20,14 +20,20 @@ pub(crate) struct Partitioners {
 
 impl Default for Partitioners {
     fn default() -> Self {
-        let guarded = ["/guarded-a", "/guarded-b", "/guarded-c", "/guarded-d"];
-        let holders = guarded.map(|guarded| Holders::new(1, guarded));
-        Self { holders }
+        Self {
+            holders: ITEMS.map(|_| Holders::new(1)),
+        }
     }
 }
 
-impl Partitioners {
-    async fn take_part(&self, actor: &mut Actor) -> Result<(), Error> {
+impl Trial for Partitioners {
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
         let name = actor.process.name();
         let partitioner =
             SetPartitioner::new(&actor.client, ROOT, &name, ITEMS).time_boundary(BOUNDARY);
@@ -69,20 +75,8 @@ impl Partitioners {
         }
         Ok(())
     }
-}
 
-impl Trial for Partitioners {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                self.take_part(actor).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
-    }
-
-    fn holders(&self) -> Vec<&Holders> {
-        self.holders.iter().collect()
+    fn holders(&self) -> &[Holders] {
+        &self.holders
     }
 }

@@ -1,17 +1,25 @@
-use parking_lot::Mutex;
 use recipes::{Error, Group, Party, ShallowParty};
 use sim::{Site, Violation};
 
+use super::gone::Gone;
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "membership";
 
 /// Groups of three kinds that all join and leave.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Parties {
     /// Nodes of those who have left.
-    left: Mutex<Vec<String>>,
+    left: Gone,
+}
+
+impl Default for Parties {
+    fn default() -> Self {
+        Self {
+            left: Gone::new(NAME),
+        }
+    }
 }
 
 impl Parties {
@@ -48,7 +56,7 @@ impl Parties {
         let path = membership.path().to_owned();
         if let Some(left) = actor.fated(membership.leave()).await {
             left?;
-            self.left.lock().push(path);
+            self.left.told(&actor.client, path);
             actor.got_on();
         }
         Ok(())
@@ -76,7 +84,8 @@ impl Parties {
         actor.does("leaves the group");
         if let Some(left) = actor.fated(member.leave()).await {
             left?;
-            self.left.lock().push(format!("/app/group/{name}"));
+            let path = format!("/app/group/{name}");
+            self.left.told(&actor.client, path);
             actor.got_on();
         }
         Ok(())
@@ -84,29 +93,21 @@ impl Parties {
 }
 
 impl Trial for Parties {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                match actor.chance(60) {
-                    true => self.in_party(actor).await?,
-                    false => self.in_group(actor).await?,
-                }
-                actor.rests().await;
-            }
-            Ok(())
-        })
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
+        match actor.chance(60) {
+            true => self.in_party(actor).await,
+            false => self.in_group(actor).await,
+        }
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {
-        for path in self.left.lock().drain(..) {
-            if site.node(&path).is_some() {
-                return Err(Violation::new(
-                    NAME,
-                    format!("{path} has left, and is there"),
-                ));
-            }
-        }
-        Ok(())
+        self.left.look(site)
     }
 
     /// The directories of parties are no containers.

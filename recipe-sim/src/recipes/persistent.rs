@@ -6,38 +6,40 @@ use recipes::{Error, NodeKind, PersistentNode, PersistentTtlNode, TtlOptions};
 use sim::{Site, Violation};
 
 use super::Trial;
-use crate::actor::{Actor, Played};
+use super::gone::Gone;
+use crate::actor::Actor;
 
 const NAME: &str = "persistent node";
 
-/// What actors were told of their nodes.
+/// These data were written, as an actor was told.
 #[derive(Debug)]
-enum Told {
-    /// The data were written.
-    Written { path: String, data: String },
-    /// The node was deleted.
-    Closed { path: String },
+struct Written {
+    path: String,
+    data: String,
 }
 
 /// Nodes that are made again when they go: one for each actor.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     has_ttl: bool,
-    told: Mutex<Vec<Told>>,
+    written: Mutex<Vec<Written>>,
+    closed: Gone,
 }
 
 impl Nodes {
     pub(crate) fn ephemeral() -> Self {
-        Self {
-            has_ttl: false,
-            told: Mutex::default(),
-        }
+        Self::new(false)
     }
 
     pub(crate) fn ttl() -> Self {
+        Self::new(true)
+    }
+
+    fn new(has_ttl: bool) -> Self {
         Self {
-            has_ttl: true,
-            told: Mutex::default(),
+            has_ttl,
+            written: Mutex::default(),
+            closed: Gone::new(NAME),
         }
     }
 
@@ -71,7 +73,7 @@ impl Nodes {
             if let Some(written) = actor.fated(node.set_data(data.clone())).await {
                 written?;
                 let path = node.path();
-                self.told.lock().push(Told::Written { path, data });
+                self.written.lock().push(Written { path, data });
                 actor.got_on();
             }
             actor.idles(500).await;
@@ -81,10 +83,11 @@ impl Nodes {
             return Ok(());
         }
         actor.does("closes the node");
-        let path = node.path();
+        // It may be in a session of its own.
+        let (client, path) = (node.client(), node.path());
         if let Some(closed) = actor.fated(node.close()).await {
             closed?;
-            self.told.lock().push(Told::Closed { path });
+            self.closed.told(&client, path);
         }
         Ok(())
     }
@@ -106,7 +109,7 @@ impl Nodes {
             if let Some(written) = actor.fated(node.set_data(data.clone())).await {
                 written?;
                 let path = path.clone();
-                self.told.lock().push(Told::Written { path, data });
+                self.written.lock().push(Written { path, data });
                 actor.got_on();
             }
         }
@@ -116,33 +119,28 @@ impl Nodes {
 }
 
 impl Trial for Nodes {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            while actor.goes_on() {
-                match self.has_ttl {
-                    true => self.keep_ttl(actor).await?,
-                    false => self.keep(actor).await?,
-                }
-                actor.rests().await;
-            }
-            Ok(())
-        })
+    type Own = ();
+
+    async fn begin(&self, _: &Actor) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn round(&self, actor: &mut Actor, (): &mut ()) -> Result<(), Error> {
+        match self.has_ttl {
+            true => self.keep_ttl(actor).await,
+            false => self.keep(actor).await,
+        }
     }
 
     fn look(&self, site: &Site) -> Result<(), Violation> {
-        for told in self.told.lock().drain(..) {
-            let fits = match &told {
-                Told::Written { path, data } => site
-                    .versions(path)
-                    .any(|(_, node)| node.is_some_and(|node| node.data == data.as_bytes())),
-                // Nobody else makes it.
-                Told::Closed { path } => site.node(path).is_none(),
-            };
-            if !fits {
-                let text = format!("{told:?}, and the tree says otherwise");
+        for written in self.written.lock().drain(..) {
+            let data = Some(written.data.as_bytes());
+            let mut versions = site.versions(&written.path);
+            if !versions.any(|(_, node)| node.map(|node| node.data) == data) {
+                let text = format!("{written:?}, and the tree says otherwise");
                 return Err(Violation::new(NAME, text));
             }
         }
-        Ok(())
+        self.closed.look(site)
     }
 }

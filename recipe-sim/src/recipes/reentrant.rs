@@ -1,32 +1,25 @@
 use recipes::{Error, ReentrantMutex};
 
+use super::ROOT;
+use super::contest::Contest;
 use super::holders::{Holders, Kind};
-use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 /// One re-entrant mutex that all want, some of them several times over.
-#[derive(Debug)]
-pub(crate) struct Reentrants {
-    holders: Holders,
-}
-
-impl Default for Reentrants {
-    fn default() -> Self {
-        let holders = Holders::new(1, "/guarded");
-        Self { holders }
+impl Contest for ReentrantMutex {
+    fn begin(actor: &Actor) -> Self {
+        Self::new(&actor.client, ROOT)
     }
-}
 
-impl Reentrants {
-    async fn round(&self, actor: &mut Actor, mutex: &ReentrantMutex) -> Result<(), Error> {
+    async fn round(&self, actor: &mut Actor, holders: &Holders) -> Result<(), Error> {
         actor.does("acquires");
-        let Some(outer) = actor.fated(mutex.acquire()).await.transpose()? else {
+        let Some(outer) = actor.fated(self.acquire()).await.transpose()? else {
             return Ok(());
         };
         actor.does(format!("holds {} with {}", outer.path(), outer.token()));
         let mut inner = None;
         if actor.chance(60) {
-            inner = actor.fated(mutex.acquire()).await.transpose()?;
+            inner = actor.fated(self.acquire()).await.transpose()?;
             if inner
                 .as_ref()
                 .is_some_and(|inner| inner.token() != outer.token())
@@ -35,12 +28,12 @@ impl Reentrants {
                 actor.violates("reentrant", text);
             }
         }
-        let loss = self.holders.hold(actor, &outer, Kind::Exclusive).await;
+        let loss = holders.hold(actor, &outer, Kind::Exclusive).await;
         if let Some(inner) = inner {
             inner.release().await?;
             if loss.is_none() {
                 // It is still held once.
-                self.holders.hold(actor, &outer, Kind::Exclusive).await;
+                holders.hold(actor, &outer, Kind::Exclusive).await;
             }
         }
         actor.does("releases");
@@ -49,27 +42,5 @@ impl Reentrants {
         }
         actor.got_on();
         Ok(())
-    }
-}
-
-impl Trial for Reentrants {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            self.holders.make_guarded(actor).await?;
-            let mutex = ReentrantMutex::new(&actor.client, ROOT);
-            while actor.goes_on() {
-                self.round(actor, &mutex).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
-    }
-
-    fn holders(&self) -> Vec<&Holders> {
-        vec![&self.holders]
-    }
-
-    fn keeps(&self, path: &str) -> bool {
-        self.holders.keeps(path)
     }
 }

@@ -1,24 +1,20 @@
 use recipes::{Error, Mutex, revoke};
 
+use super::ROOT;
+use super::contest::Contest;
 use super::holders::{Holders, Kind};
-use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 /// A mutex that is held until somebody asks for it.
-#[derive(Debug)]
-pub(crate) struct Revocations {
-    holders: Holders,
-}
+pub(super) struct Revoked(Mutex);
 
-impl Default for Revocations {
-    fn default() -> Self {
-        let holders = Holders::new(1, "/guarded");
-        Self { holders }
+impl Contest for Revoked {
+    fn begin(actor: &Actor) -> Self {
+        Self(Mutex::new(&actor.client, ROOT))
     }
-}
 
-impl Revocations {
-    async fn round(&self, actor: &mut Actor, mutex: &Mutex) -> Result<(), Error> {
+    async fn round(&self, actor: &mut Actor, holders: &Holders) -> Result<(), Error> {
+        let Self(mutex) = self;
         let client = actor.client.clone();
         let nag = async {
             // Whoever has it, and this one at last, which gives it up again then.
@@ -41,7 +37,7 @@ impl Revocations {
             return Ok(());
         };
         actor.does(format!("holds {} until it is asked for", guard.path()));
-        let holding = self.holders.enter(actor, &guard, Kind::Exclusive);
+        let holding = holders.enter(actor, &guard, Kind::Exclusive);
         let board = actor.board.clone();
         tokio::select! {
             biased;
@@ -64,22 +60,5 @@ impl Revocations {
         }
         actor.got_on();
         Ok(())
-    }
-}
-
-impl Trial for Revocations {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            let mutex = Mutex::new(&actor.client, ROOT);
-            while actor.goes_on() {
-                self.round(actor, &mutex).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
-    }
-
-    fn holders(&self) -> Vec<&Holders> {
-        vec![&self.holders]
     }
 }

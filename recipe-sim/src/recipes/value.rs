@@ -5,7 +5,7 @@ use recipes::{Error, Reading, SharedValue};
 use sim::{Site, Violation};
 
 use super::Trial;
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "shared value";
 const PATH: &str = "/value";
@@ -28,12 +28,31 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    async fn round(
+    /// The next change that was not seen.
+    async fn follow(
         &self,
-        actor: &mut Actor,
         shared: &SharedValue,
-        seen: &mut Reading,
-    ) -> Result<(), Error> {
+        before: &Reading,
+        fate: Fate,
+    ) -> Result<Reading, Error> {
+        match fate {
+            Fate::Written(_) => shared.changed(before).await,
+            // There may be none.
+            _ => shared.get().await,
+        }
+    }
+}
+
+impl Trial for Values {
+    type Own = (SharedValue, Reading);
+
+    async fn begin(&self, actor: &Actor) -> Result<Self::Own, Error> {
+        let shared = SharedValue::new(&actor.client, PATH);
+        let seen = shared.get().await?;
+        Ok((shared, seen))
+    }
+
+    async fn round(&self, actor: &mut Actor, (shared, seen): &mut Self::Own) -> Result<(), Error> {
         let value = format!("{} {:x}", actor.number(), actor.rng.next_u64());
         let compares = actor.chance(60);
         actor.does(format!("writes {value:?} and waits for a change"));
@@ -74,34 +93,6 @@ impl Values {
             actor.got_on();
         }
         Ok(())
-    }
-
-    /// The next change that was not seen.
-    async fn follow(
-        &self,
-        shared: &SharedValue,
-        before: &Reading,
-        fate: Fate,
-    ) -> Result<Reading, Error> {
-        match fate {
-            Fate::Written(_) => shared.changed(before).await,
-            // There may be none.
-            _ => shared.get().await,
-        }
-    }
-}
-
-impl Trial for Values {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            let shared = SharedValue::new(&actor.client, PATH);
-            let mut seen = shared.get().await?;
-            while actor.goes_on() {
-                self.round(actor, &shared, &mut seen).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
     }
 
     fn last_look(&self, site: &Site) -> Result<(), Violation> {

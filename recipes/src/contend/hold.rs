@@ -208,8 +208,8 @@ impl Hold {
     /// Gives it up and waits until the next one can have it.
     ///
     /// # Errors
-    /// When the server does not delete the node. An end of the session is none: the node is gone
-    /// with it.
+    /// When the server does not delete the node. An end of the session is none: the node goes
+    /// with it. (A leader that is cut off from the others may tell of that end before they know.)
     pub async fn release(self) -> Result<(), Error> {
         self.claim.withdraw().await
     }

@@ -195,13 +195,14 @@ impl PersistentNode {
         Ok(self.token())
     }
 
-    /// Deletes the node, and waits until that is done.
+    /// Deletes the node, and waits until that is done. An ephemeral of another session stays.
     ///
     /// Cancellation: it is deleted in the background.
     ///
     /// # Errors
     /// When the server does not delete it. That the session has ended is no error: what belongs
-    /// to it is gone.
+    /// to it goes with it. (A leader that is cut off from the others may tell of that end before
+    /// they know.)
     pub async fn close(mut self) -> Result<(), Error> {
         self.orders.send_modify(|order| order.is_last = true);
         self.reached(|_| false).await.or_else(|error| match error {

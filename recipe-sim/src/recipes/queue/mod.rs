@@ -8,7 +8,7 @@ use recipes::{
 use sim::{Site, Violation};
 
 use super::{ROOT, Trial};
-use crate::actor::{Actor, Played};
+use crate::actor::Actor;
 
 const NAME: &str = "queue";
 const QUEUE: &str = "/app/queue";
@@ -32,7 +32,7 @@ impl Kind {
 }
 
 /// The queue of one session.
-enum Own {
+pub(crate) enum Own {
     Simple(SimpleQueue),
     Priority(Queue),
     Locking(LockingQueue),
@@ -102,25 +102,6 @@ impl Queues {
     pub(crate) fn new(kind: Kind) -> Self {
         let account = Mutex::default();
         Self { kind, account }
-    }
-
-    async fn round(&self, actor: &mut Actor, queue: &Own) -> Result<(), Error> {
-        let item = format!("{}-{:x}", actor.number(), actor.rng.next_u64());
-        let priority = *actor.rng.pick(&[1, 100, 100, 100, 999]);
-        actor.does(format!("puts {item}"));
-        let Some(put) = actor.fated(queue.put(&item, priority)).await else {
-            // Who has put nothing takes nothing: so there is something for everybody who waits.
-            return Ok(());
-        };
-        put?;
-        self.account.lock().put.insert(item);
-        actor.count("put in");
-        if self.kind.holds() {
-            self.work(actor, queue).await?;
-        } else {
-            self.take(actor, queue).await?;
-        }
-        Ok(())
     }
 
     async fn take(&self, actor: &mut Actor, queue: &Own) -> Result<(), Error> {
@@ -211,15 +192,29 @@ impl Queues {
 }
 
 impl Trial for Queues {
-    fn play<'a>(&'a self, actor: &'a mut Actor) -> Played<'a> {
-        Box::pin(async move {
-            let queue = Own::new(self.kind, &actor.client);
-            while actor.goes_on() {
-                self.round(actor, &queue).await?;
-                actor.rests().await;
-            }
-            Ok(())
-        })
+    type Own = Own;
+
+    async fn begin(&self, actor: &Actor) -> Result<Self::Own, Error> {
+        Ok(Own::new(self.kind, &actor.client))
+    }
+
+    async fn round(&self, actor: &mut Actor, queue: &mut Own) -> Result<(), Error> {
+        let item = format!("{}-{:x}", actor.number(), actor.rng.next_u64());
+        let priority = *actor.rng.pick(&[1, 100, 100, 100, 999]);
+        actor.does(format!("puts {item}"));
+        let Some(put) = actor.fated(queue.put(&item, priority)).await else {
+            // Who has put nothing takes nothing: so there is something for everybody who waits.
+            return Ok(());
+        };
+        put?;
+        self.account.lock().put.insert(item);
+        actor.count("put in");
+        if self.kind.holds() {
+            self.work(actor, queue).await?;
+        } else {
+            self.take(actor, queue).await?;
+        }
+        Ok(())
     }
 
     /// Everything that was put in came out, or is there: but for what somebody may have removed
