@@ -42,9 +42,8 @@ impl Outflows {
     pub(crate) fn send(&self, link: LearnerLink, socket: Arc<PeerSocket>, stop: CancellationToken) {
         let outflows = self.clone();
         let sending = async move {
-            let sent = tokio::select! {
-                sent = outflows.run(link, &socket) => sent,
-                () = stop.cancelled() => return,
+            let Some(sent) = outflows.run(link, &socket, &stop).await else {
+                return;
             };
             let input = match sent {
                 Ok(()) => Input::SnapshotSent(link),
@@ -59,7 +58,13 @@ impl Outflows {
         self.tasks.spawn_on(sending, &self.runtime);
     }
 
-    async fn run(&self, link: LearnerLink, socket: &PeerSocket) -> Result<(), Failure> {
+    /// `None` if it was told to stop: nobody waits for the tree any more.
+    async fn run(
+        &self,
+        link: LearnerLink,
+        socket: &PeerSocket,
+        stop: &CancellationToken,
+    ) -> Option<Result<(), Failure>> {
         let start = Instant::now();
         let (mut outflow, generation) = {
             let mut state = self.replica.write();
@@ -68,18 +73,22 @@ impl Outflows {
                 self.replica.generation(),
             )
         };
-        let sent = self.pieces(link, socket, &mut outflow, generation).await;
+        // However it ends, the walk does: while there is one, the tree uses no slot again.
+        let sent = tokio::select! {
+            sent = self.pieces(link, socket, &mut outflow, generation) => Some(sent),
+            () = stop.cancelled() => None,
+        };
         let mut state = self.replica.write();
         if self.replica.generation() == generation {
             outflow.end(&mut state);
         }
         drop(state);
-        let bytes = sent?;
-        info!(
-            "sent a tree of {bytes} bytes in {} ms",
-            start.elapsed().as_millis()
-        );
-        Ok(())
+        let sent = sent?;
+        if let Ok(bytes) = &sent {
+            let took_ms = start.elapsed().as_millis();
+            info!("sent a tree of {bytes} bytes in {took_ms} ms");
+        }
+        Some(sent.map(drop))
     }
 
     async fn pieces(
