@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{
-    Kept, TRAILER, commit, copy_of, empty_disk, layout, put, receive, take_snapshot, tree,
+    Kept, commit, copy_of, empty_disk, layout, put, receive, received_trailer, take_snapshot, tree,
 };
 use jute::Zxid;
 use jute::quorum::packet::{self, PacketType};
@@ -14,7 +14,7 @@ use jute::wire::Limits;
 use storage::adopt::adopt;
 use storage::layout::snapshot_name;
 use storage::sim_disk::Rng;
-use storage::snap::{ReceiveError, ReceivedTrailer, SnapshotReceiver};
+use storage::snap::{ReceiveError, SnapshotReceiver};
 use storage::{
     Compression, DigestSeal, Disk, Layout, LogOptions, LogWriter, Options, Preallocation,
     Recovered, SimDisk, SnapshotOptions, Start, StorageError, Trailer,
@@ -119,7 +119,7 @@ fn replace(
         Err(ReceiveError::Storage(error)) => return Err(error),
         Err(error) => panic!("{error}"),
     };
-    adopt(received, TRAILER, layout, log)
+    adopt(received, None, received_trailer(Zxid(zxid)), layout, log)
 }
 
 #[test]
@@ -257,23 +257,14 @@ fn what_is_stored_is_what_apache_stores() {
             take_snapshot(&disk, Zxid::ZERO).expect("memory takes it");
             let (_, log) = found(&disk, &together());
             let received = receive(&disk, Zxid(9), &tree(9), compression).expect("a tree");
-            let trailer = ReceivedTrailer {
-                digest,
-                last_processed,
+            let trailer = Trailer {
+                digest: digest.then_some(DigestSeal::UNKNOWN),
+                last_processed: last_processed.then_some(Zxid(9)),
             };
-            adopt(received, trailer, &layout(), log).expect("memory takes it");
+            adopt(received, None, trailer, &layout(), log).expect("memory takes it");
             let expected = format!("snapshot.9{}", compression.suffix());
             assert_eq!(names(&disk, &together()), [expected]);
             let (recovered, kept) = open(&disk, &together()).expect("it starts");
-            let unknown = DigestSeal {
-                zxid: Zxid::ZERO,
-                version: 2,
-                tree_digest: 0,
-            };
-            let trailer = Trailer {
-                digest: digest.then_some(unknown),
-                last_processed: last_processed.then_some(Zxid(9)),
-            };
             assert_eq!(
                 recovered.start,
                 Start::Snapshot {
@@ -334,7 +325,8 @@ fn recorded_trees_in_pieces() {
             (kept.sessions.len(), kept.acls.len(), kept.nodes.len()),
             (1, 3, 254)
         );
-        adopt(receiver, TRAILER, &layout(), log).expect("memory takes it");
+        let trailer = received_trailer(zxid);
+        adopt(receiver, None, trailer, &layout(), log).expect("memory takes it");
         let (recovered, stored) = open(&disk, &together()).expect("it starts");
         assert_eq!(recovered.last_zxid, zxid);
         assert_eq!(
