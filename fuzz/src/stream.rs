@@ -6,8 +6,8 @@ use journal::StateSink;
 use jute::Zxid;
 use jute::wire::Limits;
 use storage::adopt::adopt;
-use storage::snap::{ReceiveError, ReceivedTrailer, SnapshotReceiver};
-use storage::{Disk, Options, RecoverySink, SimDisk, SnapshotOptions, Trailer};
+use storage::snap::{ReceiveError, SnapshotReceiver};
+use storage::{DigestSeal, Disk, Options, RecoverySink, SimDisk, SnapshotOptions, Trailer};
 
 use crate::disk::{STATE_OPTIONS, empty_disk, layout, open, put_empty_snapshot};
 
@@ -31,11 +31,11 @@ pub fn snap_stream(input: &[u8]) {
         return;
     }
     let received = sink.finish();
-    let trailer = ReceivedTrailer {
-        digest: true,
-        last_processed: true,
+    let trailer = Trailer {
+        digest: Some(DigestSeal::UNKNOWN),
+        last_processed: Some(ZXID),
     };
-    adopt(receiver, trailer, &layout(), log).expect("memory takes it");
+    adopt(receiver, None, trailer, &layout(), log).expect("memory takes it");
     let (recovered, state) = open(&disk, false).expect("what was received can be loaded");
     assert_eq!(recovered.last_zxid, ZXID);
     assert_eq!(state.tree().digest(), received.tree().digest());

@@ -83,22 +83,26 @@ fn a_tree_that_changes_on_the_way() {
         assert_eq!(state.tree().digest(), leader.state.tree().digest());
         assert_eq!(state.digest_check().mismatches(), 0, "{name}");
         let last = behind.last().expect("some").zxid;
-        let file = format!("snapshot.{last}");
-        let snapshots = names(&disk, "/data/version-2");
-        assert_eq!(
-            snapshots
-                .iter()
-                .filter(|name| name.contains("snap"))
-                .collect::<Vec<_>>(),
-            [&file],
-            "nothing else is left"
-        );
-        // The file says what it is: the tree of its zxid.
+        for (dir, prefix, file) in [
+            ("/data/version-2", "snap", format!("snapshot.{snap}")),
+            (
+                "/datalog/version-2",
+                "log",
+                format!("log.{}", behind[0].zxid),
+            ),
+        ] {
+            let mut names = names(&disk, dir);
+            names.retain(|name| name.contains(prefix));
+            names.retain(|name| name != "next-log.tmp");
+            assert_eq!(names, [file], "nothing else is left");
+        }
+        // What the file says of itself: with the log it is the tree of the last.
         let again = open(&disk).expect("it starts");
         let Start::Snapshot { zxid, trailer } = again.start else {
             panic!("{:?}", again.start);
         };
-        assert_eq!(zxid, last);
+        assert_eq!((zxid, again.entries), (snap, behind.len() as u64));
+        assert_eq!(again.digest_mismatch, None);
         let digest = Some((last, leader.state.tree().digest()));
         assert_eq!(trailer.tree_digest(), digest);
         assert_eq!(again.recovered.last_zxid, last);
@@ -121,7 +125,7 @@ fn installed_trees_are_compressed_as_others_are() {
             let accept = vec![Store::AcceptedEpoch(Epoch(2))];
             carry(&mut opened.journal, &mut Tickets::default(), accept);
             install(&mut opened.journal, snap, &tree, &behind);
-            let name = format!("snapshot.{}{suffix}", zxid(2, 30 + staged));
+            let name = format!("snapshot.{snap}{suffix}");
             assert!(names(&disk, "/data/version-2").contains(&name), "{name}");
             let again = open(&disk).expect("it starts");
             assert_eq!(nodes(&again.state), nodes(&leader.state));

@@ -17,6 +17,16 @@ pub(crate) const NEXT_LOG: &str = "next-log.tmp";
 /// Prefix of a snapshot being written. Not `snapshot.*`, for the same reason.
 pub(crate) const UNFINISHED_SNAPSHOT: &str = "unfinished-snapshot.";
 
+/// Prefix of a log behind a snapshot that is being received. Not `log.*`, for the same reason.
+pub(crate) const UNFINISHED_LOG: &str = "unfinished-log.";
+
+/// What stands before the first zxid of a log that is whole and goes with a received snapshot. Not `log.*`: it counts only if that
+/// snapshot's name says so.
+pub(crate) const RECEIVED_LOG: &str = "received-log";
+
+/// What stands before the first zxid of the log that goes with a received snapshot, in the name of the latter.
+const LOG_BEHIND: &str = "log-";
+
 /// What stands before the zxid of a snapshot that came from a leader and is about to replace everything else. Not `snapshot.*`:
 /// it counts before it has that name, but only for us.
 pub(crate) const RECEIVED_SNAPSHOT: &str = "received-snapshot";
@@ -114,9 +124,35 @@ pub fn snapshot_name(zxid: Zxid, compression: Compression) -> String {
     format!("snapshot.{}{}", hex(zxid), compression.suffix())
 }
 
-/// The name of a received snapshot before it has replaced everything else.
-pub(crate) fn received_snapshot_name(zxid: Zxid, compression: Compression) -> String {
-    format!("{RECEIVED_SNAPSHOT}.{}{}", hex(zxid), compression.suffix())
+/// The name of a received snapshot before it has replaced everything else. `behind` is the first transaction of the log that goes
+/// with it, if there is one.
+pub(crate) fn received_snapshot_name(
+    zxid: Zxid,
+    behind: Option<Zxid>,
+    compression: Compression,
+) -> String {
+    let log = behind.map_or_else(String::new, |first| format!(".{LOG_BEHIND}{}", hex(first)));
+    let (zxid, suffix) = (hex(zxid), compression.suffix());
+    format!("{RECEIVED_SNAPSHOT}.{zxid}{log}{suffix}")
+}
+
+/// The name of a log that goes with a received snapshot, before that has replaced everything else.
+pub(crate) fn received_log_name(first: Zxid) -> String {
+    format!("{RECEIVED_LOG}.{}", hex(first))
+}
+
+/// The first transaction of the log that goes with a received snapshot, by the name of the latter.
+pub(crate) fn log_behind(received_snapshot: &str) -> Option<Zxid> {
+    let mut parts = received_snapshot.split('.');
+    zxid_of_digits(parts.find_map(|part| part.strip_prefix(LOG_BEHIND))?)
+}
+
+/// The name of a received snapshot when it has replaced everything else.
+pub(crate) fn adopted_snapshot_name(received_snapshot: &str) -> String {
+    let parts = received_snapshot.split('.').skip(1);
+    let kept = parts.filter(|part| !part.starts_with(LOG_BEHIND));
+    let parts: Vec<_> = std::iter::once("snapshot").chain(kept).collect();
+    parts.join(".")
 }
 
 /// The zxid in a file name such as `log.1f` or `snapshot.1f.gz`, when the part before the first dot is `prefix`.
@@ -125,7 +161,10 @@ pub fn zxid_in_name(name: &str, prefix: &str) -> Option<Zxid> {
     if parts.next() != Some(prefix) {
         return None;
     }
-    let digits = parts.next()?;
+    zxid_of_digits(parts.next()?)
+}
+
+fn zxid_of_digits(digits: &str) -> Option<Zxid> {
     // `from_str_radix` alone would take a sign, which no ZooKeeper writes.
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -176,5 +215,38 @@ mod tests {
         }
         assert_eq!(log_name(Zxid(0x1_0000_01cf)), "log.1000001cf");
         assert_eq!(snapshot_name(Zxid(31), Compression::Gz), "snapshot.1f.gz");
+    }
+
+    #[test]
+    fn names_of_what_is_received() {
+        let table = [
+            (
+                None,
+                Compression::None,
+                "received-snapshot.1f",
+                "snapshot.1f",
+            ),
+            (
+                Some(Zxid(0x20)),
+                Compression::None,
+                "received-snapshot.1f.log-20",
+                "snapshot.1f",
+            ),
+            (
+                Some(Zxid(0x1_0000_0001)),
+                Compression::Gz,
+                "received-snapshot.1f.log-100000001.gz",
+                "snapshot.1f.gz",
+            ),
+        ];
+        for (behind, compression, received, adopted) in table {
+            let name = received_snapshot_name(Zxid(31), behind, compression);
+            assert_eq!(name, received);
+            assert_eq!(zxid_in_name(&name, RECEIVED_SNAPSHOT), Some(Zxid(31)));
+            assert_eq!(Compression::of_name(&name), compression);
+            assert_eq!(log_behind(&name), behind);
+            assert_eq!(adopted_snapshot_name(&name), adopted);
+        }
+        assert_eq!(received_log_name(Zxid(32)), "received-log.20");
     }
 }

@@ -26,6 +26,7 @@ pub mod sim_disk;
 pub mod snap;
 pub mod suite;
 pub mod truncate;
+mod unfinished;
 
 pub use disk::{Disk, DiskFile};
 pub use error::{Rejected, StorageError};

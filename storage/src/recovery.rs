@@ -12,7 +12,9 @@ use jute::wire::Limits;
 use crate::adopt::recover_adoption;
 use crate::disk::Disk;
 use crate::error::{Rejected, StorageError};
-use crate::layout::{Layout, NEXT_LOG, UNFINISHED_SNAPSHOT, files_with_prefix};
+use crate::layout::{
+    Layout, NEXT_LOG, RECEIVED_LOG, UNFINISHED_LOG, UNFINISHED_SNAPSHOT, files_with_prefix,
+};
 use crate::log::replay::{Replay, Replayed};
 use crate::log::{LogOptions, LogWriter};
 use crate::snap::{Candidate, SNAPSHOTS_TRIED_MAX, SnapshotSink, Trailer, candidates, load};
@@ -100,7 +102,12 @@ pub fn open<S: RecoverySink>(
     sink: &mut S,
 ) -> Result<Recovered, StorageError> {
     layout.prepare(disk.as_ref(), options.datadir_autocreate)?;
-    let adopted = recover_adoption(disk.as_ref(), layout, options.limits)?;
+    let adopted = recover_adoption(
+        disk.as_ref(),
+        layout,
+        options.limits,
+        options.log.entry_len_max,
+    )?;
     let mut warnings = Vec::new();
     let files = files_with_prefix(disk.as_ref(), layout.log_dir(), "log")?;
     let loaded = load_newest(disk.as_ref(), layout, options, sink, &mut warnings)?;
@@ -295,6 +302,8 @@ fn tidy(disk: &dyn Disk, layout: &Layout, replayed: &Replayed) -> Result<(), Sto
     }
     let leftovers = [
         (layout.log_dir(), NEXT_LOG),
+        (layout.log_dir(), UNFINISHED_LOG),
+        (layout.log_dir(), RECEIVED_LOG),
         (layout.snap_dir(), UNFINISHED_SNAPSHOT),
     ];
     for (dir, prefix) in leftovers {

@@ -20,7 +20,7 @@ use crate::log::{LogOptions, Preallocation};
 use crate::recovery::{Options, RecoverySink, Start, open};
 use crate::snap::body::{encode_end, encode_front, encode_node};
 use crate::snap::{
-    Compression, ReceivedTrailer, SnapshotOptions, SnapshotReceiver, SnapshotSink, SnapshotWriter,
+    Compression, DigestSeal, SnapshotOptions, SnapshotReceiver, SnapshotSink, SnapshotWriter,
     Trailer,
 };
 use crate::truncate::{Outcome, truncate};
@@ -296,11 +296,11 @@ fn taking_back_and_replacing(disk: &Arc<dyn Disk>, dir: &Path) {
         SnapshotReceiver::begin(Arc::clone(disk), &layout, zxid, form, limits).expect("begin");
     let taken = received.take(&tree, &mut Counts::default()).expect("take");
     assert_eq!(taken, Some(tree.len()));
-    let trailer = ReceivedTrailer {
-        digest: true,
-        last_processed: true,
+    let trailer = Trailer {
+        digest: Some(DigestSeal::UNKNOWN),
+        last_processed: Some(zxid),
     };
-    adopt(received, trailer, &layout, recovered.log).expect("adopt");
+    adopt(received, None, trailer, &layout, recovered.log).expect("adopt");
     let (recovered, entries) = start();
     assert_eq!((recovered.last_zxid, entries), (zxid, Vec::new()));
     assert_eq!(sorted(disk, layout.log_dir()), [""; 0]);

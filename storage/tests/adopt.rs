@@ -6,15 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{
-    Kept, TRAILER, commit, copy_of, empty_disk, layout, put, receive, take_snapshot, tree,
+    Kept, commit, copy_of, empty_disk, entry, layout, put, receive, received_trailer,
+    take_snapshot, tree,
 };
 use jute::Zxid;
 use jute::quorum::packet::{self, PacketType};
 use jute::wire::Limits;
 use storage::adopt::adopt;
-use storage::layout::snapshot_name;
+use storage::layout::{log_name, snapshot_name};
+use storage::log::ReceivedLog;
 use storage::sim_disk::Rng;
-use storage::snap::{ReceiveError, ReceivedTrailer, SnapshotReceiver};
+use storage::snap::{ReceiveError, SnapshotReceiver};
 use storage::{
     Compression, DigestSeal, Disk, Layout, LogOptions, LogWriter, Options, Preallocation,
     Recovered, SimDisk, SnapshotOptions, Start, StorageError, Trailer,
@@ -108,18 +110,45 @@ fn old_history(layout: &Layout) -> SimDisk {
 /// What the new tree's node says; no transaction has that number.
 const NEW_TREE: i64 = 4242;
 
+/// Transactions that a leader sends behind its tree.
+fn entries_behind(zxid: i64, count: i64) -> Vec<(Zxid, Vec<u8>)> {
+    let mut rng = Rng::new(7);
+    (zxid + 1..=zxid + count)
+        .map(|zxid| (Zxid(zxid), entry(zxid, 60, &mut rng)))
+        .collect()
+}
+
+fn store_behind(
+    disk: &SimDisk,
+    layout: &Layout,
+    entries: &[(Zxid, Vec<u8>)],
+) -> Result<Option<ReceivedLog>, StorageError> {
+    let Some(((_, first), rest)) = entries.split_first() else {
+        return Ok(None);
+    };
+    let len_max = options().log.entry_len_max;
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let begun = ReceivedLog::begin(shared, layout, len_max, first)?;
+    let stored = rest
+        .iter()
+        .try_fold(begun, |log, (_, entry)| log.append(entry));
+    stored.map(Some)
+}
+
 fn replace(
     disk: &SimDisk,
     layout: &Layout,
     log: LogWriter,
     zxid: i64,
+    behind: &[(Zxid, Vec<u8>)],
 ) -> Result<LogWriter, StorageError> {
     let received = match receive(disk, Zxid(zxid), &tree(NEW_TREE), Compression::None) {
         Ok(received) => received,
         Err(ReceiveError::Storage(error)) => return Err(error),
         Err(error) => panic!("{error}"),
     };
-    adopt(received, TRAILER, layout, log)
+    let behind = store_behind(disk, layout, behind)?;
+    adopt(received, behind, received_trailer(Zxid(zxid)), layout, log)
 }
 
 #[test]
@@ -127,23 +156,33 @@ fn a_crash_at_every_operation() {
     for layout in [together(), apart()] {
         // Below, between and above the old snapshots, above the old history, and in a new epoch.
         for zxid in [5, 10, 20, 30, 35, (1 << 32) + 3] {
-            let mut taken = (0, 0);
-            for seed in 0..8 {
-                for ops in 0.. {
-                    if crash(&layout, zxid, ops, seed, &mut taken) {
-                        break;
+            // With a log behind it, too, whose name may be that of an old one (behind 10 and 20).
+            for behind in [0, 3] {
+                let behind = entries_behind(zxid, behind);
+                let mut taken = (0, 0);
+                for seed in 0..8 {
+                    for ops in 0.. {
+                        if crash(&layout, (zxid, &behind), ops, seed, &mut taken) {
+                            break;
+                        }
                     }
                 }
+                let (old, new) = taken;
+                assert!(old > 40 && new > 40, "{old} {new}");
             }
-            let (old, new) = taken;
-            assert!(old > 40 && new > 40, "{old} {new}");
         }
     }
 }
 
 /// One replacement that ends after `ops` operations; true if it was done before. Counts whether the old or the new history
 /// is found.
-fn crash(layout: &Layout, zxid: i64, ops: u64, seed: u64, taken: &mut (u32, u32)) -> bool {
+fn crash(
+    layout: &Layout,
+    (zxid, behind): (i64, &[(Zxid, Vec<u8>)]),
+    ops: u64,
+    seed: u64,
+    taken: &mut (u32, u32),
+) -> bool {
     let mut rng = Rng::new(ops * 1000 + seed);
     let disk = old_history(layout);
     let (old, log) = found(&disk, layout);
@@ -151,12 +190,12 @@ fn crash(layout: &Layout, zxid: i64, ops: u64, seed: u64, taken: &mut (u32, u32)
     disk.crash_after(ops);
     // Transactions of the leader that follow the tree.
     let following = zxid.max(40) + (1 << 32) - 1;
-    let mut entries = Vec::new();
-    let done = match replace(&disk, layout, log, zxid) {
+    let mut entries = behind.to_vec();
+    let done = match replace(&disk, layout, log, zxid, behind) {
         Ok(mut log) => {
             disk.crash_after(1000);
             let committed = commit(&mut log, following..following + 3, 60, &mut rng);
-            entries = committed.expect("nothing fails");
+            entries.extend(committed.expect("nothing fails"));
             true
         }
         Err(StorageError::Io { .. }) => false,
@@ -182,8 +221,12 @@ fn crash(layout: &Layout, zxid: i64, ops: u64, seed: u64, taken: &mut (u32, u32)
         };
         assert_eq!(after, new, "{ops}: all of the old history or nothing");
         let mut names = names(&disk, layout);
-        names.retain(|name| !done || !name.starts_with("log."));
-        assert_eq!(names, [snapshot_name(Zxid(zxid), Compression::None)]);
+        if done {
+            names.retain(|name| *name != log_name(Zxid(following)));
+        }
+        let log = behind.first().map(|(first, _)| log_name(*first));
+        let snapshot = snapshot_name(Zxid(zxid), Compression::None);
+        assert_eq!(names, Vec::from_iter(log.into_iter().chain([snapshot])));
         taken.1 += 1;
     }
     done
@@ -194,7 +237,7 @@ fn crash(layout: &Layout, zxid: i64, ops: u64, seed: u64, taken: &mut (u32, u32)
 fn a_start_completes_what_was_decided() {
     let disk = old_history(&together());
     let (_, log) = found(&disk, &together());
-    replace(&disk, &together(), log, 20).expect("nothing fails");
+    replace(&disk, &together(), log, 20, &[]).expect("nothing fails");
     let dir = layout().snap_dir().to_owned();
     let bytes = disk
         .read_all(&dir.join("snapshot.14"))
@@ -230,6 +273,65 @@ fn a_start_completes_what_was_decided() {
     }
 }
 
+/// The same with a log behind it: it is the received one, whether it has its own name yet or not,
+/// and never an old one of that name.
+#[test]
+fn a_start_completes_what_was_decided_with_its_log() {
+    let behind = entries_behind(20, 3);
+    let adopted = old_history(&together());
+    let (_, log) = found(&adopted, &together());
+    replace(&adopted, &together(), log, 20, &behind).expect("nothing fails");
+    let dir = layout().snap_dir().to_owned();
+    let read = |name: &str| adopted.read_all(&dir.join(name)).expect("it is there");
+    let (base, log) = (read("snapshot.14"), read("log.15"));
+    let decided = "received-snapshot.14.log-15";
+    for (given, started) in [
+        // Nothing is removed yet, and an old log has the name.
+        (vec![("received-log.15", &log)], true),
+        // Named already; everything old is gone.
+        (vec![("log.15", &log)], true),
+        // Neither is there.
+        (vec![], false),
+    ] {
+        let disk = old_history(&together());
+        if !given.contains(&("received-log.15", &log)) {
+            for name in names(&disk, &together()) {
+                disk.remove(&dir.join(name)).expect("it is there");
+            }
+        }
+        put(&disk, &dir.join(decided), &base);
+        for (name, bytes) in &given {
+            put(&disk, &dir.join(name), bytes);
+        }
+        let before = names(&disk, &together());
+        if !started {
+            assert!(
+                open(&disk, &together()).is_err(),
+                "transactions are missing"
+            );
+            assert_eq!(names(&disk, &together()), before);
+            continue;
+        }
+        let (found, _) = found(&disk, &together());
+        assert_eq!((found.start, found.tree), (20, NEW_TREE));
+        assert_eq!((found.last, &found.entries), (23, &behind));
+        assert_eq!(names(&disk, &together()), ["log.15", "snapshot.14"]);
+    }
+    // One that is not whole changes nothing.
+    let disk = old_history(&together());
+    put(&disk, &dir.join(decided), &base);
+    put(&disk, &dir.join("received-log.15"), &log[..log.len() - 5]);
+    let before = names(&disk, &together());
+    let refused = open(&disk, &together());
+    assert!(matches!(refused, Err(StorageError::DamagedLog { .. })));
+    assert_eq!(names(&disk, &together()), before);
+    // One that nobody decided for is removed.
+    disk.remove(&dir.join(decided)).expect("it is there");
+    let (found, _) = found(&disk, &together());
+    assert_eq!((found.last, found.tree), (30, 25));
+    assert!(!names(&disk, &together()).contains(&"received-log.15".to_owned()));
+}
+
 #[test]
 fn a_damaged_received_snapshot_changes_nothing() {
     let disk = old_history(&together());
@@ -257,23 +359,14 @@ fn what_is_stored_is_what_apache_stores() {
             take_snapshot(&disk, Zxid::ZERO).expect("memory takes it");
             let (_, log) = found(&disk, &together());
             let received = receive(&disk, Zxid(9), &tree(9), compression).expect("a tree");
-            let trailer = ReceivedTrailer {
-                digest,
-                last_processed,
+            let trailer = Trailer {
+                digest: digest.then_some(DigestSeal::UNKNOWN),
+                last_processed: last_processed.then_some(Zxid(9)),
             };
-            adopt(received, trailer, &layout(), log).expect("memory takes it");
+            adopt(received, None, trailer, &layout(), log).expect("memory takes it");
             let expected = format!("snapshot.9{}", compression.suffix());
             assert_eq!(names(&disk, &together()), [expected]);
             let (recovered, kept) = open(&disk, &together()).expect("it starts");
-            let unknown = DigestSeal {
-                zxid: Zxid::ZERO,
-                version: 2,
-                tree_digest: 0,
-            };
-            let trailer = Trailer {
-                digest: digest.then_some(unknown),
-                last_processed: last_processed.then_some(Zxid(9)),
-            };
             assert_eq!(
                 recovered.start,
                 Start::Snapshot {
@@ -334,7 +427,8 @@ fn recorded_trees_in_pieces() {
             (kept.sessions.len(), kept.acls.len(), kept.nodes.len()),
             (1, 3, 254)
         );
-        adopt(receiver, TRAILER, &layout(), log).expect("memory takes it");
+        let trailer = received_trailer(zxid);
+        adopt(receiver, None, trailer, &layout(), log).expect("memory takes it");
         let (recovered, stored) = open(&disk, &together()).expect("it starts");
         assert_eq!(recovered.last_zxid, zxid);
         assert_eq!(

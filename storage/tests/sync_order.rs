@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{TRAILER, commit, layout, open, receive, take_snapshot, tree};
+use common::{commit, layout, open, receive, received_trailer, take_snapshot, tree};
 use jute::Zxid;
 use jute::wire::Limits;
 use storage::adopt::adopt;
@@ -93,7 +93,8 @@ fn synchronise(disk: &SimDisk, log: LogWriter, sync: Sync) -> Result<(), Storage
                 Err(ReceiveError::Storage(error)) => return Err(error),
                 Err(error) => panic!("{error}"),
             };
-            adopt(received, TRAILER, &layout, log)?
+            let trailer = received_trailer(Zxid(old(7)));
+            adopt(received, None, trailer, &layout, log)?
         }
     };
     if sync != Sync::Empty {

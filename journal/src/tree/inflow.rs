@@ -6,19 +6,16 @@ use jute::Zxid;
 use jute::txn::{LogEntry, TxnDigest};
 use jute::wire::DecodeError;
 use state::State;
-use state::snapshot::WalkEnd;
-use storage::adopt::{adopt, adopt_written};
-use storage::snap::{DigestSeal, ReceiveError, ReceivedTrailer, SnapshotReceiver};
-use storage::{LogWriter, RecoverySink, SnapshotWriter, StorageError, Trailer};
+use storage::adopt::adopt;
+use storage::log::ReceivedLog;
+use storage::snap::{ReceiveError, SnapshotReceiver};
+use storage::{LogWriter, RecoverySink, StorageError, Trailer};
 use thiserror::Error;
 use zab::Entry;
 
 use super::trailer;
 use crate::files::Files;
 use crate::sink::StateSink;
-
-/// Nodes encoded at a time when a staged tree is written.
-const NODES_PER_PIECE: usize = 1024;
 
 /// Why a tree cannot be put together.
 #[derive(Debug, Error)]
@@ -40,9 +37,10 @@ pub enum InflowError {
 /// behind it ([`zab::Io::StageEntry`]). With [`zab::Store::InstallSnapshot`] it becomes the
 /// history, or it is thrown away.
 ///
-/// The tree goes into a file as it comes in. As soon as an entry is applied to it that file is of
-/// no use: what is installed is one snapshot that holds all, so that a crash finds all or nothing,
-/// and it is written then.
+/// The tree goes into a file as it comes in, and the entries into another: a snapshot and the log
+/// behind it, which a start puts together as it does with any others. They get their names together
+/// ([`storage::adopt`]), so that a crash finds all or nothing, and nothing is written twice: the
+/// others of an ensemble may have their logs on the same disk.
 pub struct Inflow {
     files: Files,
     zxid: Zxid,
@@ -54,8 +52,8 @@ pub struct Inflow {
 
 enum Stage {
     Receiving(Box<Receiving>),
-    /// The tree is complete; its file is there until something is applied to it.
-    Complete(Box<State>, Option<Box<SnapshotReceiver>>),
+    /// The tree is complete, and perhaps something was applied to it.
+    Complete(Box<Complete>),
     /// It was broken, or is about to be something else.
     Nothing,
 }
@@ -63,6 +61,37 @@ enum Stage {
 struct Receiving {
     receiver: SnapshotReceiver,
     sink: StateSink,
+}
+
+struct Complete {
+    /// The tree with the entries.
+    state: State,
+    tree: SnapshotReceiver,
+    behind: Behind,
+}
+
+/// The entries behind a tree.
+enum Behind {
+    None,
+    Stored(ReceivedLog),
+    /// One could not be stored. Told when the tree is installed, as with any other write.
+    Failed(StorageError),
+}
+
+impl Behind {
+    fn add(self, files: &Files, entry: &Entry) -> Self {
+        let stored = match self {
+            Self::None => {
+                let settings = files.settings();
+                let len_max = settings.recovery.log.entry_len_max;
+                let disk = Arc::clone(files.disk());
+                ReceivedLog::begin(disk, &settings.layout, len_max, &entry.bytes)
+            }
+            Self::Stored(log) => log.append(&entry.bytes),
+            Self::Failed(error) => Err(error),
+        };
+        stored.map_or_else(Self::Failed, Self::Stored)
+    }
 }
 
 impl Inflow {
@@ -116,11 +145,15 @@ impl Inflow {
             receiver.abandon();
             return Err(ReceiveError::Malformed { offset: 0, reason }.into());
         }
-        self.stage = Stage::Complete(Box::new(sink.finish()), Some(Box::new(receiver)));
+        self.stage = Stage::Complete(Box::new(Complete {
+            state: sink.finish(),
+            tree: receiver,
+            behind: Behind::None,
+        }));
         Ok(Some(taken))
     }
 
-    /// Applies a committed entry, some of whose effects the tree may have already.
+    /// Applies a committed entry, some of whose effects the tree may have already, and stores it.
     ///
     /// # Errors
     /// It cannot be decoded.
@@ -134,9 +167,10 @@ impl Inflow {
             entry.zxid,
             self.last
         );
-        let Stage::Complete(state, file) = &mut self.stage else {
+        let Stage::Complete(complete) = &mut self.stage else {
             panic!("a part of a tree is no base");
         };
+        let Complete { state, behind, .. } = complete.as_mut();
         let options = self.files.settings().state;
         let reason = |reason| InflowError::Entry {
             zxid: entry.zxid,
@@ -151,9 +185,7 @@ impl Inflow {
         });
         self.proven = options.digest_enabled && told && applied.digest_mismatch.is_none();
         self.last = entry.zxid;
-        if let Some(file) = file.take() {
-            file.abandon();
-        }
+        *behind = std::mem::replace(behind, Behind::None).add(&self.files, entry);
         Ok(())
     }
 
@@ -161,8 +193,13 @@ impl Inflow {
     pub fn abandon(self) {
         match self.stage {
             Stage::Receiving(receiving) => receiving.receiver.abandon(),
-            Stage::Complete(_, Some(file)) => file.abandon(),
-            Stage::Complete(_, None) | Stage::Nothing => {}
+            Stage::Complete(complete) => {
+                complete.tree.abandon();
+                if let Behind::Stored(log) = complete.behind {
+                    log.abandon();
+                }
+            }
+            Stage::Nothing => {}
         }
     }
 
@@ -180,60 +217,29 @@ impl Inflow {
             "the staged tree ends at {}, not at {zxid}",
             self.last
         );
-        let Stage::Complete(mut state, file) = self.stage else {
+        let Stage::Complete(complete) = self.stage else {
             panic!("a part of a tree is no base");
         };
+        let Complete {
+            state,
+            tree,
+            behind,
+        } = *complete;
         let settings = self.files.settings();
-        let log = match file {
-            Some(received) => {
-                let trailer = ReceivedTrailer {
-                    digest: settings.snapshot.digest,
-                    last_processed: settings.snapshot.last_processed,
-                };
-                adopt(*received, trailer, &settings.layout, log)?
-            }
-            None => {
-                let (writer, end) = write(&self.files, &mut state)?;
-                let mut trailer = trailer(&settings.snapshot, end);
-                if !self.proven {
-                    // Effects of transactions to come may be in it.
-                    trailer.digest = trailer.digest.map(|seal| DigestSeal {
-                        zxid: Zxid::ZERO,
-                        tree_digest: 0,
-                        ..seal
-                    });
-                }
-                adopt_written(writer, trailer, &settings.layout, log)?
+        let behind = match behind {
+            Behind::None => None,
+            Behind::Stored(log) => Some(log),
+            Behind::Failed(error) => {
+                tree.abandon();
+                return Err(error);
             }
         };
-        Ok((log, *state))
+        // Unless it is proven, effects of transactions to come may be in the tree. If it is, the
+        // file is as one of a state that changed while it was walked: what its name says and the log
+        // up to `zxid` give this digest.
+        let digest = self.proven.then(|| state.tree().digest());
+        let trailer = trailer(&settings.snapshot, zxid, digest);
+        let log = adopt(tree, behind, trailer, &settings.layout, log)?;
+        Ok((log, state))
     }
-}
-
-/// Writes the staged tree under the name by which it can replace everything else.
-fn write(files: &Files, state: &mut State) -> Result<(SnapshotWriter, WalkEnd), StorageError> {
-    let mut walk = state.begin_snapshot();
-    let mut write = || {
-        let settings = files.settings();
-        let mut writer = SnapshotWriter::begin(
-            Arc::clone(files.disk()),
-            settings.layout.snap_dir(),
-            walk.zxid,
-            settings.snapshot.file,
-            walk.sessions.iter().copied(),
-            walk.acls.iter().map(|(index, acl)| (*index, &acl[..])),
-        )?;
-        let mut piece = Vec::new();
-        loop {
-            let end = walk.step(state, NODES_PER_PIECE, &mut piece);
-            writer.nodes_raw(&piece)?;
-            piece.clear();
-            if let Some(end) = end {
-                return Ok((writer, end));
-            }
-        }
-    };
-    let written = write();
-    state.end_snapshot(walk);
-    written
 }

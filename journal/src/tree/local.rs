@@ -194,7 +194,7 @@ impl LocalSnapshot {
             writer.abandon();
             return Ok(SnapshotProgress::Outdated);
         }
-        let path = writer.finish(trailer(&self.target.settings, end))?;
+        let path = writer.finish(trailer(&self.target.settings, end.zxid, Some(end.digest)))?;
         drop(history);
         Ok(SnapshotProgress::Done(path))
     }

@@ -8,21 +8,22 @@ pub use inflow::{Inflow, InflowError};
 pub use local::{LocalSnapshot, SnapshotProgress, SnapshotTarget};
 pub use outflow::Outflow;
 
+use jute::Zxid;
 use jute::txn::TxnDigest;
-use state::snapshot::WalkEnd;
 use storage::{DigestSeal, Trailer};
 
 use crate::settings::SnapshotSettings;
 
-/// What stands at the end of a snapshot's file, if the tree is known to be that of a zxid.
-fn trailer(settings: &SnapshotSettings, end: WalkEnd) -> Trailer {
-    let digest = settings.digest.then_some(DigestSeal {
-        zxid: end.zxid,
+/// What stands at the end of a snapshot's file that is one of the tree at `zxid`, if not of an earlier one. `None` for a digest
+/// that is not known.
+fn trailer(settings: &SnapshotSettings, zxid: Zxid, digest: Option<u64>) -> Trailer {
+    let seal = digest.map_or(DigestSeal::UNKNOWN, |digest| DigestSeal {
+        zxid,
         version: TxnDigest::VERSION,
-        tree_digest: end.digest as i64,
+        tree_digest: digest as i64,
     });
     Trailer {
-        digest,
-        last_processed: settings.last_processed.then_some(end.zxid),
+        digest: settings.digest.then_some(seal),
+        last_processed: settings.last_processed.then_some(zxid),
     }
 }

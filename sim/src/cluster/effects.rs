@@ -7,7 +7,7 @@ use zab::{
 };
 
 use super::crash::Moment;
-use super::machine::{Incoming, Job};
+use super::machine::Job;
 use super::{Cluster, Event, Own, Port, names};
 use crate::checkers::{integrity, messages};
 use crate::violation::Checked;
@@ -77,15 +77,7 @@ impl Cluster {
                 }
             }
             Io::ReceiveSnapshot(link, zxid) => return self.begin_receiving(at, link, zxid),
-            Io::StageEntry(entry) => {
-                if let Some(process) = self.process(at)
-                    && let Some(Incoming { inflow, .. }) = &mut process.inflow
-                {
-                    inflow
-                        .stage(&entry)
-                        .expect("it was read before it was sent");
-                }
-            }
+            Io::StageEntry(entry) => return self.stage(at, &entry),
             Io::DropLearner(link, why) => {
                 messages::left(at as u64 + 1, &why)?;
                 self.end_tree(at, link);

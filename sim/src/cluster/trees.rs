@@ -3,7 +3,7 @@
 use journal::{Outflow, SnapshotProgress};
 use jute::Zxid;
 use storage::layout::zxid_in_name;
-use zab::{LeaderLink, LearnerLink};
+use zab::{Entry, LeaderLink, LearnerLink};
 
 use super::machine::{Incoming, is_down};
 use super::{Cluster, Own};
@@ -96,6 +96,19 @@ impl Cluster {
                 Ok(None)
             }
         }
+    }
+
+    /// A committed entry belongs behind the tree that was received.
+    pub(super) fn stage(&mut self, at: usize, entry: &Entry) -> Checked {
+        let Some(incoming) = self.process(at).and_then(|process| process.inflow.as_mut()) else {
+            return Ok(());
+        };
+        let staged = incoming.inflow.stage(entry);
+        staged.expect("it was read before it was sent");
+        if self.machines[at].is_down() {
+            return self.disk_died(at, "store what follows a tree");
+        }
+        Ok(())
     }
 
     /// Starts to send a tree to a learner.

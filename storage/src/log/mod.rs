@@ -5,6 +5,7 @@
 //! * `reader` walks one file
 //! * `tail` tells what a crash left behind from what must not be passed over
 //! * `replay` walks the whole history
+//! * [`received`] stores what a leader sends behind a tree
 //! * [`roll`] decides when a new file starts
 //! * [`cursor`] reads it for learners, [`holds`] keeps what they need, [`size_factor`] says when that is worth it
 
@@ -13,6 +14,7 @@ pub mod format;
 pub mod holds;
 mod preparation;
 pub(crate) mod reader;
+pub mod received;
 pub(crate) mod replay;
 pub mod roll;
 pub mod size_factor;
@@ -22,6 +24,7 @@ pub mod writer;
 pub use cursor::{CursorStep, LogCursor};
 pub use holds::{LogHold, LogHolds};
 pub use preparation::{Preparation, Prepared};
+pub use received::ReceivedLog;
 pub use roll::{RollLimits, RollPolicy};
 pub use size_factor::SizeFactor;
 pub use writer::{LogOptions, LogWriter, Preallocation};

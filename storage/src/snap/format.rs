@@ -36,6 +36,15 @@ pub struct DigestSeal {
     pub tree_digest: i64,
 }
 
+impl DigestSeal {
+    /// Of a tree whose digest is not known, as the wire does not carry it.
+    pub const UNKNOWN: Self = Self {
+        zxid: Zxid::ZERO,
+        version: DIGEST_VERSION,
+        tree_digest: 0,
+    };
+}
+
 /// What follows the nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Trailer {

@@ -20,5 +20,5 @@ pub use choose::{Candidate, SNAPSHOTS_TRIED_MAX, candidates};
 pub use compress::Compression;
 pub use format::{DigestSeal, Trailer};
 pub use reader::load;
-pub use receive::{ReceiveError, ReceivedTrailer, SnapshotReceiver};
+pub use receive::{ReceiveError, SnapshotReceiver};
 pub use writer::{SnapshotOptions, SnapshotWriter};

@@ -15,7 +15,7 @@ use crate::error::{Rejected, StorageError};
 use crate::layout::Layout;
 use crate::snap::body::{BodyReader, SnapshotSink};
 use crate::snap::compress::SNAPSHOT_BYTES_MAX;
-use crate::snap::format::{DIGEST_VERSION, DigestSeal, TERMINATOR, Trailer};
+use crate::snap::format::{TERMINATOR, Trailer};
 use crate::snap::writer::{SnapshotOptions, SnapshotWriter};
 
 /// Why a tree cannot be received.
@@ -32,28 +32,6 @@ pub enum ReceiveError {
     /// The own disk failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-}
-
-/// Which trailers a stored tree gets; both are Apache's default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReceivedTrailer {
-    /// `zookeeper.digest.enabled`: the field is there, but says that the digest is unknown, as the wire does not carry it.
-    pub digest: bool,
-    /// `zookeeper.serializeLastProcessedZxid.enabled`
-    pub last_processed: bool,
-}
-
-impl ReceivedTrailer {
-    fn of(self, zxid: Zxid) -> Trailer {
-        Trailer {
-            digest: self.digest.then_some(DigestSeal {
-                zxid: Zxid::ZERO,
-                version: DIGEST_VERSION,
-                tree_digest: 0,
-            }),
-            last_processed: self.last_processed.then_some(zxid),
-        }
-    }
 }
 
 /// A tree on its way in. Dropped before it is complete it leaves a file that the next start removes.
@@ -159,9 +137,13 @@ impl SnapshotReceiver {
     ///
     /// # Panics
     /// If the tree is not complete.
-    pub(crate) fn finish(self, trailer: ReceivedTrailer) -> Result<PathBuf, StorageError> {
+    pub(crate) fn finish(
+        self,
+        trailer: Trailer,
+        behind: Option<Zxid>,
+    ) -> Result<PathBuf, StorageError> {
         assert!(self.complete, "a part of a tree is no base");
-        self.writer.finish_base(trailer.of(self.zxid))
+        self.writer.finish_base(trailer, behind)
     }
 
     /// Gives up and removes what was written.

@@ -16,12 +16,10 @@ use crate::layout::{UNFINISHED_SNAPSHOT, received_snapshot_name, snapshot_name};
 use crate::snap::body::{encode_end, encode_front, encode_node};
 use crate::snap::compress::{Compression, Encoder};
 use crate::snap::format::{HEADER, Trailer};
+use crate::unfinished::{discard, free_name};
 
 /// Bytes gathered before they are summed, compressed and written.
 const BUFFER_LEN: usize = 256 << 10;
-
-/// Unfinished files with the same name at the most; the last one is taken over.
-const UNFINISHED_MAX: u32 = 100;
 
 /// How a snapshot is written.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +87,8 @@ impl SnapshotWriter {
         options: SnapshotOptions,
     ) -> Result<Self, StorageError> {
         let name = snapshot_name(zxid, options.compression);
-        let unfinished = free_name(disk.as_ref(), dir, &name)?;
+        let unfinished = format!("{UNFINISHED_SNAPSHOT}{name}");
+        let unfinished = free_name(dir, &unfinished, disk.as_ref())?;
         let file = disk
             .create(&unfinished)
             .map_err(StorageError::io("create", &unfinished))?;
@@ -144,10 +143,14 @@ impl SnapshotWriter {
         self.finish_as(&name, trailer)
     }
 
-    /// As [`SnapshotWriter::finish`], under the name of the snapshot that is to replace all others and the log, see
-    /// [`crate::adopt`].
-    pub(crate) fn finish_base(self, trailer: Trailer) -> Result<PathBuf, StorageError> {
-        let name = received_snapshot_name(self.zxid, self.compression);
+    /// As [`SnapshotWriter::finish`], under the name of the snapshot that is to replace all others, and the log by the one that
+    /// starts with `behind`, see [`crate::adopt`].
+    pub(crate) fn finish_base(
+        self,
+        trailer: Trailer,
+        behind: Option<Zxid>,
+    ) -> Result<PathBuf, StorageError> {
+        let name = received_snapshot_name(self.zxid, behind, self.compression);
         self.finish_as(&name, trailer)
     }
 
@@ -207,31 +210,6 @@ impl SnapshotWriter {
         written
             .map_err(StorageError::io("write snapshot", &self.unfinished))
             .inspect_err(|_| discard(self.disk.as_ref(), &self.unfinished))
-    }
-}
-
-/// A name for the unfinished file that no other one has: a snapshot may be taken here and received for the same zxid, and one
-/// that was given up may still be about to be removed.
-fn free_name(disk: &dyn Disk, dir: &Path, name: &str) -> Result<PathBuf, StorageError> {
-    let mut path = dir.join(format!("{UNFINISHED_SNAPSHOT}{name}"));
-    for number in 1..=UNFINISHED_MAX {
-        if !disk
-            .exists(&path)
-            .map_err(StorageError::io("look at", &path))?
-        {
-            break;
-        }
-        path = dir.join(format!("{UNFINISHED_SNAPSHOT}{name}.{number}"));
-    }
-    Ok(path)
-}
-
-/// Removes the file, for good: a file system may keep the space until a removal is durable. Best effort: the next start removes it
-/// as well.
-fn discard(disk: &dyn Disk, unfinished: &Path) {
-    if disk.remove(unfinished).is_ok() {
-        let dir = unfinished.parent().expect("it is in a directory");
-        let _ = disk.sync_dir(dir);
     }
 }
 

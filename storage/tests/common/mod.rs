@@ -16,10 +16,10 @@ use jute::quorum::snap::encode_signature;
 use jute::wire::Limits;
 use storage::sim_disk::Rng;
 use storage::snap::body::{encode_end, encode_front, encode_node};
-use storage::snap::{ReceiveError, ReceivedTrailer, SnapshotReceiver, SnapshotSink};
+use storage::snap::{ReceiveError, SnapshotReceiver, SnapshotSink};
 use storage::{
-    Compression, Disk, Layout, RecoverySink, Rejected, SimDisk, SnapshotOptions, SnapshotWriter,
-    StorageError, Trailer,
+    Compression, DigestSeal, Disk, Layout, RecoverySink, Rejected, SimDisk, SnapshotOptions,
+    SnapshotWriter, StorageError, Trailer,
 };
 
 /// A node as stored.
@@ -216,11 +216,13 @@ pub fn receive(
     Ok(receiver)
 }
 
-/// Apache's default trailer.
-pub const TRAILER: ReceivedTrailer = ReceivedTrailer {
-    digest: true,
-    last_processed: true,
-};
+/// Apache's default trailer of a tree that was received with this zxid.
+pub fn received_trailer(zxid: Zxid) -> Trailer {
+    Trailer {
+        digest: Some(DigestSeal::UNKNOWN),
+        last_processed: Some(zxid),
+    }
+}
 
 /// A folder of `testdata`.
 pub fn testdata(folder: &str) -> PathBuf {

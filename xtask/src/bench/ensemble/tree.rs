@@ -86,6 +86,7 @@ fn measure(args: &Args, product: Product, samples: &mut Samples) -> Result<()> {
         "the learner was not sent a tree"
     );
     // Each look but the last was over before the learner served.
+    eprintln!("  p99 of each look: {during:.0?}");
     let worst = during.iter().copied().fold(0.0, f64::max);
     let grown = peak.load(Ordering::Relaxed) - resident;
     samples.add("snap-join", product, took.as_secs_f64());
