@@ -35,9 +35,10 @@ fn says(peer: &mut Peer, now: Time, input: Input) -> Vec<(Vote, i64)> {
     let mut effects = Effects::default();
     peer.handle(now, input, &mut effects);
     let said = effects.drain().filter_map(|effect| match effect {
-        Effect::Io(Io::Notify { to, notification }) if to == ServerId(2) => {
-            Some((notification.vote, notification.round))
-        }
+        Effect::Io(Io::Notify {
+            to: ServerId(2),
+            notification,
+        }) => Some((notification.vote, notification.round)),
         _ => None,
     });
     said.collect()
