@@ -122,6 +122,15 @@ impl Board {
         change(self.inner.lock().actors.entry(actor).or_default());
     }
 
+    /// Rounds of an actor since the faults stopped.
+    pub(crate) fn calm_rounds(&self, actor: usize) -> u64 {
+        let inner = self.inner.lock();
+        inner
+            .actors
+            .get(&actor)
+            .map_or(0, |standing| standing.calm_rounds)
+    }
+
     pub(crate) fn standings(&self) -> BTreeMap<usize, Standing> {
         self.inner.lock().actors.clone()
     }

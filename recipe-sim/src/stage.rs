@@ -26,7 +26,7 @@ const START_US: u64 = 1_000_000;
 /// After the faults everybody who waits gets its turn so many times, within this time,
 /// microseconds: the longest session of somebody who died, a reconnection, and some rounds of
 /// everybody else.
-const ROUNDS_IN_CALM: u64 = 3;
+pub(crate) const ROUNDS_IN_CALM: u64 = 3;
 const PATIENCE_US: u64 = 60_000_000;
 
 /// Who has nothing under way has cleaned up within this time, microseconds.

@@ -69,6 +69,8 @@ fn what_was_found_stays_mended() {
         ("discovery", 126),
         // A process died between making a directory and its node in it: nobody removes that.
         ("partitioner", 221),
+        // Who had names no one to lead, in a later round than who could, waited for it for ever.
+        ("held-delay-queue", 107),
         // What a learner said as the election of its leader ended was lost.
         ("membership", 391),
         // A process that stood still for longer than its session held on beside the next holder.

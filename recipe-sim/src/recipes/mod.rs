@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use contest::Contests;
 pub(crate) use holders::Holders;
-use queue::{Kind, Queues};
+use queue::{Format, Kind, Queues};
 use recipes::{Error, LeaderLatch, LeaderSelector, Mutex, ReentrantMutex, RwLock, Semaphore};
 use revocation::Revoked;
 use sim::{Fault, Site, Violation};
@@ -100,8 +100,24 @@ pub const RECIPES: &[Recipe] = &[
     recipe("simple-queue", || Arc::new(Queues::new(Kind::Simple))),
     recipe("queue", || Arc::new(Queues::new(Kind::Priority))),
     recipe("locking-queue", || Arc::new(Queues::new(Kind::Locking))),
-    recipe("distributed-queue", || Arc::new(Queues::new(Kind::Items))),
-    recipe("held-queue", || Arc::new(Queues::new(Kind::HeldItems))),
+    recipe("distributed-queue", || {
+        Arc::new(Queues::new(Kind::Items(Format::Fifo)))
+    }),
+    recipe("held-queue", || {
+        Arc::new(Queues::new(Kind::HeldItems(Format::Priority)))
+    }),
+    recipe("delay-queue", || {
+        Arc::new(Queues::new(Kind::Items(Format::Delay)))
+    }),
+    recipe("held-delay-queue", || {
+        Arc::new(Queues::new(Kind::HeldItems(Format::Delay)))
+    }),
+    recipe("id-queue", || {
+        Arc::new(Queues::new(Kind::Items(Format::Id)))
+    }),
+    recipe("held-id-queue", || {
+        Arc::new(Queues::new(Kind::HeldItems(Format::Id)))
+    }),
     recipe("persistent-node", || {
         Arc::new(persistent::Nodes::ephemeral())
     }),

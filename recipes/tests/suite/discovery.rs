@@ -216,3 +216,57 @@ async fn a_registration_outlives_its_session() {
     one.unregister().await.expect("removed");
     assert!(names(&other, "/services/web").await.is_empty());
 }
+
+/// Two may have the same id: each has a node of its own, with a number, as with Curator.
+#[tokio::test]
+async fn sequential_registrations_share_an_id() {
+    let world = World::start();
+    let proxy = Proxy::to(world.server.address()).await;
+    let (mine, other) = (connect(proxy.address).await, world.client().await);
+    let (mine, others) = (discovery(&mine), discovery(&other));
+    let sequential = |zone| web("1", zone).service_type(ServiceType::DynamicSequential);
+    let one = mine.register(&sequential("north")).await.expect("new");
+    let two = others.register(&sequential("south")).await.expect("new");
+    assert_ne!(one.path(), two.path());
+    for path in [one.path(), two.path()] {
+        let name = path.strip_prefix("/services/web/_c_").expect("protected");
+        let number = name
+            .rsplit('-')
+            .next()
+            .and_then(|end| end.strip_prefix('1'));
+        assert_eq!(number.map(str::len), Some(10), "{path}");
+        let stat = other.exists(&path).await.expect("an answer");
+        assert_ne!(stat.expect("there").ephemeral_owner, 0, "{path}");
+    }
+    let zones = async || {
+        let found = others.instances("web").await.expect("both");
+        let zones = found.into_iter().map(|found| {
+            assert_eq!(
+                (&*found.id, found.service_type),
+                ("1", ServiceType::DynamicSequential)
+            );
+            found.payload.expect("one").zone
+        });
+        let mut zones: Vec<String> = zones.collect();
+        zones.sort();
+        zones
+    };
+    assert_eq!(zones().await, ["north", "south"]);
+    one.update(&sequential("west")).await.expect("written");
+    assert_eq!(zones().await, ["south", "west"]);
+
+    // The name of the first one stays, in another session too.
+    let (path, token) = (one.path(), one.token());
+    proxy.cut();
+    until_count(&other, "/services/web", 1).await;
+    proxy.mend();
+    let again = soon("it is back", one.made_after(token)).await;
+    again.expect("kept");
+    assert_eq!(one.path(), path);
+    assert_eq!(zones().await, ["south", "west"]);
+
+    one.unregister().await.expect("removed");
+    assert_eq!(zones().await, ["south"]);
+    drop(two);
+    until_count(&other, "/services/web", 0).await;
+}

@@ -166,10 +166,10 @@ impl Looking {
         notification: &Notification,
     ) -> Outcome {
         let vote = notification.vote;
-        if notification.round < cx.core.ballot.round {
+        if notification.round < cx.core.ballot.round && !self.goes_back_for(cx, &vote) {
             return Outcome::Open;
         }
-        if notification.round > cx.core.ballot.round {
+        if notification.round != cx.core.ballot.round {
             cx.core.ballot.round = notification.round;
             self.votes.clear();
             self.propose(self.initial);
@@ -233,6 +233,17 @@ impl Looking {
             Some(_) => self.decide(cx),
             None => Outcome::Open,
         }
+    }
+
+    /// Whether this vote is worth going back to an earlier round. Who is behind is told the round
+    /// by answers, but one that names no one is heeded nowhere, not by Apache's servers either: this
+    /// server and the other would wait for each other for ever. It goes back once: it names
+    /// someone then.
+    fn goes_back_for(&self, cx: &Context<'_>, vote: &Vote) -> bool {
+        // An observer, or who was wiped, is counted in no round.
+        self.initial != Vote::NONE
+            && self.proposal.leader == ServerId::NON_VOTER
+            && vote.beats(&self.initial, cx.core.configs.committed())
     }
 
     fn is_better(&self, cx: &Context<'_>, vote: &Vote) -> bool {

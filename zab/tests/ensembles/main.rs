@@ -8,4 +8,5 @@ mod observer_master;
 mod random;
 mod scripts;
 mod slow_learner;
+mod unnamed_vote;
 mod voters_only;
