@@ -71,6 +71,8 @@ fn what_was_found_stays_mended() {
         ("partitioner", 221),
         // Who had names no one to lead, in a later round than who could, waited for it for ever.
         ("held-delay-queue", 107),
+        // A sync that was answered before the write in front of it was committed was lost.
+        ("double-barrier", 538),
         // What a learner said as the election of its leader ended was lost.
         ("membership", 391),
         // A process that stood still for longer than its session held on beside the next holder.

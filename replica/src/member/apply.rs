@@ -163,6 +163,19 @@ impl Member {
                     self.replica.answered(&client.connection, 1);
                     out.touched.add(&client.connection);
                 }
+                Fate::Synced => {
+                    let (connection, asked) = (&client.connection, head.asked);
+                    let us = now.monotonic_us.saturating_sub(asked.received_us);
+                    let mut outbox = connection.outbox();
+                    let _ =
+                        outbox.push_reply(asked.xid, zxid.0, |out, _| state.sync(&head.body, out));
+                    outbox.note_answer(asked.op, asked.xid, zxid.0, now.monotonic_us, us);
+                    drop(outbox);
+                    connection.set_syncing(false);
+                    self.replica.count_answers(1, us);
+                    self.replica.answered(connection, 1);
+                    out.touched.add(connection);
+                }
                 Fate::Refused(code) => {
                     let connection = &client.connection;
                     if head.asked.op == OpCode::Sync {

@@ -33,6 +33,9 @@ pub(super) enum Fate {
     Refused(ErrorCode),
     /// A read: it waits for those before it alone.
     Riding,
+    /// A sync that the leader has answered. It may do so before a write that was asked for earlier is
+    /// committed.
+    Synced,
     /// The end of a local session: it concerns nobody else, and waits for those before it.
     Closing,
 }
@@ -40,7 +43,10 @@ pub(super) enum Fate {
 impl Fate {
     /// Whether it waits for nothing but those before it.
     pub(super) fn needs_no_transaction(self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Riding | Self::Closing)
+        matches!(
+            self,
+            Self::Refused(_) | Self::Riding | Self::Synced | Self::Closing
+        )
     }
 }
 
@@ -106,6 +112,17 @@ impl Client {
     pub(super) fn pop_if(&mut self, wanted: impl Fn(&Unanswered) -> bool) -> Option<Unanswered> {
         self.queue.front().filter(|head| wanted(head))?;
         self.queue.pop_front()
+    }
+
+    /// The leader has answered the sync that waits here, if one does: there is one at the most, and
+    /// nothing behind it.
+    pub(super) fn note_synced(&mut self) {
+        if let Some(last) = self.queue.back_mut()
+            && last.asked.op == OpCode::Sync
+            && last.fate == Fate::Sent
+        {
+            last.fate = Fate::Synced;
+        }
     }
 
     /// Gives up all that waits.

@@ -234,7 +234,8 @@ impl Member {
         }
     }
 
-    /// Answers a sync, the last request that its connection waits for.
+    /// The leader has answered a sync, the last request that its connection waits for: it is answered
+    /// in its turn.
     pub(super) fn finish_sync(
         &mut self,
         now: Now,
@@ -242,26 +243,10 @@ impl Member {
         connection: &Arc<Connection>,
         out: &mut Outcome,
     ) {
-        self.flush_idle(now, session, out);
-        let Some(client) = self.clients.on(session, connection) else {
-            return;
-        };
-        let is_sync = |head: &Unanswered| head.asked.op == OpCode::Sync && head.fate == Fate::Sent;
-        let Some(Unanswered { asked, body, .. }) = client.pop_if(is_sync) else {
-            return;
-        };
-        let state = self.replica.read();
-        let zxid = state.last_zxid().0;
-        let us = now.monotonic_us.saturating_sub(asked.received_us);
-        let mut outbox = connection.outbox();
-        let _ = outbox.push_reply(asked.xid, zxid, |out, _| state.sync(&body, out));
-        outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
-        drop(outbox);
-        drop(state);
-        connection.set_syncing(false);
-        self.replica.count_answers(1, us);
-        self.replica.answered(connection, 1);
-        out.touched.add(connection);
+        if let Some(client) = self.clients.on(session, connection) {
+            client.note_synced();
+            self.flush_idle(now, session, out);
+        }
     }
 
     /// A role begins. Everything that outlived the last leader is applied.

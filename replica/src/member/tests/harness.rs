@@ -214,11 +214,10 @@ impl Ensemble {
         }
     }
 
-    /// A follower gets a proposal that its leader never made.
-    pub(super) fn propose_to(&mut self, follower: ServerId, entry: Entry) {
+    /// A follower gets what its leader never sent, or not yet.
+    pub(super) fn tell(&mut self, follower: ServerId, packet: zab::LeaderPacket) {
         let mut links = self.links.iter();
         let link = links.find(|link| link.learner == follower);
-        let packet = zab::LeaderPacket::Proposal(entry);
         let link = link.expect("it follows").at_learner;
         self.push(follower, zab::Input::FromLeader(link, packet));
         self.settle();

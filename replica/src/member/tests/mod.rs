@@ -96,6 +96,29 @@ fn writes_reads_and_syncs_on_leader_and_followers() {
     }
 }
 
+/// A leader has the write and the sync behind it at the same time, and needs the disk for the write
+/// alone.
+#[test]
+fn a_sync_that_is_answered_before_the_write_in_front_of_it_waits_for_its_turn() {
+    let mut ensemble = Ensemble::new(3, options());
+    let follower = ensemble.follower();
+    let (client, _) = ensemble.session(follower);
+    let (other, _) = ensemble.session(follower);
+    ensemble.loses_acks = true;
+    let replies = ask(&mut ensemble, &client, |out| {
+        create(out, 1, "/a", 0);
+        sync(out, 2);
+        get(out, 3, "/a");
+    });
+    assert_eq!(replies, [], "nothing is committed");
+    ensemble.tell(follower, zab::LeaderPacket::Sync);
+    assert_eq!(client.wire.replies(), [], "the sync has its turn");
+    // What it acknowledges are all before it too.
+    ensemble.loses_acks = false;
+    ask(&mut ensemble, &other, |out| create(out, 1, "/b", 0));
+    assert_eq!(client.wire.replies(), [(1, 0), (2, 0), (3, 0)]);
+}
+
 #[test]
 fn a_request_that_cannot_be_read_is_refused_where_it_came_and_in_its_turn() {
     let mut ensemble = Ensemble::new(3, options());
@@ -120,7 +143,7 @@ fn a_proposal_that_cannot_be_read_is_named_and_not_logged() {
         config: None,
     };
     ensemble.left.clear();
-    ensemble.propose_to(follower, broken);
+    ensemble.tell(follower, zab::LeaderPacket::Proposal(broken));
     assert_eq!(ensemble.left, [(follower, zab::Leave::Unreadable(zxid))]);
     let logged = ensemble.nodes[&follower].disk.history.last();
     assert!(logged.is_none_or(|entry| entry.zxid < zxid));
