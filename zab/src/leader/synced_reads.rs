@@ -29,7 +29,9 @@ enum Asker {
     Learner(LearnerLink),
 }
 
-/// A sync, and everything that was proposed before it.
+/// A sync, and everything that was proposed before it. What a learner asked for before it and the
+/// caller has not proposed yet is not among that: such a sync is answered too early, and the learner
+/// has to keep the order (ours does: `replica`, `Fate::Synced`).
 #[derive(Clone, Copy, Debug)]
 struct Waiter {
     asker: Asker,
