@@ -141,21 +141,20 @@ impl LogReader {
         if !opening && let Some(at) = self.places.iter().position(|place| place.after == after) {
             return Ok(Some(self.places.remove(at).cursor));
         }
-        let open = |from| {
-            let settings = self.files.settings();
-            LogCursor::open(
-                self.files.disk().clone(),
-                &settings.layout,
-                settings.recovery.log.entry_len_max,
-                self.files.holds(),
-                from,
-            )
-        };
-        match open(after)? {
-            // Behind a snapshot the log starts with the next one.
-            None if !opening => open(Zxid(after.0.saturating_add(1))),
-            found => Ok(found),
+        let settings = self.files.settings();
+        let (layout, holds) = (&settings.layout, self.files.holds());
+        let entry_len_max = settings.recovery.log.entry_len_max;
+        let disk = || self.files.disk().clone();
+        let open = |from| LogCursor::open(disk(), layout, entry_len_max, holds, from);
+        let mut found = open(after)?;
+        if found.is_none() && !opening {
+            // Behind a snapshot the log starts with the next one, or in a later epoch.
+            found = open(Zxid(after.0.saturating_add(1)))?;
         }
+        if found.is_none() && !opening {
+            found = LogCursor::open_behind_snapshot(disk(), layout, entry_len_max, holds, after)?;
+        }
+        Ok(found)
     }
 
     fn keep(&mut self, place: Place) {

@@ -115,6 +115,59 @@ fn a_log_that_does_not_reach_back() {
     assert_eq!(found[0].0, Zxid(EPOCH + 1));
 }
 
+/// A tree that came from a leader, and behind it the log of a later epoch.
+#[test]
+fn behind_a_snapshot_whose_epoch_has_ended() {
+    let open_behind = |disk: &SimDisk, base| {
+        let (disk, len_max): (Arc<dyn Disk>, _) =
+            (Arc::new(disk.clone()), options().log.entry_len_max);
+        let holds = LogHolds::default();
+        LogCursor::open_behind_snapshot(disk, &layout(), len_max, &holds, Zxid(base))
+            .expect("reading works")
+    };
+    let disk = empty_disk();
+    take_snapshot(&disk, Zxid(5)).expect("memory takes it");
+    assert!(open_behind(&disk, 5).is_none(), "there is no log");
+    let mut log = open(&disk, &options()).expect("it starts").0.log;
+    let first = EPOCH + 1;
+    let entries = commit(&mut log, first..first + 3, 80, &mut Rng::new(5)).expect("it fits");
+    assert!(cursor_at(&disk, &LogHolds::default(), 5).is_none());
+    for base in [5, 6, EPOCH] {
+        let mut cursor = open_behind(&disk, base).expect("a log");
+        assert_eq!(cursor.floor(), Zxid(base));
+        let (found, _) = read(&mut cursor, first + 2, 100).expect("it can be read");
+        assert_eq!(found, entries, "behind {base:#x}");
+    }
+    assert!(open_behind(&disk, 4).is_none(), "what led to 5 is nowhere");
+    assert!(open_behind(&disk, first).is_none(), "the log reaches back");
+}
+
+/// A server of Apache's that gets a tree keeps the log that it had, and only the snapshot tells of what is
+/// missing in between.
+#[test]
+fn an_epoch_does_not_hide_what_a_tree_brought() {
+    for missed in [20, EPOCH, EPOCH + 9] {
+        let (disk, mut log, _) = history();
+        take_snapshot(&disk, Zxid(22)).expect("memory takes it");
+        let mut rng = Rng::new(7);
+        let first = 2 * EPOCH + 1;
+        commit(&mut log, first..first + 3, 80, &mut rng).expect("memory takes it");
+        let whole = |disk: &SimDisk| {
+            let mut cursor = cursor_at(disk, &LogHolds::default(), 8).expect("it is there");
+            read(&mut cursor, first + 2, 100).map(|(found, _)| found.len())
+        };
+        assert_eq!(whole(&disk).expect("there is no gap"), 15 + 5 + 3);
+        take_snapshot(&disk, Zxid(missed)).expect("memory takes it");
+        match missed {
+            20 => assert_eq!(whole(&disk).expect("it is in the log"), 15 + 5 + 3),
+            _ => assert!(
+                matches!(whole(&disk), Err(StorageError::Hole { .. })),
+                "{missed:#x}"
+            ),
+        }
+    }
+}
+
 #[test]
 fn it_follows_a_log_that_grows() {
     let (disk, mut log, mut entries) = history();

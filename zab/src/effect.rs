@@ -42,7 +42,8 @@ pub enum Effect {
 
     /// Answers a ping: the caller adds the sessions that it heard of.
     Pong(LeaderLink, Zxid),
-    /// A request that a learner forwarded.
+    /// A request that a learner forwarded. A sync comes back as
+    /// [`Input::LearnerSync`](crate::Input::LearnerSync), behind what was forwarded before it.
     Forwarded(LearnerLink, Request),
     /// A learner asks whether a session is alive; the answer is
     /// [`Input::Revalidated`](crate::Input::Revalidated).

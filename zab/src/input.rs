@@ -81,6 +81,9 @@ pub enum Input {
     Propose(Entry),
     /// Leader only: a client of this server wants everything that is committed by now.
     Sync(SyncId),
+    /// Leader only: so does a client of this learner, whose sync was forwarded. What its client
+    /// asked for before has been proposed by now.
+    LearnerSync(LearnerLink),
     /// Leader only: the answer to [`Effect::Revalidate`](crate::Effect::Revalidate).
     Revalidated {
         /// The learner that asked.

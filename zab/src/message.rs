@@ -229,7 +229,7 @@ pub struct Request {
 
 impl Request {
     /// Whether it is a client's sync, which a leader answers by SYNC.
-    pub(crate) fn is_sync(&self) -> bool {
+    pub fn is_sync(&self) -> bool {
         self.op == jute::OpCode::Sync.as_i32()
     }
 }

@@ -33,8 +33,8 @@ pub(super) enum Fate {
     Refused(ErrorCode),
     /// A read: it waits for those before it alone.
     Riding,
-    /// A sync that the leader has answered. It may do so before a write that was asked for earlier is
-    /// committed.
+    /// A sync that the leader has answered before a write that was asked for earlier. No leader should;
+    /// dropping the answer would leave the client waiting for ever.
     Synced,
     /// The end of a local session: it concerns nobody else, and waits for those before it.
     Closing,

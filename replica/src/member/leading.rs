@@ -130,6 +130,9 @@ impl Member {
         match reign.backlog.pop_front() {
             Some(Work::Own(session)) => self.hand(now, session, out),
             Some(Work::Open(session)) => self.open_newcomer(now, session, out),
+            Some(Work::Forwarded(link, request)) if request.is_sync() => {
+                self.feed(now, zab::Input::LearnerSync(link), out);
+            }
             Some(Work::Forwarded(link, request)) => {
                 self.propose_forwarded(now, link, &request, out)
             }

@@ -18,6 +18,7 @@ use crate::log::reader::{Head, Next, RecordReader, read_head};
 pub struct LogCursor {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    snap_dir: PathBuf,
     entry_len_max: usize,
     hold: LogHold,
     /// The name's zxid, the path and the content of the file that is read.
@@ -72,10 +73,9 @@ impl LogCursor {
             return Ok(None);
         };
         let path = dir.join(name);
-        let file = disk.open(&path).map_err(StorageError::io("open", &path))?;
-        if read_head(file.as_ref()).map_err(StorageError::io("read", &path))? != Head::Good {
+        let Some(file) = open_good(disk.as_ref(), &path)? else {
             return Ok(None);
-        }
+        };
         let mut reader = RecordReader::new(file.as_ref(), entry_len_max);
         // The name alone proves nothing.
         let first = match reader.next().map_err(StorageError::io("read", &path))? {
@@ -85,6 +85,7 @@ impl LogCursor {
         Ok(Some(Self {
             disk,
             dir: dir.to_path_buf(),
+            snap_dir: layout.snap_dir().to_path_buf(),
             entry_len_max,
             hold,
             segment: (zxid, path, file),
@@ -92,6 +93,51 @@ impl LogCursor {
             from,
             previous: None,
             floor: first,
+        }))
+    }
+
+    /// Starts at the first record of a log that lies behind `base` as a whole. `None` if transactions between the two may have been
+    /// removed, or stand in no log of this server.
+    ///
+    /// A tree that came from a leader has no log that reaches back to it, and the transactions behind it may be of a later epoch. But
+    /// whatever snapshot is there, the log behind it is complete: [`purge`](crate::purge) removes snapshots first, and none of what
+    /// is claimed before they are looked at.
+    pub fn open_behind_snapshot(
+        disk: Arc<dyn Disk>,
+        layout: &Layout,
+        entry_len_max: usize,
+        holds: &LogHolds,
+        base: Zxid,
+    ) -> Result<Option<Self>, StorageError> {
+        let dir = layout.log_dir();
+        let from = Zxid(base.0.saturating_add(1));
+        let Some(hold) = holds.hold(from) else {
+            return Ok(None);
+        };
+        let snapshots = files_with_prefix(disk.as_ref(), layout.snap_dir(), "snapshot")?;
+        let logs = files_with_prefix(disk.as_ref(), dir, "log")?;
+        let reaches_back = snapshots.first().is_some_and(|(zxid, _)| *zxid <= base);
+        let Some((zxid, name)) = logs.into_iter().next() else {
+            return Ok(None);
+        };
+        if !reaches_back || zxid <= base {
+            return Ok(None);
+        }
+        let path = dir.join(name);
+        let Some(file) = open_good(disk.as_ref(), &path)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            disk,
+            dir: dir.to_path_buf(),
+            snap_dir: layout.snap_dir().to_path_buf(),
+            entry_len_max,
+            hold,
+            segment: (zxid, path, file),
+            offset: HEADER.len() as u64,
+            from,
+            previous: Some(base),
+            floor: base,
         }))
     }
 
@@ -184,6 +230,9 @@ impl LogCursor {
                     }
                     if self.previous.is_none_or(|previous| zxid > previous) {
                         check_follows(self.previous, zxid, self.from, path, offset)?;
+                        if let Some(previous) = self.previous {
+                            self.check_epochs(previous, zxid, path, offset)?;
+                        }
                         if zxid >= self.from {
                             deliver(zxid, entry);
                         }
@@ -200,6 +249,32 @@ impl LogCursor {
                 }
             }
         }
+    }
+
+    /// A higher epoch follows whatever came before it, but a server of Apache's that was sent a tree keeps its older log: what it
+    /// missed lies between that log and the tree's snapshot, and the epoch hides it.
+    fn check_epochs(
+        &self,
+        previous: Zxid,
+        zxid: Zxid,
+        path: &Path,
+        offset: u64,
+    ) -> Result<(), StorageError> {
+        if zxid.epoch() == previous.epoch() {
+            return Ok(());
+        }
+        let snapshots = files_with_prefix(self.disk.as_ref(), &self.snap_dir, "snapshot")?;
+        let between = |snapshot: &Zxid| previous < *snapshot && *snapshot < zxid;
+        let Some((_, name)) = snapshots.into_iter().find(|(at, _)| between(at)) else {
+            return Ok(());
+        };
+        Err(StorageError::Hole {
+            path: path.to_path_buf(),
+            offset,
+            previous: previous.0,
+            found: zxid.0,
+            context: format!("read for a learner; {name} may have come without what led to it"),
+        })
     }
 
     /// Goes on with the file behind the current one, which ended before everything wanted was found.
@@ -223,21 +298,24 @@ impl LogCursor {
             ))
         })?;
         let path = self.dir.join(name);
-        let file = self
-            .disk
-            .open(&path)
-            .map_err(StorageError::io("open", &path))?;
-        if read_head(file.as_ref()).map_err(StorageError::io("read", &path))? != Head::Good {
+        let Some(file) = open_good(self.disk.as_ref(), &path)? else {
             return Err(StorageError::DamagedLog {
                 path,
                 offset: 0,
                 found: "it does not start as a transaction log".to_owned(),
             });
-        }
+        };
         self.segment = (zxid, path, file);
         self.offset = HEADER.len() as u64;
         Ok(())
     }
+}
+
+/// The file, if it starts as a log.
+fn open_good(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskFile>>, StorageError> {
+    let file = disk.open(path).map_err(StorageError::io("open", path))?;
+    let head = read_head(file.as_ref()).map_err(StorageError::io("read", path))?;
+    Ok((head == Head::Good).then_some(file))
 }
 
 /// A record must follow the one before it as in a replay: the next zxid, or a higher epoch. The first one must not be above the

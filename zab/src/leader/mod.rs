@@ -190,12 +190,13 @@ impl Leader {
                 return Ok(());
             }
             Input::Sync(id) => self.sync_own(cx, id),
+            Input::LearnerSync(link) => self.sync_learner(cx, link),
             Input::Revalidated {
                 link,
                 session,
                 valid,
             } => self.revalidated(cx, link, session, valid),
-            Input::FromLearner(link, LearnerPacket::Request(request)) if !request.is_sync() => {
+            Input::FromLearner(link, LearnerPacket::Request(request)) => {
                 // As little as from a proposal, unless the learner is let go for it.
                 let learners = self.learners.len();
                 self.on_packet(cx, link, LearnerPacket::Request(request));

@@ -29,9 +29,9 @@ enum Asker {
     Learner(LearnerLink),
 }
 
-/// A sync, and everything that was proposed before it. What a learner asked for before it and the
-/// caller has not proposed yet is not among that: such a sync is answered too early, and the learner
-/// has to keep the order (ours does: `replica`, `Fate::Synced`).
+/// A sync, and everything that was proposed before it. What its client asked for before it is among
+/// that: the caller takes its place in the order of requests for it, a learner's too
+/// ([`Effect::Forwarded`]).
 #[derive(Clone, Copy, Debug)]
 struct Waiter {
     asker: Asker,
@@ -81,9 +81,6 @@ impl Leader {
         if let Phase::ObserverMaster(relay) = &mut self.phase {
             return relay.request(cx, link, request);
         }
-        if request.is_sync() {
-            return self.wait(cx, Asker::Learner(link));
-        }
         cx.out.push(Effect::Forwarded(link, request));
         Ok(())
     }
@@ -92,6 +89,15 @@ impl Leader {
         // The caller's clients are bounded by its own limits; beyond ours it is not answered before
         // the role ends.
         let _ = self.wait(cx, Asker::Own(id));
+    }
+
+    /// The sync of a learner's client has its turn.
+    pub(super) fn sync_learner(&mut self, cx: &mut Context<'_>, link: LearnerLink) {
+        if self.learners.get(link).is_some()
+            && let Err(why) = self.wait(cx, Asker::Learner(link))
+        {
+            self.drop_learner(cx, link, why);
+        }
     }
 
     fn wait(&mut self, cx: &mut Context<'_>, asker: Asker) -> Result<(), Leave> {

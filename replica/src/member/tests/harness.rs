@@ -57,8 +57,11 @@ pub(super) struct Ensemble {
     cut: BTreeSet<ServerId>,
     /// Nothing passes between this server and its leader, and neither notices.
     pub(super) stuck: BTreeSet<ServerId>,
-    /// Acknowledgements do not arrive.
-    pub(super) loses_acks: bool,
+    /// Acknowledgements do not arrive, unless they are let through.
+    pub(super) holds_acks: bool,
+    held_acks: Vec<(ServerId, zab::Input)>,
+    /// What leaders sent, and to whom.
+    pub(super) told: Vec<(ServerId, zab::LeaderPacket)>,
     /// Who left a leader, and why.
     pub(super) left: Vec<(ServerId, zab::Leave)>,
     pub(super) now: Now,
@@ -120,7 +123,9 @@ impl Ensemble {
             next_link: 0,
             cut: BTreeSet::new(),
             stuck: BTreeSet::new(),
-            loses_acks: false,
+            holds_acks: false,
+            held_acks: Vec::new(),
+            told: Vec::new(),
             left: Vec::new(),
             now: Now {
                 monotonic_us: 1_000_000,
@@ -379,6 +384,15 @@ impl Ensemble {
         !self.cut.contains(&a) && !self.cut.contains(&b) && self.nodes[&b].member.is_some()
     }
 
+    /// Acknowledgements arrive, late or not.
+    pub(super) fn release_acks(&mut self) {
+        self.holds_acks = false;
+        for (leader, ack) in std::mem::take(&mut self.held_acks) {
+            self.push(leader, ack);
+        }
+        self.settle();
+    }
+
     fn effect(&mut self, id: ServerId, effect: Effect) {
         match effect {
             Effect::Io(io) => self.io(id, io),
@@ -416,13 +430,16 @@ impl Ensemble {
             }
             Io::ToLeader(link, packet) => {
                 let known = |known: &&Link| known.learner == id && known.at_learner == link;
-                let lost = self.loses_acks && matches!(packet, LearnerPacket::Ack { .. });
+                let is_ack = matches!(packet, LearnerPacket::Ack { .. });
                 if let Some(link) = self.links.iter().find(known)
                     && !self.stuck.contains(&id)
-                    && !lost
                 {
                     let (leader, link) = (link.leader, link.at_leader);
-                    self.push(leader, zab::Input::FromLearner(link, packet));
+                    let input = zab::Input::FromLearner(link, packet);
+                    match self.holds_acks && is_ack {
+                        true => self.held_acks.push((leader, input)),
+                        false => self.push(leader, input),
+                    }
                 }
             }
             Io::ToLearner(link, packet) => {
@@ -432,6 +449,7 @@ impl Ensemble {
                     && !self.stuck.contains(&link.learner)
                 {
                     let (learner, link) = (link.learner, link.at_learner);
+                    self.told.push((learner, packet.clone()));
                     self.push(learner, zab::Input::FromLeader(link, packet));
                 }
             }

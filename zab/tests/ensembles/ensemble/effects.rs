@@ -40,6 +40,9 @@ impl Ensemble {
                 self.note(format!("{id}: a sync is done"));
                 self.server(id).sync_answers += 1;
             }
+            Effect::Forwarded(link, request) if request.is_sync() => {
+                self.server(id).inbox.push_back(Input::LearnerSync(link));
+            }
             Effect::Forwarded(_, request) => {
                 self.note(format!("{id}: takes request {}", request.cxid));
             }
