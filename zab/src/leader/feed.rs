@@ -15,8 +15,11 @@ use crate::message::{Entry, LeaderPacket};
 
 /// Bytes on the way to one learner, from which on it gets no more history.
 pub(super) const ON_THE_WAY_MAX: usize = 4 << 20;
-/// Bytes of one read of the log.
-pub(super) const LOG_READ_BYTES: usize = 1 << 20;
+/// The same until it has caught up. What there is room for is handed out in one step, and what the
+/// others ask for waits meanwhile.
+const CATCHING_UP_MAX: usize = 64 << 10;
+/// Bytes of one read of the log, for the same reason.
+pub(super) const LOG_READ_BYTES: usize = 64 << 10;
 
 /// A position in the history.
 #[derive(Clone, Debug)]
@@ -69,8 +72,12 @@ impl Feed {
         self.on_the_way = self.on_the_way.saturating_sub(bytes);
     }
 
-    fn has_room(&self) -> bool {
-        !self.streaming && self.reading.is_none() && self.on_the_way < ON_THE_WAY_MAX
+    fn has_room(&self, progress: Progress) -> bool {
+        let max = match progress {
+            Progress::History => CATCHING_UP_MAX,
+            _ => ON_THE_WAY_MAX,
+        };
+        !self.streaming && self.reading.is_none() && self.on_the_way < max
     }
 
     fn send(&mut self, cx: &mut Context<'_>, link: LearnerLink, packet: LeaderPacket) {
@@ -109,7 +116,7 @@ impl Leader {
             let Stage::Fed(fed) = &mut handler.stage else {
                 return;
             };
-            if !fed.feed.has_room() {
+            if !fed.feed.has_room(fed.progress) {
                 break;
             }
             let window = cx.core.history.window();
