@@ -74,7 +74,10 @@ impl Rebuild {
         let loader = self.loader.take().ok_or(LoadError::NoRoot)?;
         let state = self.state.insert(loader.finish(zxid, digest)?);
         let told = digest.is_some_and(|(at, _)| at != Zxid::ZERO);
-        if !told && zxid != Zxid::ZERO {
+        // That of zxid 0 is the empty tree, unless a leader's was walked while its first transactions came.
+        let empty = State::new(self.options, self.seed).tree().digest();
+        let is_known = zxid == Zxid::ZERO && state.tree().digest() == empty;
+        if !told && !is_known {
             state.begin_grace();
         }
         Ok(())
@@ -182,22 +185,34 @@ mod tests {
             });
             entry.to_bytes()
         };
+        let first: Vec<&str> = vec!["", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"];
+        let mut later = first.clone();
+        later.push("/a");
         // Digests that fit (true) or not, and how many count in the end.
-        for (zxid, digest, fits, counted) in [
-            (4, None, vec![false, false, true], 0),
-            (4, Some((Zxid::ZERO, 0)), vec![false, true, false], 1),
-            (4, None, vec![false, false], 1),
-            (4, None, vec![], 0),
-            // The first leader's empty tree is known.
-            (0, Some((Zxid::ZERO, 0)), vec![false, true], 1),
+        for (zxid, digest, nodes, fits, counted) in [
+            (4, None, &first, vec![false, false, true], 0),
+            (
+                4,
+                Some((Zxid::ZERO, 0)),
+                &first,
+                vec![false, true, false],
+                1,
+            ),
+            (4, None, &first, vec![false, false], 1),
+            (4, None, &first, vec![], 0),
+            // The first leader's empty tree is known, but it need not have been empty when it was walked.
+            (0, Some((Zxid::ZERO, 0)), &first, vec![false, true], 1),
+            (0, Some((Zxid::ZERO, 0)), &later, vec![false, true], 0),
         ] {
             let options = Options {
                 digest_enabled: true,
                 ..Options::default()
             };
             let mut rebuild = Rebuild::new(options, 1);
-            let root = rebuild.node("", Some(b""), -1, &StatPersisted::default());
-            root.expect("a root");
+            for path in nodes {
+                let node = rebuild.node(path, Some(b""), -1, &StatPersisted::default());
+                node.expect("it has a place");
+            }
             rebuild.snapshot_done(Zxid(zxid), digest).expect("a tree");
             let right = rebuild.state.as_ref().expect("it is done").tree().digest();
             for (at, fits) in fits.iter().enumerate() {
