@@ -62,6 +62,34 @@ pub struct Outbox {
     ending: Option<Ending>,
     activity: Activity,
     node_len: NodeLen,
+    events: UnsentEvents,
+}
+
+/// How many of the unsent bytes are watch events, at the most: what was queued before a mark counts until
+/// everything before the mark is sent.
+#[derive(Debug, Default)]
+struct UnsentEvents {
+    before: usize,
+    behind: usize,
+    /// Unsent bytes before the mark.
+    mark: usize,
+}
+
+impl UnsentEvents {
+    fn bytes(&self) -> usize {
+        self.before + self.behind
+    }
+
+    /// Some more are sent, and so many are left.
+    fn advance(&mut self, sent: usize, left: usize) {
+        match self.mark > sent {
+            true => self.mark -= sent,
+            false => {
+                self.before = std::mem::take(&mut self.behind);
+                self.mark = left;
+            }
+        }
+    }
 }
 
 /// How long the answer to a read of one node is expected to be, bytes: as the longest so far, less an
@@ -122,6 +150,7 @@ impl Outbox {
         const KEEP: usize = 4096;
         assert!(len <= self.len(), "more sent than queued");
         self.sent += len;
+        self.events.advance(len, self.len());
         if self.is_empty() {
             self.sent = 0;
             self.bytes.clear();
@@ -215,12 +244,14 @@ impl Outbox {
         self.node_len.note(len);
     }
 
-    /// Queues a watch event.
+    /// Queues a watch event. Nothing bounds them but this: for answers, the client has to ask.
     pub(crate) fn push_event(&mut self, kind: EventType, path: &str, zxid: i64) {
-        if self.len() > OUTBOX_EVENT_BUDGET {
+        if self.events.bytes() > OUTBOX_EVENT_BUDGET {
             self.end(Ending::SlowWatcher);
         }
+        let before = self.bytes.len();
         self.push_frame(|out| encode_event(out, kind, path, zxid));
+        self.events.behind += self.bytes.len() - before;
     }
 
     /// Notes which request was answered last, and how long it took.
@@ -251,4 +282,48 @@ pub(crate) fn encode_event(out: &mut Vec<u8>, kind: EventType, path: &str, zxid:
     (kind as i32).encode(out);
     (KeeperState::SyncConnected as i32).encode(out);
     Some(path.as_bytes()).encode(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/a/path/of/twenty/by";
+    /// Of a frame with such an event.
+    const EVENT: usize = REPLY_PREFIX + 4 + 4 + 4 + PATH.len();
+
+    fn event(outbox: &mut Outbox) -> Option<Ending> {
+        outbox.push_event(EventType::NodeDataChanged, PATH, 1);
+        outbox.ending()
+    }
+
+    #[test]
+    fn events_end_who_does_not_read_them() {
+        let mut outbox = Outbox::default();
+        let fit = OUTBOX_EVENT_BUDGET / EVENT + 1;
+        for at in 0..fit {
+            assert_eq!(event(&mut outbox), None, "{at}");
+        }
+        assert_eq!(outbox.len(), fit * EVENT);
+        assert_eq!(event(&mut outbox), Some(Ending::SlowWatcher));
+    }
+
+    #[test]
+    fn answers_do_not_count_as_events() {
+        let mut outbox = Outbox::default();
+        outbox.push_frame(|out| out.resize(2 * OUTBOX_EVENT_BUDGET, 0));
+        assert_eq!(event(&mut outbox), None);
+    }
+
+    /// Who reads as fast as it is told may always be behind by a little.
+    #[test]
+    fn events_that_were_sent_do_not_count() {
+        let mut outbox = Outbox::default();
+        outbox.push_frame(|out| out.resize(1 << 20, 0));
+        for at in 0..4 * OUTBOX_EVENT_BUDGET / EVENT {
+            assert_eq!(event(&mut outbox), None, "{at}");
+            outbox.advance(EVENT);
+        }
+        assert!(!outbox.is_empty());
+    }
 }
