@@ -14,7 +14,15 @@ const SHARDS: usize = 256;
 
 pub(super) struct Index {
     hasher: SeedableRandomState,
-    shards: Vec<HashTable<NodeId>>,
+    shards: Vec<HashTable<Entry>>,
+}
+
+/// A node, and the hash of its parent and name: neither a table that grows nor a probe that meets
+/// another node has to look into that node, which costs a wait for memory each.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    id: NodeId,
 }
 
 impl Index {
@@ -26,13 +34,15 @@ impl Index {
     }
 
     pub(super) fn find(&self, nodes: &Slab<Node>, parent: NodeId, name: &str) -> Option<NodeId> {
-        let hash = hash(&self.hasher, parent, name.as_bytes());
+        let hash = self.hash(parent, name.as_bytes());
         self.shards[shard(hash)]
-            .find(hash, |id| {
-                let node = nodes.get(id.0);
-                node.parent == parent && node.name_bytes() == name.as_bytes()
+            .find(spread(hash), |entry| {
+                entry.hash == hash && {
+                    let node = nodes.get(entry.id.0);
+                    node.parent == parent && node.name_bytes() == name.as_bytes()
+                }
             })
-            .copied()
+            .map(|entry| entry.id)
     }
 
     /// Makes room for about so many more nodes.
@@ -46,32 +56,34 @@ impl Index {
 
     /// The parent must have no child of that name.
     pub(super) fn insert(&mut self, nodes: &Slab<Node>, id: NodeId) {
-        let hasher = &self.hasher;
-        let hash_of = |id: &NodeId| {
-            let node = nodes.get(id.0);
-            hash(hasher, node.parent, node.name_bytes())
-        };
-        let hash = hash_of(&id);
-        self.shards[shard(hash)].insert_unique(hash, id, hash_of);
+        let node = nodes.get(id.0);
+        let hash = self.hash(node.parent, node.name_bytes());
+        let spread_of = |entry: &Entry| spread(entry.hash);
+        self.shards[shard(hash)].insert_unique(spread(hash), Entry { hash, id }, spread_of);
     }
 
     /// # Panics
     /// If the node is not in the index.
     pub(super) fn remove(&mut self, nodes: &Slab<Node>, id: NodeId) {
         let node = nodes.get(id.0);
-        let hash = hash(&self.hasher, node.parent, node.name_bytes());
+        let hash = self.hash(node.parent, node.name_bytes());
         self.shards[shard(hash)]
-            .find_entry(hash, |other| *other == id)
+            .find_entry(spread(hash), |other| other.id == id)
             .expect("every node is in the index")
             .remove();
     }
+
+    fn hash(&self, parent: NodeId, name: &[u8]) -> u32 {
+        (self.hasher.hash_one((parent, name)) >> 32) as u32
+    }
 }
 
-fn hash(hasher: &SeedableRandomState, parent: NodeId, name: &[u8]) -> u64 {
-    hasher.hash_one((parent, name))
+/// The lowest bits choose the shard, all of them the place in its table.
+fn shard(hash: u32) -> usize {
+    hash as usize % SHARDS
 }
 
-/// Bits that the tables themselves use little: they take the lowest and the highest.
-fn shard(hash: u64) -> usize {
-    (hash >> 40) as usize % SHARDS
+/// The tables use the lowest and the highest bits.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash >> SHARDS.trailing_zeros()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
