@@ -160,6 +160,8 @@ pub(super) fn snap_under_load(launcher: &Launcher, a: Which, b: Which) -> Result
     cluster::with(launcher, &plan, |ensemble| {
         let leader = ensemble.await_leader()?;
         ensure!(leader != 1, "number 1 leads");
+        // As long as the leader has its whole history in memory, that is what it sends.
+        write_some(ensemble, leader, "/before", MANY)?;
         let load = Load::start(&ensemble.addresses_without(1))?;
         let mut again = 0;
         for _ in 0..ROUNDS_UNDER_LOAD {
