@@ -1,5 +1,5 @@
-//! What the compiler does not look at: file lengths, and words that do not belong into a
-//! commit.
+//! What the compiler does not look at: file lengths, words that do not belong into a
+//! commit, and mutants that no longer fit the code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ pub(crate) fn run() -> Result<()> {
         let name = file.strip_prefix(root).unwrap_or(file);
         findings.extend(check(name, &text));
     }
+    findings.extend(crate::mutants::stale()?);
     for finding in &findings {
         println!("{finding}");
     }

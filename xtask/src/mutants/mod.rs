@@ -9,6 +9,7 @@ mod check;
 mod patch;
 mod scratch;
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,6 +17,8 @@ use anyhow::{Context, Result, bail, ensure};
 use check::{Check, Found, Programs};
 use patch::Mutant;
 use scratch::Scratch;
+
+use crate::workspace;
 
 /// A mutant that was caught.
 struct Caught {
@@ -50,6 +53,24 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
     );
     println!("{} mutants, all caught", caught.len());
     Ok(())
+}
+
+/// Those that the code has changed under: they would no longer say anything.
+pub(crate) fn stale() -> Result<Vec<String>> {
+    let mut stale = Vec::new();
+    for mutant in patch::read_all(&[])? {
+        let applies = Command::new("git")
+            .args(["apply", "--check", "--whitespace=nowarn"])
+            .arg(&mutant.path)
+            .current_dir(workspace::root())
+            .output()
+            .context("start git, which has to be installed")?;
+        if !applies.status.success() {
+            let why = String::from_utf8_lossy(&applies.stderr);
+            stale.push(format!("mutants/{} no longer applies: {why}", mutant.name));
+        }
+    }
+    Ok(stale)
 }
 
 /// The tree as it is must pass what the mutants must not.
