@@ -148,10 +148,11 @@ impl LogReader {
         let open = |from| LogCursor::open(disk(), layout, entry_len_max, holds, from);
         let mut found = open(after)?;
         if found.is_none() && !opening {
-            // Behind a snapshot the log starts with the next one, or in a later epoch.
+            // Behind a snapshot the log starts with the next one. That snapshot may be purged since.
             found = open(Zxid(after.0.saturating_add(1)))?;
         }
         if found.is_none() && !opening {
+            // Or in a later epoch.
             found = LogCursor::open_behind_snapshot(disk(), layout, entry_len_max, holds, after)?;
         }
         Ok(found)

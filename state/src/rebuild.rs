@@ -75,8 +75,9 @@ impl Rebuild {
         let state = self.state.insert(loader.finish(zxid, digest)?);
         let told = digest.is_some_and(|(at, _)| at != Zxid::ZERO);
         // That of zxid 0 is the empty tree, unless a leader's was walked while its first transactions came.
-        let empty = State::new(self.options, self.seed).tree().digest();
-        let is_known = zxid == Zxid::ZERO && state.tree().digest() == empty;
+        let (options, seed) = (self.options, self.seed);
+        let empty = || State::new(options, seed).tree().digest();
+        let is_known = zxid == Zxid::ZERO && state.tree().digest() == empty();
         if !told && !is_known {
             state.begin_grace();
         }

@@ -64,36 +64,24 @@ impl LogCursor {
         holds: &LogHolds,
         from: Zxid,
     ) -> Result<Option<Self>, StorageError> {
-        let dir = layout.log_dir();
         let Some(hold) = holds.hold(from) else {
             return Ok(None);
         };
-        let files = files_with_prefix(disk.as_ref(), dir, "log")?;
-        let Some((zxid, name)) = files.into_iter().rfind(|(zxid, _)| *zxid <= from) else {
+        let files = files_with_prefix(disk.as_ref(), layout.log_dir(), "log")?;
+        let Some(first) = files.into_iter().rfind(|(zxid, _)| *zxid <= from) else {
             return Ok(None);
         };
-        let path = dir.join(name);
-        let Some(file) = open_good(disk.as_ref(), &path)? else {
+        let Some(mut cursor) = Self::at(disk, layout, entry_len_max, (hold, from), first)? else {
             return Ok(None);
         };
-        let mut reader = RecordReader::new(file.as_ref(), entry_len_max);
         // The name alone proves nothing.
-        let first = match reader.next().map_err(StorageError::io("read", &path))? {
-            Next::Record { zxid, .. } if Zxid(zxid) <= from => Zxid(zxid),
+        let (_, path, file) = &cursor.segment;
+        let mut reader = RecordReader::new(file.as_ref(), entry_len_max);
+        match reader.next().map_err(StorageError::io("read", path))? {
+            Next::Record { zxid, .. } if Zxid(zxid) <= from => cursor.floor = Zxid(zxid),
             _ => return Ok(None),
-        };
-        Ok(Some(Self {
-            disk,
-            dir: dir.to_path_buf(),
-            snap_dir: layout.snap_dir().to_path_buf(),
-            entry_len_max,
-            hold,
-            segment: (zxid, path, file),
-            offset: HEADER.len() as u64,
-            from,
-            previous: None,
-            floor: first,
-        }))
+        }
+        Ok(Some(cursor))
     }
 
     /// Starts at the first record of a log that lies behind `base` as a whole. `None` if transactions between the two may have been
@@ -109,35 +97,51 @@ impl LogCursor {
         holds: &LogHolds,
         base: Zxid,
     ) -> Result<Option<Self>, StorageError> {
-        let dir = layout.log_dir();
         let from = Zxid(base.0.saturating_add(1));
         let Some(hold) = holds.hold(from) else {
             return Ok(None);
         };
         let snapshots = files_with_prefix(disk.as_ref(), layout.snap_dir(), "snapshot")?;
-        let logs = files_with_prefix(disk.as_ref(), dir, "log")?;
+        let logs = files_with_prefix(disk.as_ref(), layout.log_dir(), "log")?;
         let reaches_back = snapshots.first().is_some_and(|(zxid, _)| *zxid <= base);
-        let Some((zxid, name)) = logs.into_iter().next() else {
+        let Some(first) = logs.into_iter().next() else {
             return Ok(None);
         };
-        if !reaches_back || zxid <= base {
+        if !reaches_back || first.0 <= base {
             return Ok(None);
         }
+        let cursor = Self::at(disk, layout, entry_len_max, (hold, from), first)?;
+        Ok(cursor.map(|cursor| Self {
+            previous: Some(base),
+            floor: base,
+            ..cursor
+        }))
+    }
+
+    /// At the start of the file of this name and its zxid, for one who wants, and holds, what begins with `from`. `None` if it is no log.
+    fn at(
+        disk: Arc<dyn Disk>,
+        layout: &Layout,
+        entry_len_max: usize,
+        (hold, from): (LogHold, Zxid),
+        (zxid, name): (Zxid, String),
+    ) -> Result<Option<Self>, StorageError> {
+        let dir = layout.log_dir().to_path_buf();
         let path = dir.join(name);
         let Some(file) = open_good(disk.as_ref(), &path)? else {
             return Ok(None);
         };
         Ok(Some(Self {
             disk,
-            dir: dir.to_path_buf(),
+            dir,
             snap_dir: layout.snap_dir().to_path_buf(),
             entry_len_max,
             hold,
             segment: (zxid, path, file),
             offset: HEADER.len() as u64,
             from,
-            previous: Some(base),
-            floor: base,
+            previous: None,
+            floor: Zxid::ZERO,
         }))
     }
 

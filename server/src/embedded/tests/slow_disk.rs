@@ -227,11 +227,10 @@ fn a_member_knows_when_its_log_has_nothing_to_do() {
         assert!(engine.with_disk() > 0, "{meanwhile:?}");
         disk.set_held(false);
         let idle = format!("nothing is left to do after {meanwhile:?}");
-        // One that has ended takes no more reports.
         let runs = !matches!(meanwhile, Meanwhile::DiskFull | Meanwhile::Stop);
-        until(&idle, || {
-            engine.with_disk() == 0 || (!runs && !held.ensemble.is_running(follower))
-        });
+        // One that was stopped takes no more reports once it has ended.
+        let stopped = || meanwhile == Meanwhile::Stop && !held.ensemble.is_running(follower);
+        until(&idle, || engine.with_disk() == 0 || stopped());
         let answered = answer(&mut client);
         match meanwhile {
             Meanwhile::Nothing | Meanwhile::LeaderLost => assert_eq!(answered, Some((1, 0))),
