@@ -11,6 +11,7 @@
 //!
 //! Time is an argument everywhere ([`Now`]).
 
+mod ahead;
 mod answer;
 pub mod connection;
 pub mod gate;

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use storage::{Disk, DiskFile};
 
@@ -58,6 +58,11 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
+    }
+
+    fn uncache(&self, path: &Path) {
+        // What is not on the disk yet stays, and so does everything where the system knows no such hint.
+        let _ = File::open(path).map(|file| fadvise(file, 0, None, Advice::DontNeed));
     }
 }
 

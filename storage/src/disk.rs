@@ -43,6 +43,9 @@ pub trait Disk: Send + Sync {
     /// The log relies on it before its first commit into a new file, snapshots and epoch files before they count.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// A hint: the file will hardly be read again, so the system need not keep its content in memory.
+    fn uncache(&self, _path: &Path) {}
+
     /// The whole content of a file.
     fn read_all(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;

@@ -9,6 +9,7 @@
 //! * [`truncate`]: takes back the end of the history
 //! * [`adopt`]: replaces the history by what a leader sent
 //! * [`purge`]: removes what no start needs
+//! * [`superseded`]: what a new snapshot makes needless
 //! * [`epochs`]: `currentEpoch` and `acceptedEpoch`
 //! * [`layout`]: names and directories
 //! * [`sim_disk`]: a disk in memory that loses, tears and rots
@@ -25,6 +26,7 @@ pub mod recovery;
 pub mod sim_disk;
 pub mod snap;
 pub mod suite;
+pub mod superseded;
 pub mod truncate;
 mod unfinished;
 

@@ -59,7 +59,7 @@ fn remove_below(
 }
 
 /// The last log that starts at or before `oldest_needed` may hold records behind it.
-fn first_log_needed(logs: impl Iterator<Item = Zxid>, oldest_needed: Zxid) -> Zxid {
+pub(crate) fn first_log_needed(logs: impl Iterator<Item = Zxid>, oldest_needed: Zxid) -> Zxid {
     logs.filter(|zxid| *zxid <= oldest_needed)
         .max()
         .unwrap_or(oldest_needed)

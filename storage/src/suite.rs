@@ -126,6 +126,10 @@ fn reading_and_writing(disk: &Arc<dyn Disk>, dir: &Path) {
         1
     );
     assert_eq!(buffer[0], b'a');
+    // What is synced and what is not: a hint costs no byte.
+    disk.uncache(&path);
+    assert_eq!(disk.read_all(&path).expect("read"), b"a\0\0\0efGHIJ");
+    disk.uncache(&dir.join("gone"));
 }
 
 fn allocating(disk: &Arc<dyn Disk>, dir: &Path) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jute::Zxid;
 use state::State;
 use state::snapshot::{SnapshotWalk, WalkEnd};
+use storage::superseded::superseded;
 use storage::{Disk, Layout, SnapshotWriter, StorageError};
 
 use super::trailer;
@@ -196,7 +197,17 @@ impl LocalSnapshot {
         }
         let path = writer.finish(trailer(&self.target.settings, end.zxid, Some(end.digest)))?;
         drop(history);
+        self.uncache_superseded();
         Ok(SnapshotProgress::Done(path))
+    }
+
+    /// Learners that are far behind read it from the disk.
+    fn uncache_superseded(&self) {
+        let (disk, layout) = (self.target.disk.as_ref(), &self.target.layout);
+        // Nothing but memory depends on it.
+        for path in superseded(disk, layout, self.walk.zxid).unwrap_or_default() {
+            disk.uncache(&path);
+        }
     }
 
     fn is_outdated(&self) -> bool {

@@ -324,7 +324,11 @@ impl<'a> Gate<'a> {
 
     /// The next whole request; it stays in the input until [`Gate::done`].
     fn request(&self) -> Result<Option<Request<'a>>, Ending> {
-        let rest = &self.input[self.consumed..];
+        self.first(&self.input[self.consumed..])
+    }
+
+    /// The first whole request of the input from some place on.
+    fn first(&self, rest: &'a [u8]) -> Result<Option<Request<'a>>, Ending> {
         let body = match frame::first(rest, self.replica.options.max_frame) {
             Ok(Some(body)) => body,
             Ok(None) => return Ok(None),

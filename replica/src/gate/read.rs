@@ -4,6 +4,7 @@ use jute::OpCode;
 use state::read::ReadContext;
 
 use super::{Class, Gate, Next};
+use crate::ahead;
 use crate::answer::push_read;
 use crate::connection::OUTBOX_HIGH_WATER;
 
@@ -31,6 +32,7 @@ impl<'a> Gate<'a> {
             drop(state);
             return Some(self.hold());
         }
+        ahead::of_requests(&state, self.further_reads());
         let mut outbox = self.connection.outbox();
         let mut answered = 0;
         let mut next = None;
@@ -65,5 +67,16 @@ impl<'a> Gate<'a> {
         drop(state);
         self.replica.count_answers(answered as u64, 0);
         next
+    }
+
+    /// The bodies of the reads at the front of the input, but for the first: that is looked up at once.
+    fn further_reads(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = &self.input[self.consumed..];
+        let bodies = std::iter::from_fn(move || {
+            let request = self.first(rest).ok()??;
+            rest = &rest[request.frame_len..];
+            matches!(self.classify(request.op).0, Class::Read).then_some(request.body)
+        });
+        bodies.take(READS_PER_GUARD).skip(1)
     }
 }

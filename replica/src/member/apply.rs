@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::client::{Client, Fate, Kind, Match, Unanswered};
 use super::{Duty, Effect, Load, Member, Outcome, Step};
+use crate::ahead;
 use crate::answer::{
     ANSWERS_PER_GUARD, Deliver, Riding, error_of, reply_closed, reply_connect, reply_error,
 };
@@ -30,6 +31,8 @@ impl Member {
             let mut applied = 0;
             let mut mismatch = None;
             let mut more = true;
+            let due = self.tail.through(through).take(ENTRIES_PER_GUARD);
+            ahead::of_entries(&state, due.map(|bytes| &bytes[..]));
             while applied < ENTRIES_PER_GUARD
                 && out.read_bytes <= ANSWERS_PER_GUARD
                 && mismatch.is_none()

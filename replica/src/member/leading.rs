@@ -13,14 +13,18 @@ use state::acl::Identities;
 use state::prep::{self, Closing, Prep, Prepared, SessionKind};
 use zab::{Entry, Epoch, LearnerLink, Request, ServerId, SyncId};
 
-use super::client::{Fate, Unanswered};
+use super::client::{Clients, Fate, Unanswered};
 use super::{Duty, Member, MemberOptions, Outcome};
+use crate::ahead;
 use crate::answer::reply_connect;
 use crate::connection::Connection;
 use crate::reaper::Reaper;
 use crate::sessions::SessionState;
 use crate::stats::ProposalSizes;
 use crate::{Now, Replica};
+
+/// Works whose nodes are prefetched together.
+const AHEAD: usize = 64;
 
 /// What a leader keeps for as long as it leads. All of it dies with the reign: what was not
 /// proposed by then never is.
@@ -29,6 +33,8 @@ pub(super) struct Reign {
     reaper: Reaper,
     /// What waits until a proposal is taken, in order of arrival.
     backlog: VecDeque<Work>,
+    /// About so many at the front of it are prefetched.
+    looked_at: usize,
     /// Own clients' syncs.
     syncs: BTreeMap<u64, (i64, Arc<Connection>)>,
     entries: Entries,
@@ -50,6 +56,21 @@ pub(super) enum Work {
     Revalidate(LearnerLink, i64),
 }
 
+impl Work {
+    /// The requests that it is made of, and that a leader has yet to look at.
+    fn bodies<'a>(&'a self, clients: &'a Clients) -> impl Iterator<Item = &'a [u8]> {
+        let (own, forwarded) = match self {
+            Self::Own(session) => (clients.get(*session), None),
+            Self::Forwarded(_, request) => (None, Some(&request.body)),
+            Self::Open(_) | Self::Revalidate(..) => (None, None),
+        };
+        let own = own.into_iter().flat_map(|client| &client.queue);
+        let held = own.filter(|request| request.fate == Fate::Held);
+        let held = held.map(|request| &request.body);
+        held.chain(forwarded).map(|body| &body[..])
+    }
+}
+
 impl Reign {
     pub(super) fn new(epoch: Epoch, replica: &Replica, options: &MemberOptions, now: Now) -> Self {
         *replica.stats().proposals.lock() = ProposalSizes::default();
@@ -60,6 +81,7 @@ impl Reign {
             prep: Prep::new(options.prep.clone(), &state, epoch.zxid(), seed),
             reaper: Reaper::new(replica.options().reaper, now),
             backlog: VecDeque::new(),
+            looked_at: 0,
             syncs: BTreeMap::new(),
             entries: Entries::default(),
             last_sync: 0,
@@ -73,6 +95,16 @@ impl Reign {
 
     pub(super) fn push(&mut self, work: Work) {
         self.backlog.push_back(work);
+    }
+
+    /// Prefetches what the front of the backlog is about, if the last look did not reach so far.
+    fn look_ahead(&mut self, replica: &Replica, clients: &Clients) {
+        if self.looked_at == 0 && !self.backlog.is_empty() {
+            self.looked_at = self.backlog.len().min(AHEAD);
+            let works = self.backlog.iter().take(AHEAD);
+            ahead::of_requests(&replica.read(), works.flat_map(|work| work.bodies(clients)));
+        }
+        self.looked_at = self.looked_at.saturating_sub(1);
     }
 
     /// It was begun, and the rest could not be proposed.
@@ -127,6 +159,7 @@ impl Member {
         if !self.peer.may_propose() {
             return false;
         }
+        reign.look_ahead(&self.replica, &self.clients);
         match reign.backlog.pop_front() {
             Some(Work::Own(session)) => self.hand(now, session, out),
             Some(Work::Open(session)) => self.open_newcomer(now, session, out),

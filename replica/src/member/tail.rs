@@ -23,6 +23,12 @@ impl Tail {
         self.0.pop_front()
     }
 
+    /// The entries up to `through`.
+    pub(super) fn through(&self, through: Zxid) -> impl Iterator<Item = &Bytes> {
+        let due = self.0.iter().take_while(move |(zxid, _)| *zxid <= through);
+        due.map(|(_, bytes)| bytes)
+    }
+
     /// Forgets what is behind `zxid`.
     pub(super) fn truncate(&mut self, zxid: Zxid) {
         let kept = self.0.partition_point(|(entry, _)| *entry <= zxid);

@@ -20,6 +20,7 @@ use jute::Zxid;
 use state::prep::{Closing, Prep, PrepOptions, Prepared};
 use state::{State, prep};
 
+use crate::ahead;
 use crate::answer::Asked;
 use crate::connection::{Connection, Ending};
 use crate::gate::{Ask, Submission};
@@ -29,6 +30,9 @@ use crate::{Now, Replica};
 use answer::Content;
 pub use round::Entries;
 use round::{Draft, Read, Round, Step};
+
+/// Submissions whose nodes are prefetched together.
+const GROUP: usize = 32;
 
 /// Stands for the entries of one round until they are durable. No two are the same.
 #[derive(Debug, PartialEq, Eq)]
@@ -102,8 +106,17 @@ impl Sequencer {
         let replica = Arc::clone(&self.replica);
         let state = replica.read();
         let count = submissions.len();
-        for submission in submissions {
-            self.take(&state, now, submission);
+        let mut left = submissions.into_iter();
+        while !left.as_slice().is_empty() {
+            let writes = left.as_slice().iter().take(GROUP);
+            let writes = writes.filter_map(|submission| match &submission.ask {
+                Ask::Writes(writes) => Some(writes.iter().map(|(_, body)| body)),
+                Ask::Open | Ask::Renew { .. } => None,
+            });
+            ahead::of_requests(&state, writes.flatten());
+            for submission in left.by_ref().take(GROUP) {
+                self.take(&state, now, submission);
+            }
         }
         self.take_due(&state, now);
         self.tickets += 1;

@@ -45,6 +45,12 @@ impl Index {
             .map(|entry| entry.id)
     }
 
+    /// The node with this hash: one of a place with another name in rare cases.
+    pub(super) fn guess(&self, hash: u32) -> Option<NodeId> {
+        let found = self.shards[shard(hash)].find(spread(hash), |entry| entry.hash == hash);
+        found.map(|entry| entry.id)
+    }
+
     /// Makes room for about so many more nodes.
     pub(super) fn reserve(&mut self, nodes: usize) {
         for shard in self.shards.iter_mut().filter(|shard| shard.is_empty()) {
@@ -73,7 +79,8 @@ impl Index {
             .remove();
     }
 
-    fn hash(&self, parent: NodeId, name: &[u8]) -> u32 {
+    /// Of the place of a child with this name.
+    pub(super) fn hash(&self, parent: NodeId, name: &[u8]) -> u32 {
         (self.hasher.hash_one((parent, name)) >> 32) as u32
     }
 }

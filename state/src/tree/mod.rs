@@ -11,6 +11,7 @@ mod family;
 mod index;
 mod node;
 mod owner;
+mod prefetch;
 mod slab;
 mod walk;
 

@@ -73,6 +73,11 @@ impl Node {
         &self.content[..(self.name_len & NAME_LEN) as usize]
     }
 
+    /// Name and data.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.content
+    }
+
     pub(super) fn data(&self) -> Option<&[u8]> {
         (self.name_len & NULL_DATA == 0)
             .then(|| &self.content[(self.name_len & NAME_LEN) as usize..])
