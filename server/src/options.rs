@@ -161,6 +161,8 @@ fn log(config: &Config) -> LogOptions {
     LogOptions {
         preallocation: match pre_alloc_bytes(config).min(LOG_STEP_MAX) {
             0 => Preallocation::Off,
+            // Where nothing is synced it does not matter that blocks are only reserved.
+            step if !config.storage.force_sync => Preallocation::Reserve { step },
             step => Preallocation::ZeroFill { step },
         },
         prepared_len_max: pre_alloc_bytes(config),

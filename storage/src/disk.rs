@@ -82,9 +82,16 @@ pub trait DiskFile: Send + Sync {
 
     /// Writes all of `bytes` at `offset` and makes them durable, with the size needed to read them back; of earlier
     /// writes it says nothing. For disks that do both at once in less time. Errors as for [`DiskFile::sync_data`].
+    ///
+    /// Behind them the file must hold nothing but zeros: some of these may be written again.
     fn write_durable_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_at(offset, bytes)?;
         self.sync_data()
+    }
+
+    /// Writes zeros from `from` to `until` and makes them durable, with the size needed to read them back.
+    fn zero_fill(&self, from: u64, until: u64) -> io::Result<()> {
+        write_zeros(self, from, until)
     }
 
     /// Cuts or extends (with zeros) the file to `len` bytes.
@@ -97,6 +104,23 @@ pub trait DiskFile: Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+}
+
+/// Zeros are written and synced in pieces of so many bytes: the syncs of other files wait for what the same disk was given
+/// before.
+const ZEROS_LEN: u64 = 1 << 20;
+
+/// [`DiskFile::zero_fill`] by writes and syncs.
+pub fn write_zeros(file: &(impl DiskFile + ?Sized), from: u64, until: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_LEN.min(until - from) as usize];
+    let mut at = from;
+    while at < until {
+        let count = (until - at).min(ZEROS_LEN);
+        file.write_at(at, &zeros[..count as usize])?;
+        file.sync_data()?;
+        at += count;
+    }
+    Ok(())
 }
 
 /// Reads until `buffer` is full or the file ends; returns how many bytes were read.

@@ -18,6 +18,7 @@ use crate::error::Rejected;
 use crate::layout::Layout;
 use crate::log::{LogOptions, Preallocation};
 use crate::recovery::{Options, RecoverySink, Start, open};
+use crate::sim_disk::Rng;
 use crate::snap::body::{encode_end, encode_front, encode_node};
 use crate::snap::{
     Compression, DigestSeal, SnapshotOptions, SnapshotReceiver, SnapshotSink, SnapshotWriter,
@@ -32,11 +33,12 @@ type Check = fn(&Arc<dyn Disk>, &Path);
 /// # Panics
 /// At the first check that fails.
 pub fn run<'p>(mut fresh: impl FnMut() -> (Arc<dyn Disk>, &'p Path)) {
-    let checks: [Check; 8] = [
+    let checks: [Check; 9] = [
         names,
         replacing,
         missing,
         reading_and_writing,
+        appending,
         allocating,
         sizes,
         whole_recovery,
@@ -130,6 +132,62 @@ fn reading_and_writing(disk: &Arc<dyn Disk>, dir: &Path) {
     disk.uncache(&path);
     assert_eq!(disk.read_all(&path).expect("read"), b"a\0\0\0efGHIJ");
     disk.uncache(&dir.join("gone"));
+}
+
+/// What a log does with its file, whatever the lengths and wherever the space ends that was prepared.
+fn appending(disk: &Arc<dyn Disk>, dir: &Path) {
+    for (number, prepared) in [0, 5, 5000, 3 << 20].into_iter().enumerate() {
+        let path = dir.join(format!("log{number}"));
+        let file = disk.create(&path).expect("create");
+        let mut expected = b"head".to_vec();
+        file.write_at(0, &expected).expect("write");
+        if prepared > 0 {
+            file.zero_fill(4, prepared).expect("fill");
+        }
+        expected.resize(prepared.max(4) as usize, 0);
+        let mut rng = Rng::new(prepared);
+        let mut position = 4;
+        let lens = [
+            1,
+            100,
+            511,
+            4092,
+            4096,
+            70,
+            5000,
+            1 << 20,
+            40,
+            (2 << 20) + 9,
+        ];
+        for (round, len) in lens.into_iter().chain(0..40).enumerate() {
+            let bytes: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
+            let end = position + len;
+            match round % 7 {
+                // Not durable, but no less there.
+                5 => file.write_at(position as u64, &bytes),
+                _ => file.write_durable_at(position as u64, &bytes),
+            }
+            .expect("append");
+            expected.resize(expected.len().max(end), 0);
+            expected[position..end].copy_from_slice(&bytes);
+            position = end;
+            if round % 3 == 0 {
+                // Others read it meanwhile, and more zeros are prepared.
+                assert!(
+                    disk.read_all(&path).expect("read") == expected,
+                    "{prepared} {round}"
+                );
+                let more = expected.len() + round;
+                file.zero_fill(expected.len() as u64, more as u64)
+                    .expect("fill");
+                expected.resize(more, 0);
+            }
+        }
+        assert!(
+            disk.read_all(&path).expect("read") == expected,
+            "{prepared}"
+        );
+    }
 }
 
 fn allocating(disk: &Arc<dyn Disk>, dir: &Path) {

@@ -9,10 +9,6 @@ use crate::error::StorageError;
 use crate::log::format::HEADER;
 use crate::log::writer::{Preallocation, Segment};
 
-/// Zeros are written and synced in pieces of so many bytes: the syncs of the records wait
-/// for what the same disk was given before.
-const PIECE_BYTES: u64 = 1 << 20;
-
 /// A file to prepare, on any thread: with a header and space for records, under a name that
 /// no reader takes for a log.
 ///
@@ -68,19 +64,11 @@ pub(super) fn reserve(
     until: u64,
 ) -> io::Result<()> {
     match preallocation {
-        Preallocation::Off => return Ok(()),
-        Preallocation::Reserve { .. } => file.allocate(from, until - from)?,
-        Preallocation::ZeroFill { .. } => {
-            let zeros = vec![0; PIECE_BYTES.min(until - from) as usize];
-            let mut at = from;
-            while at < until {
-                let count = (until - at).min(PIECE_BYTES);
-                file.write_at(at, &zeros[..count as usize])?;
-                file.sync_data()?;
-                at += count;
-            }
-            return Ok(());
+        Preallocation::Off => Ok(()),
+        Preallocation::Reserve { .. } => {
+            file.allocate(from, until - from)?;
+            file.sync_data()
         }
+        Preallocation::ZeroFill { .. } => file.zero_fill(from, until),
     }
-    file.sync_data()
 }
