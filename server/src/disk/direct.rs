@@ -23,6 +23,9 @@ const BLOCK: u64 = 4096;
 const PIECE: usize = 1 << 20;
 
 /// A second handle on a file, which has no page cache, and what is known of the file's end.
+///
+/// What is known holds as long as nobody writes to the file through another handle: who takes back or replaces a
+/// history ends the log's writer first, and the next one begins another file (`storage::LogWriter`).
 pub(super) struct Direct {
     file: File,
     buffer: Aligned,

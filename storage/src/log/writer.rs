@@ -320,6 +320,7 @@ impl LogWriter {
         self.open_segment(first)?;
         self.reserve_for(self.buffer.len() as u64)?;
         let segment = self.segment.as_mut().expect("opened above");
+        // Behind the position there is nothing, or the zeros that were prepared, as a durable write asks.
         let written = match self.options.force_sync {
             true => segment
                 .file
