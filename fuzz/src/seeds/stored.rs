@@ -127,6 +127,7 @@ pub(super) fn apply() -> Vec<Seed> {
         ("last-log", script(entries(&log))),
         ("late-limits", late_limits()),
         ("two-slashes", two_slashes()),
+        ("nested-ephemerals", nested_ephemerals()),
     ]
     .map(|(name, bytes)| (name.to_owned(), bytes))
     .into()
@@ -177,6 +178,20 @@ fn two_slashes() -> Vec<u8> {
         })),
         Txn::Delete(DeleteTxn { path: twin() }),
     ];
+    let entries = txns.map(entry);
+    script(entries.iter().map(|entry| &entry[..]))
+}
+
+/// An ephemeral below another one of its session, which is then closed.
+fn nested_ephemerals() -> Vec<u8> {
+    let ephemeral = |path| match create(path) {
+        Txn::Create(txn) => Txn::Create(CreateTxn {
+            ephemeral: true,
+            ..txn
+        }),
+        other => other,
+    };
+    let txns = [ephemeral("/x"), ephemeral("/x/y"), Txn::CloseSession(None)];
     let entries = txns.map(entry);
     script(entries.iter().map(|entry| &entry[..]))
 }

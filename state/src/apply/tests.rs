@@ -145,6 +145,20 @@ fn closing_a_session_deletes_the_list_in_order_then_what_is_left() {
     );
 }
 
+/// No prep makes such a history, but a damaged or foreign log may hold it.
+#[test]
+fn an_ephemeral_below_another_one_goes_with_it_when_the_session_is_closed() {
+    let mut history = History::new();
+    history.run_as(7, create_session(4000));
+    for (path, parent_cversion) in [("/a", 1), ("/a/b", 1)] {
+        history.run_as(7, Txn::Create(create_txn(path, None, true, parent_cversion)));
+    }
+    let closed = history.run_as(7, Txn::CloseSession(None));
+    assert_eq!(closed, Outcome::SessionClosed);
+    assert_eq!(history.state.ephemeral_count(), 0);
+    assert!(history.state.tree.lookup("/a").is_none());
+}
+
 #[test]
 fn events_come_in_the_order_of_the_protocol_with_the_zxid() {
     let mut history = History::new();
