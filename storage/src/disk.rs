@@ -97,6 +97,10 @@ pub trait DiskFile: Send + Sync {
     /// Cuts or extends (with zeros) the file to `len` bytes.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// A hint: what is read through this handle is read in small pieces beside others' writes, which wait for whatever
+    /// the system reads ahead.
+    fn do_not_read_ahead(&self) {}
+
     /// The size in bytes.
     fn len(&self) -> io::Result<u64>;
 

@@ -197,6 +197,11 @@ impl DiskFile for RealFile {
         self.file.set_len(len)
     }
 
+    fn do_not_read_ahead(&self) {
+        // Where the system knows no such hint, it reads as it likes.
+        let _ = fadvise(&self.file, 0, None, Advice::Random);
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }

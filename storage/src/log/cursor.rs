@@ -316,8 +316,12 @@ impl LogCursor {
 }
 
 /// The file, if it starts as a log.
+///
+/// The log is written past the page cache, so that it is read from the disk, and it is read while commits wait for that disk:
+/// a piece read ahead of some megabytes would delay each of them by milliseconds.
 fn open_good(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskFile>>, StorageError> {
     let file = disk.open(path).map_err(StorageError::io("open", path))?;
+    file.do_not_read_ahead();
     let head = read_head(file.as_ref()).map_err(StorageError::io("read", path))?;
     Ok((head == Head::Good).then_some(file))
 }
