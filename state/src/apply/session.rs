@@ -32,7 +32,10 @@ impl State {
             let _gone_already = self.delete(path, header.zxid, sink);
         }
         let owns_nothing = self.ephemerals_of(header.client_id).next().is_none();
-        assert!(owns_nothing, "every node that the session owned was deleted");
+        assert!(
+            owns_nothing,
+            "every node that the session owned was deleted"
+        );
         self.sessions.remove(header.client_id);
         Outcome::SessionClosed
     }

@@ -151,7 +151,10 @@ fn an_ephemeral_below_another_one_goes_with_it_when_the_session_is_closed() {
     let mut history = History::new();
     history.run_as(7, create_session(4000));
     for (path, parent_cversion) in [("/a", 1), ("/a/b", 1)] {
-        history.run_as(7, Txn::Create(create_txn(path, None, true, parent_cversion)));
+        history.run_as(
+            7,
+            Txn::Create(create_txn(path, None, true, parent_cversion)),
+        );
     }
     let closed = history.run_as(7, Txn::CloseSession(None));
     assert_eq!(closed, Outcome::SessionClosed);
