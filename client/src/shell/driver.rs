@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::hosts::{self, Candidate, Rounds};
 use super::probe;
-use super::shared::{Shared, Wish};
+use super::shared::{Done, Shared, Wish};
 use super::transport::{Connector, Transport};
 use crate::session::Input;
 
@@ -42,6 +42,8 @@ pub(super) struct Driver {
     /// Has let those run who were answered, before sending what some of them had asked for.
     waited: bool,
     reading: Vec<u8>,
+    /// Empty, see [`Shared::input`].
+    done: Vec<Done>,
     timer: Pin<Box<Sleep>>,
     /// Looks for a server that takes writes, while connected to one that does not.
     probe: Option<Pin<Box<dyn Future<Output = Candidate> + Send>>>,
@@ -59,6 +61,7 @@ impl Driver {
             unflushed: false,
             waited: false,
             reading: vec![0; READ_BYTES],
+            done: Vec::new(),
             timer: Box::pin(tokio::time::sleep_until(Instant::now())),
             probe: None,
         }
@@ -93,7 +96,7 @@ impl Driver {
                 Poll::Pending => false,
                 Poll::Ready(Ok(transport)) => {
                     self.link = Link::Connected(transport);
-                    self.shared.input(Input::Connected);
+                    self.shared.input(Input::Connected, &mut self.done);
                     true
                 }
                 Poll::Ready(Err(error)) => {
@@ -158,7 +161,7 @@ impl Driver {
         };
         self.probe = None;
         self.rounds.lock().put_first(found);
-        self.shared.input(Input::WritableFound);
+        self.shared.input(Input::WritableFound, &mut self.done);
         true
     }
 
@@ -173,7 +176,10 @@ impl Driver {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
                 self.fail(&io::ErrorKind::UnexpectedEof.into());
             }
-            Poll::Ready(Ok(())) => self.shared.input(Input::Received(buffer.filled())),
+            Poll::Ready(Ok(())) => {
+                let input = Input::Received(buffer.filled());
+                self.shared.input(input, &mut self.done);
+            }
             Poll::Ready(Err(error)) => self.fail(&error),
         }
         true
@@ -222,7 +228,7 @@ impl Future for Driver {
 impl Drop for Driver {
     /// The runtime is being shut down, or the session is over already.
     fn drop(&mut self) {
-        self.shared.input(Input::Abandon);
+        self.shared.input(Input::Abandon, &mut self.done);
     }
 }
 

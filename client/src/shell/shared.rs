@@ -16,8 +16,11 @@ use super::state::{Board, State, States, Status};
 use super::watch::{Class, Registry, Subscription};
 use crate::session::{Effect, End, Failure, Input, Reply, Request, Session, Token};
 
-/// Room for so many effects is kept from one time to the next.
+/// Room for so many effects and answers is kept from one time to the next.
 const EFFECTS_KEPT_MAX: usize = 4096;
+
+/// An answer, and who waits for it.
+pub(crate) type Done = (oneshot::Sender<Answer>, Answer);
 
 /// What came back for a call.
 #[derive(Debug)]
@@ -104,7 +107,7 @@ struct Inner {
     closing: Option<Closing>,
     last_error: Option<String>,
     /// Answers to be handed out once the lock is given up.
-    done: Vec<(oneshot::Sender<Answer>, Answer)>,
+    done: Vec<Done>,
     /// Answers handed out less calls made, since something was sent last: so many callers have
     /// not said yet what they want next.
     undecided: usize,
@@ -223,16 +226,17 @@ impl Shared {
         self.inner.lock().last_error.clone()
     }
 
-    /// For the driver: something happened at the connection.
-    pub(crate) fn input(self: &Arc<Self>, input: Input<'_>) {
-        self.drive(|inner, now_us| {
+    /// For the driver: something happened at the connection. An empty list of its own spares the making of one
+    /// each time.
+    pub(crate) fn input(self: &Arc<Self>, input: Input<'_>, done: &mut Vec<Done>) {
+        self.drive(done, |inner, now_us| {
             inner.session.handle(now_us, input, &mut inner.effects);
         });
     }
 
     /// For the driver: the connection failed, or could not be had.
     pub(crate) fn disconnected(self: &Arc<Self>, error: &std::io::Error) {
-        self.drive(|inner, now_us| {
+        self.drive(&mut Vec::new(), |inner, now_us| {
             inner.last_error = Some(error.to_string());
             let input = Input::Disconnected;
             inner.session.handle(now_us, input, &mut inner.effects);
@@ -248,7 +252,7 @@ impl Shared {
         bytes: &mut Vec<u8>,
         may_wait: bool,
     ) -> Work {
-        self.drive(|inner, now_us| {
+        self.drive(&mut Vec::new(), |inner, now_us| {
             inner.tick(now_us);
             // What the tick wants done is to be seen here.
             inner.absorb(now_us, self);
@@ -276,7 +280,7 @@ impl Shared {
 
     /// For everybody but the driver: as [`drive`](Self::drive), and wakes the driver.
     fn change<R>(self: &Arc<Self>, act: impl FnOnce(&mut Inner, u64) -> R) -> R {
-        let (result, driver) = self.drive(|inner, now_us| {
+        let (result, driver) = self.drive(&mut Vec::new(), |inner, now_us| {
             let result = act(inner, now_us);
             (result, inner.driver.take())
         });
@@ -286,19 +290,26 @@ impl Shared {
         result
     }
 
-    /// Runs `act` under the lock, does what follows from it, and hands the answers out.
-    fn drive<R>(self: &Arc<Self>, act: impl FnOnce(&mut Inner, u64) -> R) -> R {
+    /// Runs `act` under the lock, does what follows from it, and hands the answers out, by way of the empty list `done`.
+    fn drive<R>(
+        self: &Arc<Self>,
+        done: &mut Vec<Done>,
+        act: impl FnOnce(&mut Inner, u64) -> R,
+    ) -> R {
         let now_us = self.start.elapsed().as_micros() as u64;
         let mut inner = self.inner.lock();
         let result = act(&mut inner, now_us);
         inner.absorb(now_us, self);
-        let done = std::mem::take(&mut inner.done);
-        inner.undecided += done.len();
+        if !inner.done.is_empty() {
+            std::mem::swap(&mut inner.done, done);
+            inner.undecided += done.len();
+        }
         drop(inner);
-        for (waiter, answer) in done {
+        for (waiter, answer) in done.drain(..) {
             // Who has gone drops the answer, and the watch in it.
             drop(waiter.send(answer));
         }
+        done.shrink_to(EFFECTS_KEPT_MAX);
         result
     }
 }
@@ -390,7 +401,6 @@ impl Inner {
                 self.out.clear();
                 self.wish = Some(Wish::Connect);
             }
-            Effect::Send(bytes) if self.out.is_empty() => self.out = bytes,
             Effect::Send(bytes) => self.out.extend_from_slice(&bytes),
             Effect::Disconnect => {
                 self.out.clear();

@@ -26,6 +26,9 @@ use pause::Pause;
 pub(crate) use pause::split_mix;
 use sasl::Exchange;
 
+/// Most requests are no longer, in bytes.
+const USUAL_BYTES: usize = 128;
+
 /// Most identities of a session: each is sent on every connection.
 const CREDENTIALS_MAX: usize = 64;
 
@@ -328,7 +331,7 @@ impl Session {
     }
 
     fn send(&mut self, now_us: u64, effects: &mut Vec<Effect>, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
         frame::append(&mut bytes, write);
         self.sent_us = now_us;
         effects.push(Effect::Send(bytes));
