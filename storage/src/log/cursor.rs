@@ -12,6 +12,9 @@ use crate::log::format::{HEADER, Stop};
 use crate::log::holds::{LogHold, LogHolds};
 use crate::log::reader::{Head, Next, RecordReader, read_head};
 
+/// So much more than a step wants is read, in bytes: most records that begin within a step end within that.
+const BEYOND_STEP: usize = 4 << 10;
+
 /// A place in the log, from which records are handed out in their order.
 ///
 /// Holds no more of a file in memory than one record and one window of reading.
@@ -76,7 +79,8 @@ impl LogCursor {
         };
         // The name alone proves nothing.
         let (_, path, file) = &cursor.segment;
-        let mut reader = RecordReader::new(file.as_ref(), entry_len_max);
+        let first = HEADER.len() as u64;
+        let mut reader = RecordReader::at(file.as_ref(), entry_len_max, first, BEYOND_STEP);
         match reader.next().map_err(StorageError::io("read", path))? {
             Next::Record { zxid, .. } if Zxid(zxid) <= from => cursor.floor = Zxid(zxid),
             _ => return Ok(None),
@@ -213,7 +217,11 @@ impl LogCursor {
         deliver: &mut impl FnMut(Zxid, &[u8]),
     ) -> Result<PieceEnd, StorageError> {
         let (_, path, file) = &self.segment;
-        let mut reader = RecordReader::at(file.as_ref(), self.entry_len_max, self.offset);
+        // What is read beyond the step is read again in the next one, from the disk: see `open_good`.
+        let chunk_len = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        let chunk_len = chunk_len.saturating_add(BEYOND_STEP);
+        let mut reader =
+            RecordReader::at(file.as_ref(), self.entry_len_max, self.offset, chunk_len);
         let start = self.offset;
         loop {
             match reader.next().map_err(StorageError::io("read", path))? {

@@ -5,7 +5,8 @@ use std::io;
 use crate::disk::{DiskFile, read_full};
 use crate::log::format::{self, HEADER, MAGIC, RECORD_HEAD_LEN, RECORD_OVERHEAD, Stop};
 
-/// How much is read at a time, in bytes; a longer record makes the window grow to its own size.
+/// How much is read at a time, in bytes, by who reads to the end; a longer record makes the window grow
+/// to its own size.
 const CHUNK_LEN: usize = 256 << 10;
 
 /// A moving view of a file.
@@ -13,15 +14,23 @@ pub(crate) struct Window<'a> {
     file: &'a dyn DiskFile,
     /// File offset of `buffer[start]`.
     offset: u64,
+    /// How much is read at a time.
+    chunk_len: usize,
     buffer: Vec<u8>,
     start: usize,
 }
 
 impl<'a> Window<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, offset: u64) -> Self {
+        Self::of(file, offset, CHUNK_LEN)
+    }
+
+    /// As [`Window::new`], for who does not want much.
+    fn of(file: &'a dyn DiskFile, offset: u64, chunk_len: usize) -> Self {
         Self {
             file,
             offset,
+            chunk_len: chunk_len.min(CHUNK_LEN),
             buffer: Vec::new(),
             start: 0,
         }
@@ -39,7 +48,7 @@ impl<'a> Window<'a> {
             let have = kept.len();
             let left = self.file.len()?.saturating_sub(self.offset);
             let len = want
-                .max(CHUNK_LEN)
+                .max(self.chunk_len)
                 .min(usize::try_from(left).unwrap_or(usize::MAX));
             let mut buffer = vec![0; len.max(have)];
             buffer[..have].copy_from_slice(kept);
@@ -76,7 +85,7 @@ pub(crate) enum Head {
 
 /// Judges the start of a file without looking at records.
 pub(crate) fn read_head(file: &dyn DiskFile) -> io::Result<Head> {
-    let mut window = Window::new(file, 0);
+    let mut window = Window::of(file, 0, HEADER.len());
     let head = window.peek(HEADER.len())?;
     if head.len() < HEADER.len() {
         let prefix = head == &HEADER[..head.len()];
@@ -90,7 +99,7 @@ pub(crate) fn read_head(file: &dyn DiskFile) -> io::Result<Head> {
     if head.starts_with(&MAGIC) {
         return Ok(Head::Good);
     }
-    Ok(if only_zeros(&mut window)? {
+    Ok(if only_zeros(&mut Window::new(file, 0))? {
         Head::Unfinished
     } else {
         Head::Foreign
@@ -141,13 +150,18 @@ pub(crate) struct RecordReader<'a> {
 
 impl<'a> RecordReader<'a> {
     pub(crate) fn new(file: &'a dyn DiskFile, entry_len_max: usize) -> Self {
-        Self::at(file, entry_len_max, HEADER.len() as u64)
+        Self::at(file, entry_len_max, HEADER.len() as u64, CHUNK_LEN)
     }
 
-    /// Starts at a record that begins at `offset`.
-    pub(crate) fn at(file: &'a dyn DiskFile, entry_len_max: usize, offset: u64) -> Self {
+    /// Starts at a record that begins at `offset`. Reads `chunk_len` bytes at a time, at most.
+    pub(crate) fn at(
+        file: &'a dyn DiskFile,
+        entry_len_max: usize,
+        offset: u64,
+        chunk_len: usize,
+    ) -> Self {
         Self {
-            window: Window::new(file, offset),
+            window: Window::of(file, offset, chunk_len),
             entry_len_max,
             handed_out: 0,
         }
