@@ -28,7 +28,7 @@ struct NoTransport;
 impl Transport for NoTransport {
     fn wake(&self) {}
 
-    fn try_send(&self, _bytes: &[u8]) -> usize {
+    fn try_send(&self, _bytes: &[u8], _last: bool) -> usize {
         0
     }
 }

@@ -37,8 +37,9 @@ pub trait Transport: Send + Sync {
 
     /// Sends what can be sent at once and returns how many bytes that were; 0 on any
     /// failure, which the shell finds again by itself. Must not block. Called with the
-    /// outbox locked, which keeps the bytes in order.
-    fn try_send(&self, bytes: &[u8]) -> usize;
+    /// outbox locked, which keeps the bytes in order. Behind the `last` ones nothing will
+    /// come: once they are sent, the client may be told so.
+    fn try_send(&self, bytes: &[u8], last: bool) -> usize;
 }
 
 /// One client connection.
@@ -152,9 +153,10 @@ impl Connection {
     /// but sending, to the shell's own task: for a lone answer that saves a wake-up.
     pub fn send_now(&self) {
         let mut outbox = self.outbox();
-        let sent = self.transport.try_send(outbox.pending());
+        let last = outbox.ending().is_some();
+        let sent = self.transport.try_send(outbox.pending(), last);
         outbox.advance(sent);
-        let more_to_do = !outbox.is_empty() || outbox.ending().is_some();
+        let more_to_do = last || !outbox.is_empty();
         drop(outbox);
         if more_to_do || self.is_parked() {
             self.wake();

@@ -52,6 +52,10 @@ pub(super) async fn serve(
     let end = task.run(&stop).await;
     task.report(&end);
     task.server.replica.disconnect(&task.connection);
+    // Who sends at this moment closes it instead.
+    if let Some(socket) = Arc::into_inner(task.socket) {
+        socket.forget();
+    }
 }
 
 /// How a connection came to its end.
@@ -127,7 +131,8 @@ impl Task {
     fn flush(&self) -> io::Result<Sent> {
         let mut outbox = self.connection.outbox();
         while !outbox.is_empty() {
-            match self.socket.half.try_write(outbox.pending()) {
+            let last = outbox.ending().is_some();
+            match self.socket.send(outbox.pending(), last) {
                 Ok(len) => outbox.advance(len),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Sent {

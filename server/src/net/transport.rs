@@ -1,6 +1,11 @@
+use std::io;
+use std::net::Shutdown;
 use std::sync::Weak;
 
 use replica::Transport;
+use rustix::net::SendFlags;
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
@@ -10,6 +15,30 @@ use tokio::sync::Notify;
 pub(super) struct Socket {
     pub(super) half: OwnedWriteHalf,
     pub(super) wake: Notify,
+}
+
+impl Socket {
+    /// Sends what the socket takes at once. If these are the `last` bytes the end goes with them, in the same segment: a client
+    /// that closes its session waits for both, and would be woken twice.
+    pub(super) fn send(&self, bytes: &[u8], last: bool) -> io::Result<usize> {
+        if !last {
+            return self.half.try_write(bytes);
+        }
+        let stream = self.half.as_ref();
+        let sent = stream.try_io(Interest::WRITABLE, || {
+            Ok(rustix::net::send(stream, bytes, SendFlags::MORE)?)
+        })?;
+        if sent == bytes.len() {
+            // It fails if the client has gone, which shows again.
+            let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+        }
+        Ok(sent)
+    }
+
+    /// Lets the socket close as a whole, with the reading half. The sending half would be shut down by itself otherwise.
+    pub(super) fn forget(self) {
+        self.half.forget();
+    }
 }
 
 /// What the replica holds of a socket.
@@ -22,9 +51,9 @@ impl Transport for SocketTransport {
         }
     }
 
-    fn try_send(&self, bytes: &[u8]) -> usize {
+    fn try_send(&self, bytes: &[u8], last: bool) -> usize {
         // Errors show again when the connection's task sends or receives.
         let socket = self.0.upgrade();
-        socket.map_or(0, |socket| socket.half.try_write(bytes).unwrap_or(0))
+        socket.map_or(0, |socket| socket.send(bytes, last).unwrap_or(0))
     }
 }

@@ -58,6 +58,8 @@ fn answers_larger_than_every_buffer_all_arrive() {
             all.extend(client.request(OpCode::SetData, &set("/other", b"", -1)));
         }
     }
+    // The end, which goes with the last of them, keeps none back.
+    all.extend(client.request(OpCode::CloseSession, &Nothing));
     client.wire.send(&all);
     for at in 0..READS {
         let read = client.reply().expect("an answer");
@@ -68,6 +70,8 @@ fn answers_larger_than_every_buffer_all_arrive() {
             assert_eq!(refused.err, ErrorCode::NoNode.as_i32(), "{at}");
         }
     }
+    assert_eq!(client.reply().expect("an answer to the close").err, 0);
+    assert!(client.reply().is_none());
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Transport for SimTransport {
         self.woken.add(self.link);
     }
 
-    fn try_send(&self, _bytes: &[u8]) -> usize {
+    fn try_send(&self, _bytes: &[u8], _last: bool) -> usize {
         // A socket may take nothing; then the shell's task sends.
         self.woken.add(self.link);
         0

@@ -88,7 +88,7 @@ impl Transport for TestTransport {
         self.0.0.store(true, Ordering::SeqCst);
     }
 
-    fn try_send(&self, _bytes: &[u8]) -> usize {
+    fn try_send(&self, _bytes: &[u8], _last: bool) -> usize {
         0
     }
 }
