@@ -4,7 +4,7 @@
 //! [`crate::suite`]. Errors are `std::io::Error`; the kinds that storage tells apart are `NotFound` and `StorageFull`.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Largest file that [`Disk::read_all`] agrees to hold in memory, in bytes.
 pub const READ_ALL_BYTES_MAX: u64 = 64 << 30;
@@ -42,6 +42,10 @@ pub trait Disk: Send + Sync {
     ///
     /// The log relies on it before its first commit into a new file, snapshots and epoch files before they count.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// A hint: these files will be read from beginning to end, after something else that takes a while. May read them
+    /// meanwhile; must not wait for that.
+    fn read_ahead(&self, _paths: Vec<PathBuf>) {}
 
     /// A hint: the file will hardly be read again, so the system need not keep its content in memory.
     fn uncache(&self, _path: &Path) {}

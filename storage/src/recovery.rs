@@ -15,7 +15,7 @@ use crate::error::{Rejected, StorageError};
 use crate::layout::{
     Layout, NEXT_LOG, RECEIVED_LOG, UNFINISHED_LOG, UNFINISHED_SNAPSHOT, files_with_prefix,
 };
-use crate::log::replay::{Replay, Replayed};
+use crate::log::replay::{Replay, Replayed, files_behind};
 use crate::log::{LogOptions, LogWriter};
 use crate::snap::{Candidate, SNAPSHOTS_TRIED_MAX, SnapshotSink, Trailer, candidates, load};
 use crate::truncate::base_below;
@@ -110,7 +110,7 @@ pub fn open<S: RecoverySink>(
     )?;
     let mut warnings = Vec::new();
     let files = files_with_prefix(disk.as_ref(), layout.log_dir(), "log")?;
-    let loaded = load_newest(disk.as_ref(), layout, options, sink, &mut warnings)?;
+    let loaded = load_newest(disk.as_ref(), layout, options, &files, sink, &mut warnings)?;
     let replay = Replay {
         disk: disk.as_ref(),
         dir: layout.log_dir(),
@@ -216,6 +216,7 @@ fn load_newest<S: RecoverySink>(
     disk: &dyn Disk,
     layout: &Layout,
     options: &Options,
+    logs: &[(Zxid, String)],
     sink: &mut S,
     warnings: &mut Vec<String>,
 ) -> Result<Option<(Zxid, Trailer)>, StorageError> {
@@ -223,6 +224,10 @@ fn load_newest<S: RecoverySink>(
     let mut newest_error = None;
     for Candidate { zxid, path } in &candidates {
         sink.reset();
+        // The log was written past the page cache. It comes from the disk while the snapshot is loaded.
+        let behind = files_behind(logs, *zxid).iter();
+        let behind = behind.map(|(_, name)| layout.log_dir().join(name));
+        disk.read_ahead(behind.collect());
         match load_into(disk, *zxid, path, options.limits, sink) {
             Ok(trailer) => return Ok(Some((*zxid, trailer))),
             Err(error) => {

@@ -80,7 +80,8 @@ impl State {
         }
         self.raise_cversion(parent, node.parent_cversion, header.zxid);
         let stat = new_stat(header, node.owner);
-        let id = self.insert_child(parent, name, &path, node.data, acl, &stat);
+        let data_len = node.data.map_or(0, <[u8]>::len);
+        self.insert_child(parent, name, &path, node.data, acl, &stat);
         self.count_created(&path, node.data);
         self.watches.get_mut().created(
             Changed {
@@ -94,11 +95,11 @@ impl State {
             header.zxid,
             sink,
         );
-        let stat = self.client_stat(id);
         Ok(Outcome::Created {
             op: node.op,
             path,
-            stat,
+            // Not read back: what was just written to new memory is not in the cache.
+            stat: self.options.owner_rules.client_stat(&stat, data_len, 0),
         })
     }
 

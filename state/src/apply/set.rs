@@ -32,7 +32,10 @@ impl State {
         };
         let watches = self.watches.get_mut();
         watches.data_changed(node, header.zxid, sink);
-        Ok(self.client_stat(id))
+        let data_len = txn.data.map_or(0, <[u8]>::len);
+        let child_count = self.tree.child_count(id);
+        let rules = self.options.owner_rules;
+        Ok(rules.client_stat(&stat, data_len, child_count))
     }
 
     /// No watch fires on a changed ACL.

@@ -75,7 +75,7 @@ impl Tree {
         };
         let root = tree.nodes.insert(Node::root());
         assert_eq!(root, NodeId::ROOT.0, "the root takes the first place");
-        tree.digest = u64::from(tree.digest_of(NodeId::ROOT));
+        tree.add_to_digest(NodeId::ROOT, &StatPersisted::default());
         tree
     }
 
@@ -144,25 +144,8 @@ impl Tree {
 
     /// The Stat as a client sees it, given which owners are shown.
     pub fn client_stat(&self, id: NodeId, rules: OwnerRules) -> Stat {
-        let node = self.node(id);
-        let stat = self.stat(id);
-        let num_children = self.child_count(id) as i32;
-        Stat {
-            czxid: stat.czxid,
-            mzxid: stat.mzxid,
-            ctime: stat.ctime,
-            mtime: stat.mtime,
-            version: stat.version,
-            cversion: stat.cversion.wrapping_mul(2).wrapping_sub(num_children),
-            aversion: stat.aversion,
-            ephemeral_owner: match rules.classify(stat.ephemeral_owner) {
-                Owner::Session(session) => session,
-                Owner::None | Owner::Container | Owner::Ttl(_) => 0,
-            },
-            data_length: node.data().map_or(0, <[u8]>::len) as i32,
-            num_children,
-            pzxid: stat.pzxid,
-        }
+        let data_len = self.data(id).map_or(0, <[u8]>::len);
+        rules.client_stat(&self.stat(id), data_len, self.child_count(id))
     }
 
     /// The data.
@@ -275,7 +258,7 @@ impl Tree {
         self.for_ancestors(parent, |family| family.descendants += 1);
         self.families
             .set(self.nodes.get_mut(id.0), stat.cversion, stat.pzxid);
-        self.add_to_digest(id);
+        self.add_to_digest(id, stat);
         self.data_size += (path.len() + data.map_or(0, <[u8]>::len)) as u64;
         id
     }
@@ -343,14 +326,14 @@ impl Tree {
         node.content_crc = digest::content_crc(path, data);
         self.data_size = self.data_size + data.map_or(0, <[u8]>::len) as u64 - old_len;
         self.write_stat(id, stat);
-        self.add_to_digest(id);
+        self.add_to_digest(id, stat);
     }
 
     /// Replaces the Stat.
     pub fn set_stat(&mut self, id: NodeId, stat: &StatPersisted) {
         self.subtract_from_digest(id);
         self.write_stat(id, stat);
-        self.add_to_digest(id);
+        self.add_to_digest(id, stat);
     }
 
     /// Replaces the ACL and returns the old one; the reference counts are the caller's.
@@ -400,18 +383,24 @@ impl Tree {
         node.is_outside_digest() || (node.parent == NodeId::ROOT && node.name() == "zookeeper")
     }
 
-    fn digest_of(&self, id: NodeId) -> u32 {
-        if self.node(id).is_outside_digest() {
+    fn digest_of(&self, id: NodeId, stat: &StatPersisted) -> u32 {
+        let node = self.node(id);
+        if node.is_outside_digest() {
             return 0;
         }
-        digest::node_digest(self.node(id).content_crc, &self.stat(id))
+        digest::node_digest(node.content_crc, stat)
     }
 
-    fn add_to_digest(&mut self, id: NodeId) {
-        self.digest = self.digest.wrapping_add(u64::from(self.digest_of(id)));
+    /// Counts a node in whose Stat was just written. It is not read back: the processor would wait until it has left for the cache,
+    /// which for new memory takes as long as the rest of the change.
+    fn add_to_digest(&mut self, id: NodeId, stat: &StatPersisted) {
+        debug_assert_eq!(self.stat(id), *stat, "it was written");
+        let digest = self.digest_of(id, stat);
+        self.digest = self.digest.wrapping_add(u64::from(digest));
     }
 
     fn subtract_from_digest(&mut self, id: NodeId) {
-        self.digest = self.digest.wrapping_sub(u64::from(self.digest_of(id)));
+        let digest = self.digest_of(id, &self.stat(id));
+        self.digest = self.digest.wrapping_sub(u64::from(digest));
     }
 }

@@ -1,5 +1,7 @@
 //! What the stored `ephemeralOwner` of a node means.
 
+use jute::data::{Stat, StatPersisted};
+
 /// Who or what decides how long a node lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
@@ -54,6 +56,27 @@ impl OwnerRules {
                 }
             }
             _ => Owner::Session(raw),
+        }
+    }
+
+    /// The Stat of a node as a client sees it, from the stored one.
+    pub fn client_stat(self, stat: &StatPersisted, data_len: usize, num_children: u32) -> Stat {
+        let num_children = num_children as i32;
+        Stat {
+            czxid: stat.czxid,
+            mzxid: stat.mzxid,
+            ctime: stat.ctime,
+            mtime: stat.mtime,
+            version: stat.version,
+            cversion: stat.cversion.wrapping_mul(2).wrapping_sub(num_children),
+            aversion: stat.aversion,
+            ephemeral_owner: match self.classify(stat.ephemeral_owner) {
+                Owner::Session(session) => session,
+                Owner::None | Owner::Container | Owner::Ttl(_) => 0,
+            },
+            data_length: data_len as i32,
+            num_children,
+            pzxid: stat.pzxid,
         }
     }
 }

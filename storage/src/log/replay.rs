@@ -70,6 +70,13 @@ struct Walk<'a, F> {
     result: Replayed,
 }
 
+/// Those of all log `files`, oldest first, that may hold records newer than `after`.
+pub(crate) fn files_behind(files: &[(Zxid, String)], after: Zxid) -> &[(Zxid, String)] {
+    let first_wanted = Zxid(after.0.saturating_add(1));
+    let start = files.iter().rposition(|(zxid, _)| *zxid <= first_wanted);
+    &files[start.unwrap_or_default()..]
+}
+
 impl Replay<'_> {
     /// Hands every record newer than `after` to `deliver`, in order.
     ///
@@ -89,13 +96,7 @@ impl Replay<'_> {
             open_tail: None,
             result: Replayed::default(),
         };
-        let first_wanted = Zxid(self.after.0.saturating_add(1));
-        let start = self
-            .files
-            .iter()
-            .rposition(|(zxid, _)| *zxid <= first_wanted)
-            .unwrap_or_default();
-        for (_, name) in self.files.iter().skip(start) {
+        for (_, name) in files_behind(self.files, self.after) {
             walk.file(&self.dir.join(name))?;
         }
         if let Some(tail) = walk.open_tail {
