@@ -62,6 +62,44 @@ impl Trailer {
         (seal.version == TxnDigest::VERSION).then_some((seal.zxid, seal.tree_digest as u64))
     }
 
+    /// Most bytes behind the nodes.
+    pub(crate) const LEN_MAX: usize =
+        SEAL_LEN + DIGEST_LEN + SEAL_LEN + LAST_PROCESSED_LEN + SEAL_LEN;
+
+    /// Takes what follows a stream whose running sum is `sum`, if all its seals are right.
+    ///
+    /// Switches of the reader play no part, so snapshots of every 3.x writer with version 2 digests are read.
+    pub(crate) fn decode(mut sum: Adler32, bytes: &[u8]) -> Option<Self> {
+        const WITH_DIGEST: usize = DIGEST_LEN + SEAL_LEN;
+        const WITH_LAST_PROCESSED: usize = LAST_PROCESSED_LEN + SEAL_LEN;
+        const WITH_BOTH: usize = WITH_DIGEST + WITH_LAST_PROCESSED;
+        let (digest, last_processed) = match bytes.len().checked_sub(SEAL_LEN)? {
+            0 => (false, false),
+            WITH_DIGEST => (true, false),
+            WITH_LAST_PROCESSED => (false, true),
+            WITH_BOTH => (true, true),
+            _ => return None,
+        };
+        let mut rest = bytes;
+        let mut trailer = Self::default();
+        take_seal(&mut sum, &mut rest)?;
+        if digest {
+            let field: &[u8; DIGEST_LEN] = take(&mut sum, &mut rest)?;
+            trailer.digest = Some(DigestSeal {
+                zxid: Zxid(i64::from_be_bytes(field[..8].try_into().ok()?)),
+                version: i32::from_be_bytes(field[8..12].try_into().ok()?),
+                tree_digest: i64::from_be_bytes(field[12..].try_into().ok()?),
+            });
+            take_seal(&mut sum, &mut rest)?;
+        }
+        if last_processed {
+            let field: &[u8; LAST_PROCESSED_LEN] = take(&mut sum, &mut rest)?;
+            trailer.last_processed = Some(Zxid(i64::from_be_bytes(*field)));
+            take_seal(&mut sum, &mut rest)?;
+        }
+        Some(trailer)
+    }
+
     /// Appends seal and trailers for a stream whose running sum is `sum`.
     pub(crate) fn encode(&self, sum: &mut Adler32, out: &mut Vec<u8>) {
         push_seal(sum, out);
@@ -87,56 +125,6 @@ fn push_seal(sum: &mut Adler32, out: &mut Vec<u8>) {
     out.extend_from_slice(&u64::from(sum.finish()).to_be_bytes());
     out.extend_from_slice(&TERMINATOR);
     sum.write(&out[start..]);
-}
-
-/// Finds the trailer by its length and verifies all seals; returns it with the end of the nodes' terminator.
-///
-/// Switches of the reader play no part, so snapshots of every 3.x writer with version 2 digests are read.
-pub(crate) fn verify(bytes: &[u8]) -> Result<(Trailer, usize), String> {
-    if !bytes.starts_with(&MAGIC) {
-        return Err("it does not start as a snapshot (ZKSN)".to_owned());
-    }
-    [(true, true), (true, false), (false, true), (false, false)]
-        .into_iter()
-        .find_map(|(digest, last_processed)| verify_as(bytes, digest, last_processed))
-        .ok_or_else(|| {
-            "no valid seal at the end: the file is cut short or its bytes were changed".to_owned()
-        })
-}
-
-fn verify_as(bytes: &[u8], digest: bool, last_processed: bool) -> Option<(Trailer, usize)> {
-    let trailer_len = SEAL_LEN
-        + if digest { DIGEST_LEN + SEAL_LEN } else { 0 }
-        + if last_processed {
-            LAST_PROCESSED_LEN + SEAL_LEN
-        } else {
-            0
-        };
-    let body_len = bytes.len().checked_sub(trailer_len)?;
-    let (body, mut rest) = bytes.split_at(body_len);
-    // The cheap test first: four tries must not sum up the whole file four times.
-    if !body.ends_with(&TERMINATOR) || rest.get(8..SEAL_LEN)? != TERMINATOR {
-        return None;
-    }
-    let mut sum = Adler32::new();
-    sum.write(body);
-    let mut trailer = Trailer::default();
-    take_seal(&mut sum, &mut rest)?;
-    if digest {
-        let field: &[u8; DIGEST_LEN] = take(&mut sum, &mut rest)?;
-        trailer.digest = Some(DigestSeal {
-            zxid: Zxid(i64::from_be_bytes(field[..8].try_into().ok()?)),
-            version: i32::from_be_bytes(field[8..12].try_into().ok()?),
-            tree_digest: i64::from_be_bytes(field[12..].try_into().ok()?),
-        });
-        take_seal(&mut sum, &mut rest)?;
-    }
-    if last_processed {
-        let field: &[u8; LAST_PROCESSED_LEN] = take(&mut sum, &mut rest)?;
-        trailer.last_processed = Some(Zxid(i64::from_be_bytes(*field)));
-        take_seal(&mut sum, &mut rest)?;
-    }
-    rest.is_empty().then_some((trailer, body_len))
 }
 
 fn take<'a, const N: usize>(sum: &mut Adler32, rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {

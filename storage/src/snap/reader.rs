@@ -1,18 +1,25 @@
-//! Reads a snapshot: first the seals over the whole file, then the records. Changed bytes never reach the caller.
+//! Reads a snapshot, in memory for no more than a piece of it: a large one would else be there twice while it is loaded.
+//!
+//! Records are handed out before the seals behind them are seen. So whoever takes them must not use them before all of it is in.
 
+use std::io::{self, Read};
 use std::path::Path;
 
 use jute::wire::Limits;
+use simd_adler32::Adler32;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::snap::body::{BodyReader, SnapshotSink};
 use crate::snap::compress::{Compression, decompress};
-use crate::snap::format::{HEADER, Trailer, verify};
+use crate::snap::format::{HEADER, MAGIC, Trailer};
+
+/// How much is read at a time, in bytes.
+const CHUNK_LEN: usize = 256 << 10;
 
 /// Reads the snapshot at `path` into `sink`. The form follows from the name, the trailer from what is there.
 ///
-/// On an error the sink may have taken a part; it is to be emptied.
+/// On an error the sink may have taken a part, of changed bytes too; it is to be emptied.
 pub fn load(
     disk: &dyn Disk,
     path: &Path,
@@ -23,29 +30,146 @@ pub fn load(
         .file_name()
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
-    let bad = |offset: usize, found: String| StorageError::BadSnapshot {
-        path: path.to_path_buf(),
-        offset: offset as u64,
-        found,
+    let loaded = match Compression::of_name(&name) {
+        Compression::None => disk.open(path).map_err(Failure::Io).and_then(|file| {
+            let file = file.as_ref();
+            read(FileBytes { file, offset: 0 }, limits, sink)
+        }),
+        compression => disk.read_all(path).map_err(Failure::Io).and_then(|bytes| {
+            let bytes = decompress(compression, bytes).map_err(|found| bad(0, found))?;
+            read(&bytes[..], limits, sink)
+        }),
     };
-    let bytes = disk
-        .read_all(path)
-        .map_err(StorageError::io("read", path))?;
-    let bytes = decompress(Compression::of_name(&name), bytes).map_err(|found| bad(0, found))?;
-    let (trailer, end) = verify(&bytes).map_err(|found| bad(bytes.len(), found))?;
-    let body = bytes
-        .get(HEADER.len()..end)
-        .ok_or_else(|| bad(end, "the header is incomplete".to_owned()))?;
-    let at = |offset: usize| HEADER.len() + offset;
-    let mut reader = BodyReader::new(limits);
-    match reader.take(body, sink) {
-        Ok(taken) if !reader.is_done() => {
-            Err(bad(at(taken), "the nodes end inside a record".to_owned()))
+    loaded.map_err(|failure| match failure {
+        Failure::Io(error) => StorageError::io("read", path)(error),
+        Failure::Bad { offset, found } => StorageError::BadSnapshot {
+            path: path.to_path_buf(),
+            offset,
+            found,
+        },
+    })
+}
+
+enum Failure {
+    Io(io::Error),
+    Bad { offset: u64, found: String },
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn bad(offset: u64, found: impl Into<String>) -> Failure {
+    let found = found.into();
+    Failure::Bad { offset, found }
+}
+
+/// Reads the uncompressed stream.
+fn read(
+    source: impl Read,
+    limits: Limits,
+    sink: &mut impl SnapshotSink,
+) -> Result<Trailer, Failure> {
+    let mut stream = Stream::new(source);
+    stream.fill(HEADER.len())?;
+    if !stream.unread().starts_with(&MAGIC) {
+        return Err(bad(0, "it does not start as a snapshot (ZKSN)"));
+    }
+    if stream.unread().len() < HEADER.len() {
+        return Err(bad(0, "the header is incomplete"));
+    }
+    stream.pass(HEADER.len());
+    let mut body = BodyReader::new(limits);
+    loop {
+        let taken = body.take(stream.unread(), sink);
+        let taken = taken.map_err(|e| bad(stream.offset + e.offset as u64, e.reason.0))?;
+        stream.pass(taken);
+        if body.is_done() {
+            break;
         }
-        Ok(taken) if taken < body.len() => {
-            Err(bad(at(taken), "more bytes follow the last node".to_owned()))
+        let unread = stream.unread().len();
+        if unread > body.piece_len_max() {
+            return Err(bad(stream.offset, "a record longer than any may be"));
         }
-        Ok(_) => Ok(trailer),
-        Err(error) => Err(bad(at(error.offset), error.reason.0)),
+        if stream.fill(2 * unread + 1)? == unread {
+            return Err(bad(stream.offset, "the nodes end inside a record"));
+        }
+    }
+    // One byte more would be one too many.
+    stream.fill(Trailer::LEN_MAX + 1)?;
+    Trailer::decode(stream.sum.clone(), stream.unread()).ok_or_else(|| {
+        let found = "no valid seal at the end: the file is cut short or its bytes were changed";
+        bad(stream.offset, found)
+    })
+}
+
+/// A window that moves over a stream.
+struct Stream<R> {
+    source: R,
+    /// Read and not yet passed: `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Where `start` is in the stream.
+    offset: u64,
+    /// Of all that was passed.
+    sum: Adler32,
+}
+
+impl<R: Read> Stream<R> {
+    fn new(source: R) -> Self {
+        Self {
+            source,
+            buffer: vec![0; CHUNK_LEN],
+            start: 0,
+            end: 0,
+            offset: 0,
+            sum: Adler32::new(),
+        }
+    }
+
+    fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Goes on behind the first `len` unread bytes.
+    fn pass(&mut self, len: usize) {
+        self.sum.write(&self.buffer[self.start..self.start + len]);
+        self.start += len;
+        self.offset += len as u64;
+    }
+
+    /// Reads until `want` bytes are unread, or the stream ends, and what else comes with them; returns how many are.
+    fn fill(&mut self, want: usize) -> io::Result<usize> {
+        if self.end - self.start < want {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            if self.buffer.len() < want {
+                self.buffer.resize(want.next_multiple_of(CHUNK_LEN), 0);
+            }
+        }
+        while self.end - self.start < want {
+            match self.source.read(&mut self.buffer[self.end..])? {
+                0 => break,
+                count => self.end += count,
+            }
+        }
+        Ok(self.end - self.start)
+    }
+}
+
+/// A file from one end to the other.
+struct FileBytes<'a> {
+    file: &'a dyn DiskFile,
+    offset: u64,
+}
+
+impl Read for FileBytes<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(self.offset, buffer)?;
+        self.offset += count as u64;
+        Ok(count)
     }
 }
