@@ -4,6 +4,7 @@ mod direct;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -14,6 +15,9 @@ use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use storage::disk::write_zeros;
 use storage::{Disk, DiskFile};
+
+/// So many bytes are read ahead. More might be gone from memory before they are used.
+const READ_AHEAD_MAX: u64 = 256 << 20;
 
 /// The operating system's file system.
 #[derive(Debug, Default)]
@@ -68,19 +72,32 @@ impl Disk for RealDisk {
 
     fn read_ahead(&self, paths: Vec<PathBuf>) {
         // The system reads by itself then, but finds room for what it reads first, which takes a while for much.
-        let announce = move || {
-            for path in paths {
-                let _ = File::open(path).map(|file| fadvise(file, 0, None, Advice::WillNeed));
-            }
-        };
         let thread = thread::Builder::new().name("zk-read-ahead".to_owned());
         // Without, reading takes longer.
-        let _ = thread.spawn(announce);
+        let _ = thread.spawn(move || will_need(&paths));
     }
 
     fn uncache(&self, path: &Path) {
         // What is not on the disk yet stays, and so does everything where the system knows no such hint.
         let _ = File::open(path).map(|file| fadvise(file, 0, None, Advice::DontNeed));
+    }
+}
+
+/// Has the system read the files, as far as that is worth it; what cannot be read shows when it is.
+fn will_need(paths: &[PathBuf]) {
+    let mut left = READ_AHEAD_MAX;
+    for path in paths {
+        let Ok(file) = File::open(path) else {
+            continue;
+        };
+        let len = file
+            .metadata()
+            .map_or(0, |metadata| metadata.len().min(left));
+        let Some(advised) = NonZeroU64::new(len) else {
+            continue;
+        };
+        let _ = fadvise(&file, 0, Some(advised), Advice::WillNeed);
+        left -= len;
     }
 }
 

@@ -3,7 +3,7 @@
 //! * [`mod@format`] is the layout and the seals, [`body`] what stands between header and seals, [`compress`] the three forms of the
 //!   byte stream
 //! * [`writer`] makes a snapshot visible only when it is durable
-//! * [`reader`] verifies before it hands anything out
+//! * [`reader`] hands out what is there, and verifies all of it
 //! * [`choose`] lists and orders candidates
 //! * [`receive`] stores what a leader sends
 
