@@ -186,6 +186,8 @@ pub(crate) fn reply_closed(
     now: Now,
 ) {
     let us = now.monotonic_us.saturating_sub(asked.received_us);
+    // Its client learns of the end by the answer, and nobody shall count it after that.
+    replica.connections().remove(connection.id());
     let mut outbox = connection.outbox();
     let _ = outbox.push_reply(asked.xid, zxid, |_, _| Ok(()));
     outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);

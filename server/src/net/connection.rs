@@ -16,6 +16,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::limits::Place;
 use super::transport::{Socket, SocketTransport};
 use crate::admin;
 use crate::serve::Server;
@@ -32,13 +33,11 @@ pub(super) async fn serve(
     server: Arc<Server>,
     stream: TcpStream,
     peer: SocketAddr,
+    place: Place,
     stop: CancellationToken,
 ) {
     let (reader, half) = stream.into_split();
-    let socket = Arc::new(Socket {
-        half,
-        wake: tokio::sync::Notify::new(),
-    });
+    let socket = Arc::new(Socket::new(half, place));
     let transport = Box::new(SocketTransport(Arc::downgrade(&socket)));
     let connection = server.replica.connect(peer, server.clock.now(), transport);
     let mut task = Task {

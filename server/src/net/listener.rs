@@ -127,10 +127,7 @@ impl Listener {
             return;
         }
         let (server, stop) = (Arc::clone(server), stop.clone());
-        tasks.spawn(async move {
-            connection::serve(server, stream, peer, stop).await;
-            drop(place);
-        });
+        tasks.spawn(connection::serve(server, stream, peer, place, stop));
     }
 }
 

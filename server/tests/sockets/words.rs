@@ -23,6 +23,18 @@ fn words_answer_and_close() {
 }
 
 #[test]
+fn a_closed_session_is_counted_no_more() {
+    let server = Server::start("4lw.commands.whitelist=cons");
+    for _ in 0..20 {
+        let client = Client::connect(server.address);
+        let sid = format!("sid=0x{:x}", client.session);
+        assert!(server.word(b"cons").contains(&sid));
+        client.close();
+        assert!(!server.word(b"cons").contains(&sid));
+    }
+}
+
+#[test]
 fn a_word_may_come_in_pieces() {
     let server = Server::start("4lw.commands.whitelist=ruok,stmk");
     for (pieces, answer) in [
