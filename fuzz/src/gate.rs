@@ -115,7 +115,7 @@ struct Still;
 impl Transport for Still {
     fn wake(&self) {}
 
-    fn try_send(&self, _: &[u8]) -> usize {
+    fn try_send(&self, _: &[u8], _: bool) -> usize {
         0
     }
 }
