@@ -1,6 +1,7 @@
 //! Reads a snapshot, in memory for no more than a piece of it: a large one would else be there twice while it is loaded.
 //!
-//! Records are handed out before the seals behind them are seen. So whoever takes them must not use them before all of it is in.
+//! Records are handed out before the seals behind them are seen. So whoever takes them must not use them before all of it is in, and
+//! must bear any: recovery resets its sink for the next candidate, and the fuzz target `snapshot` feeds the tree's loader such records.
 
 use std::io::{self, Read};
 use std::path::Path;
