@@ -11,6 +11,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.apache.curator.framework.CuratorFramework;
@@ -78,7 +79,7 @@ public final class Exchange {
                 return taken(words[1], words[2], Integer.MAX_VALUE);
             case "hold":
                 holder = new Holder();
-                held = queue(words[1], words[2], holder);
+                held = queue(words[1], builder(words[2], holder).executor(holder), words[2]);
                 held.start();
                 return List.of(holder.first());
             case "consume":
@@ -110,7 +111,10 @@ public final class Exchange {
     }
 
     private QueueBase<String> queue(String kind, String path, QueueConsumer<String> consumer) {
-        QueueBuilder<String> builder = builder(path, consumer);
+        return queue(kind, builder(path, consumer), path);
+    }
+
+    private QueueBase<String> queue(String kind, QueueBuilder<String> builder, String path) {
         switch (kind) {
             case "fifo":
                 return builder.buildQueue();
@@ -264,37 +268,47 @@ public final class Exchange {
         public void stateChanged(CuratorFramework client, ConnectionState state) {}
     }
 
-    /** Works on the first item until it is told what has come of it, and takes no other one. */
-    private static final class Holder implements QueueConsumer<String> {
+    /**
+     * Works on the first item until it is told what has come of it. It is its queue's executor too,
+     * and drops the other items: a queue that is closed is interrupted in whatever it does, and what
+     * it locked just then stays locked for as long as its session.
+     */
+    private static final class Holder implements Executor, QueueConsumer<String> {
         private final LinkedBlockingQueue<String> items = new LinkedBlockingQueue<>();
         private final CountDownLatch ended = new CountDownLatch(1);
-        private final CountDownLatch done = new CountDownLatch(1);
+        private volatile Thread worker;
         private volatile boolean fails;
+
+        @Override
+        public void execute(Runnable item) {
+            if (worker == null) {
+                worker = new Thread(item);
+                worker.start();
+            }
+        }
 
         @Override
         public void consumeMessage(String item) throws Exception {
             items.add(item);
-            if (done.getCount() == 0) {
-                // Another one, before the queue is closed.
-                throw new IllegalStateException("not wanted");
-            }
             ended.await();
-            done.countDown();
             if (fails) {
                 throw new IllegalStateException("to be put back");
             }
         }
 
         String first() throws InterruptedException {
-            return items.poll(LIMIT_MS, TimeUnit.MILLISECONDS);
+            String first = items.poll(LIMIT_MS, TimeUnit.MILLISECONDS);
+            if (first == null) {
+                throw new IllegalStateException("nothing to hold");
+            }
+            return first;
         }
 
+        /** Returns when what the item has come to is written. */
         void end(boolean fails) throws InterruptedException {
             this.fails = fails;
             ended.countDown();
-            done.await();
-            // What it has come to is written behind this.
-            Thread.sleep(200);
+            worker.join();
         }
 
         @Override
