@@ -275,7 +275,8 @@ impl Pipeline {
     }
 
     fn answer(&self, touched: Vec<Arc<Connection>>) {
-        self.answered.store(touched.len(), Relaxed);
+        let staying = touched.iter().filter(|connection| connection.outbox().ending().is_none());
+        self.answered.store(staying.count(), Relaxed);
         answer(touched, self.queue.len() == 0, &self.runtime);
     }
 }
