@@ -36,8 +36,6 @@ pub enum Input<'a> {
 pub enum Effect {
     /// Open a connection; report [`Input::Connected`] or [`Input::Disconnected`].
     Connect,
-    /// Send these bytes on the connection.
-    Send(Vec<u8>),
     /// Close the connection. Nothing is to be reported for it.
     Disconnect,
     /// The server granted the session, or granted it again on a new connection.

@@ -35,6 +35,18 @@ impl Watches {
         self.lists().iter().map(|list| list.len()).sum()
     }
 
+    /// Does what becomes of this request change what is watched?
+    pub(crate) fn are_concerned(request: &Request) -> bool {
+        match request {
+            Request::GetData { watch, .. }
+            | Request::Exists { watch, .. }
+            | Request::GetChildren { watch, .. }
+            | Request::GetChildren2 { watch, .. } => *watch,
+            Request::AddWatch { .. } | Request::RemoveWatches { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Notes what a request that was answered set or removed.
     pub(crate) fn answered(&mut self, request: &Request, error: Option<ErrorCode>) {
         match (request, error) {
@@ -67,10 +79,10 @@ impl Watches {
 
     /// Requests to remove watches were cut off. The server has dropped all watches of the
     /// connection, so what they wanted is done if these are not registered again.
-    pub(crate) fn gone_with_connection(&mut self, requests: &[Request]) {
+    pub(crate) fn gone_with_connection(&mut self, requests: impl IntoIterator<Item = Request>) {
         for request in requests {
             if let Request::RemoveWatches { path, kind } = request {
-                self.remove(path, *kind);
+                self.remove(&path, kind);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jute::ErrorCode;
 use jute::proto::WatcherType;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -27,8 +27,8 @@ pub(crate) type Done = (oneshot::Sender<Answer>, Answer);
 pub(crate) struct Answer {
     pub(crate) outcome: Result<Reply, Error>,
     pub(crate) zxid: i64,
-    /// The watch that it set.
-    pub(crate) watch: Option<Subscription>,
+    /// The watch that it set. In a box: few set one, and all answers are moved several times.
+    pub(crate) watch: Option<Box<Subscription>>,
 }
 
 /// A watch that a request will set.
@@ -97,9 +97,9 @@ struct Inner {
     effects: Vec<Effect>,
     /// An empty list that takes its turn.
     spare: Vec<Effect>,
-    /// To be sent on the present connection.
-    out: Vec<u8>,
     wish: Option<Wish>,
+    /// When somebody looked at the clock last.
+    now_us: u64,
     /// Of the driver, when it sleeps.
     driver: Option<Waker>,
     state: State,
@@ -141,8 +141,8 @@ impl Shared {
             registry: Registry::new(watch_buffer),
             effects: Vec::new(),
             spare: Vec::new(),
-            out: Vec::new(),
             wish: None,
+            now_us: 0,
             driver: None,
             state,
             states: board,
@@ -256,9 +256,10 @@ impl Shared {
             inner.tick(now_us);
             // What the tick wants done is to be seen here.
             inner.absorb(now_us, self);
-            let waits = may_wait && inner.undecided > 0 && !inner.out.is_empty();
-            if bytes.is_empty() && !inner.out.is_empty() && !waits {
-                std::mem::swap(bytes, &mut inner.out);
+            let output = inner.session.output();
+            let waits = may_wait && inner.undecided > 0 && !output.is_empty();
+            if bytes.is_empty() && !output.is_empty() && !waits {
+                std::mem::swap(bytes, output);
                 inner.undecided = 0;
             }
             let wish = inner.wish.take();
@@ -280,7 +281,12 @@ impl Shared {
 
     /// For everybody but the driver: as [`drive`](Self::drive), and wakes the driver.
     fn change<R>(self: &Arc<Self>, act: impl FnOnce(&mut Inner, u64) -> R) -> R {
-        let (result, driver) = self.drive(&mut Vec::new(), |inner, now_us| {
+        let mut inner = self.inner.lock();
+        // While the driver is awake its last look at the clock was a moment ago; to look again takes a good part of a call.
+        if inner.driver.is_some() {
+            inner.now_us = self.now_us();
+        }
+        let (result, driver) = self.run(inner, &mut Vec::new(), |inner, now_us| {
             let result = act(inner, now_us);
             (result, inner.driver.take())
         });
@@ -296,8 +302,23 @@ impl Shared {
         done: &mut Vec<Done>,
         act: impl FnOnce(&mut Inner, u64) -> R,
     ) -> R {
-        let now_us = self.start.elapsed().as_micros() as u64;
         let mut inner = self.inner.lock();
+        inner.now_us = self.now_us();
+        self.run(inner, done, act)
+    }
+
+    fn now_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
+    /// As [`drive`](Self::drive), as of the last look at the clock.
+    fn run<R>(
+        self: &Arc<Self>,
+        mut inner: MutexGuard<'_, Inner>,
+        done: &mut Vec<Done>,
+        act: impl FnOnce(&mut Inner, u64) -> R,
+    ) -> R {
+        let now_us = inner.now_us;
         let result = act(&mut inner, now_us);
         inner.absorb(now_us, self);
         if !inner.done.is_empty() {
@@ -397,15 +418,8 @@ impl Inner {
 
     fn effect(&mut self, now_us: u64, effect: Effect, shared: &Arc<Shared>) {
         match effect {
-            Effect::Connect => {
-                self.out.clear();
-                self.wish = Some(Wish::Connect);
-            }
-            Effect::Send(bytes) => self.out.extend_from_slice(&bytes),
-            Effect::Disconnect => {
-                self.out.clear();
-                self.wish = Some(Wish::Disconnect);
-            }
+            Effect::Connect => self.wish = Some(Wish::Connect),
+            Effect::Disconnect => self.wish = Some(Wish::Disconnect),
             Effect::Established {
                 session,
                 timeout_ms,
@@ -431,7 +445,6 @@ impl Inner {
             } => self.answer(now_us, token, zxid, outcome, shared),
             Effect::Event(event) => self.registry.fire(&event),
             Effect::Suspended => {
-                self.out.clear();
                 self.stands(Status::Disconnected);
                 self.registry.disconnected();
             }
@@ -493,12 +506,14 @@ impl Inner {
                 if subscriber.is_none() {
                     self.tidy(now_us, class, &path);
                 }
-                let watch = subscriber.map(|(id, mailbox)| Subscription {
-                    shared: Arc::clone(shared),
-                    class,
-                    path,
-                    id,
-                    mailbox,
+                let watch = subscriber.map(|(id, mailbox)| {
+                    Box::new(Subscription {
+                        shared: Arc::clone(shared),
+                        class,
+                        path,
+                        id,
+                        mailbox,
+                    })
                 });
                 let answer = Answer {
                     outcome: outcome.map_err(Error::from),

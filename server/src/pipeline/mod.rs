@@ -74,7 +74,7 @@ pub(crate) struct Pipeline {
     failure: Mutex<Option<FatalError>>,
     /// Its threads send the answers.
     runtime: Handle,
-    /// Connections that the last round answered.
+    /// Connections that the last round answered, and that go on.
     answered: AtomicUsize,
     /// Requests received when the last write was submitted.
     received: AtomicU64,
@@ -275,7 +275,9 @@ impl Pipeline {
     }
 
     fn answer(&self, touched: Vec<Arc<Connection>>) {
-        let staying = touched.iter().filter(|connection| connection.outbox().ending().is_none());
+        let staying = touched
+            .iter()
+            .filter(|connection| connection.outbox().ending().is_none());
         self.answered.store(staying.count(), Relaxed);
         answer(touched, self.queue.len() == 0, &self.runtime);
     }

@@ -8,6 +8,7 @@ pub(crate) mod workload;
 use std::collections::{BTreeMap, VecDeque};
 
 use client::session::{Effect, End, Failure, Input, Options, Request, Session, Token};
+use jute::frame::{self, PREFIX_LEN};
 use state::acl::{DigestAlgorithm, digest_id};
 
 use renumber::Renumber;
@@ -148,7 +149,27 @@ impl SimClient {
         for effect in effects {
             self.effect(effect, shared, &mut wishes)?;
         }
+        let output = std::mem::take(self.session.output());
+        let mut rest = &output[..];
+        while let Ok(Some(body)) = frame::first(rest, usize::MAX) {
+            let (frame, behind) = rest.split_at(PREFIX_LEN + body.len());
+            let frame = self.send(frame.to_vec(), shared)?;
+            wishes.push(Wish::Send(frame));
+            rest = behind;
+        }
+        ensure!(rest.is_empty(), NAME, "half a frame is to be sent");
         Ok(wishes)
+    }
+
+    /// The frame as it goes on the wire.
+    fn send(&mut self, frame: Vec<u8>, shared: &mut Shared<'_>) -> Checked<Vec<u8>> {
+        let frame = match &mut self.renumber {
+            Some(renumber) => renumber.outgoing(frame),
+            None => frame,
+        };
+        self.tap
+            .sent(&frame, &mut self.unsent, &self.checks, shared)?;
+        Ok(frame)
     }
 
     fn effect(
@@ -165,15 +186,6 @@ impl SimClient {
                     shared.coverage.count("connection with xids from 1 again");
                 }
                 wishes.push(Wish::Connect);
-            }
-            Effect::Send(bytes) => {
-                let bytes = match &mut self.renumber {
-                    Some(renumber) => renumber.outgoing(bytes),
-                    None => bytes,
-                };
-                self.tap
-                    .sent(&bytes, &mut self.unsent, &self.checks, shared)?;
-                wishes.push(Wish::Send(bytes));
             }
             Effect::Disconnect => wishes.push(Wish::Disconnect),
             Effect::Established { .. } => self.established += 1,

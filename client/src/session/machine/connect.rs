@@ -20,7 +20,7 @@ pub(super) struct Credential {
 }
 
 impl Session {
-    pub(super) fn connected(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn connected(&mut self, now_us: u64) {
         if !matches!(self.phase, Phase::Connecting { .. }) {
             return;
         }
@@ -38,10 +38,8 @@ impl Session {
             passwd: Some(passwd),
             read_only: Some(self.options.read_only),
         };
-        let mut bytes = Vec::new();
-        frame::append(&mut bytes, |out| request.encode(out));
+        frame::append(&mut self.output, |out| request.encode(out));
         self.sent_us = now_us;
-        effects.push(Effect::Send(bytes));
     }
 
     /// Takes the server's answer to the first packet.
@@ -64,7 +62,7 @@ impl Session {
         self.session = response.session_id;
         self.passwd = response.passwd.unwrap_or_default().to_vec();
         self.timeout_ms = response.timeout_ms;
-        if !self.begin_sasl(now_us, effects) {
+        if !self.begin_sasl(now_us) {
             self.establish(now_us, effects);
         }
         Ok(())
@@ -82,10 +80,10 @@ impl Session {
         // Who we are comes first: watches and requests may depend on it. Then the watches,
         // so that what was missed is known before any reply that shows it.
         for at in 0..self.credentials.len() {
-            self.authenticate(now_us, at, effects);
+            self.authenticate(now_us, at);
         }
-        self.watch_again(now_us, effects);
-        self.send_waiting(now_us, effects);
+        self.watch_again(now_us);
+        self.send_waiting(now_us);
     }
 
     /// Adds an identity. It is kept even if the connection goes before the answer.
@@ -95,7 +93,6 @@ impl Session {
         token: Token,
         scheme: String,
         auth: Vec<u8>,
-        effects: &mut Vec<Effect>,
     ) {
         self.next_credential += 1;
         self.credentials.push(Credential {
@@ -105,11 +102,11 @@ impl Session {
             asked_by: Some((token, now_us)),
         });
         if self.phase == Phase::Established {
-            self.authenticate(now_us, self.credentials.len() - 1, effects);
+            self.authenticate(now_us, self.credentials.len() - 1);
         }
     }
 
-    fn authenticate(&mut self, now_us: u64, at: usize, effects: &mut Vec<Effect>) {
+    fn authenticate(&mut self, now_us: u64, at: usize) {
         let known = &mut self.credentials[at];
         let mut packet = Vec::new();
         AuthPacket {
@@ -122,16 +119,16 @@ impl Session {
             token: known.asked_by.take().map(|(token, _)| token),
             credential: known.number,
         });
-        self.send(now_us, effects, |out| {
+        self.send(now_us, |out| {
             header(ReplyHeader::AUTH_XID, OpCode::Auth).encode(out);
             out.extend_from_slice(&packet);
         });
     }
 
-    fn watch_again(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    fn watch_again(&mut self, now_us: u64) {
         let watches = std::mem::take(&mut self.watches);
         for packet in watches.again(self.last_zxid) {
-            self.send(now_us, effects, |out| {
+            self.send(now_us, |out| {
                 let op = packet.op();
                 header(ReplyHeader::SET_WATCHES_XID, op).encode(out);
                 packet.encode(out);

@@ -26,9 +26,6 @@ use pause::Pause;
 pub(crate) use pause::split_mix;
 use sasl::Exchange;
 
-/// Most requests are no longer, in bytes.
-const USUAL_BYTES: usize = 128;
-
 /// Most identities of a session: each is sent on every connection.
 const CREDENTIALS_MAX: usize = 64;
 
@@ -84,6 +81,8 @@ pub struct Session {
     is_global: bool,
     read_only: bool,
     input: Vec<u8>,
+    /// To be sent on the present connection.
+    output: Vec<u8>,
     heard_us: u64,
     sent_us: u64,
     /// When the last request was sent that was answered.
@@ -111,6 +110,7 @@ impl Session {
             is_global: false,
             read_only: false,
             input: Vec::new(),
+            output: Vec::new(),
             heard_us: 0,
             sent_us: 0,
             touched_us: 0,
@@ -139,6 +139,11 @@ impl Session {
     /// been on its way for long.
     pub fn touched_us(&self) -> u64 {
         self.touched_us
+    }
+
+    /// What is to be sent on the present connection, in frames. Whoever sends it takes it out.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
     }
 
     /// What the session watches.
@@ -215,10 +220,10 @@ impl Session {
     }
 
     /// Takes what happened at `now_us`, microseconds on a clock that never goes back, and
-    /// appends what is to be done.
+    /// appends what is to be done, besides sending [`Session::output`].
     pub fn handle(&mut self, now_us: u64, input: Input<'_>, effects: &mut Vec<Effect>) {
         match input {
-            Input::Connected => self.connected(now_us, effects),
+            Input::Connected => self.connected(now_us),
             Input::Received(bytes) => self.received(now_us, bytes, effects),
             Input::Disconnected => self.lost(now_us, effects),
             Input::Submit(token, request) => self.submit(now_us, token, request, effects),
@@ -253,7 +258,7 @@ impl Session {
             Phase::Established => {
                 self.outstanding.pings_us.push_back(now_us);
                 let xid = ReplyHeader::PING_XID;
-                self.send(now_us, effects, |out| header(xid, OpCode::Ping).encode(out));
+                self.send(now_us, |out| header(xid, OpCode::Ping).encode(out));
             }
             Phase::Ended(_) => {}
         }
@@ -276,9 +281,9 @@ impl Session {
             return;
         }
         if let Request::Auth { scheme, auth } = request {
-            self.add_credential(now_us, token, scheme, auth, effects);
+            self.add_credential(now_us, token, scheme, auth);
         } else if self.outstanding.waiting.is_empty() && self.may_send() {
-            self.send_request(now_us, token, request, effects);
+            self.send_request(now_us, token, request);
         } else {
             self.outstanding.waiting.push_back(Waiting {
                 token,
@@ -294,31 +299,26 @@ impl Session {
     }
 
     /// Sends what waits, as far as it may be sent.
-    fn send_waiting(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
+    fn send_waiting(&mut self, now_us: u64) {
         while self.may_send() {
             let Some(Waiting { token, request, .. }) = self.outstanding.waiting.pop_front() else {
                 break;
             };
-            self.send_request(now_us, token, request, effects);
+            self.send_request(now_us, token, request);
         }
     }
 
-    fn send_request(
-        &mut self,
-        now_us: u64,
-        token: Token,
-        request: Request,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn send_request(&mut self, now_us: u64, token: Token, request: Request) {
         let xid = self.take_xid();
-        self.send(now_us, effects, |out| {
+        self.send(now_us, |out| {
             header(xid, request.op()).encode(out);
             request.encode(out);
         });
         self.outstanding.sent.push_back(Sent {
             token,
             xid,
-            request,
+            op: request.op(),
+            watching: Watches::are_concerned(&request).then(|| Box::new(request)),
             sent_us: now_us,
         });
     }
@@ -330,11 +330,9 @@ impl Session {
         xid
     }
 
-    fn send(&mut self, now_us: u64, effects: &mut Vec<Effect>, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
-        frame::append(&mut bytes, write);
+    fn send(&mut self, now_us: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        frame::append(&mut self.output, write);
         self.sent_us = now_us;
-        effects.push(Effect::Send(bytes));
     }
 
     /// Closes the connection from this side.
@@ -352,6 +350,7 @@ impl Session {
             until_us: now_us + self.pause.next_us(),
         };
         self.input.clear();
+        self.output.clear();
         if was_established {
             effects.push(Effect::Suspended);
             self.fail_sent(effects);
@@ -368,6 +367,7 @@ impl Session {
         }
         self.phase = Phase::Ended(end);
         self.input.clear();
+        self.output.clear();
         effects.push(Effect::Disconnect);
         self.fail_sent(effects);
         self.fail_waiting(Failure::SessionEnded(end), effects);
@@ -379,7 +379,7 @@ impl Session {
     /// removed are gone.
     fn fail_sent(&mut self, effects: &mut Vec<Effect>) {
         let requests = self.outstanding.fail_sent(effects);
-        self.watches.gone_with_connection(&requests);
+        self.watches.gone_with_connection(requests);
     }
 
     /// Answers what waits to be sent.
@@ -388,7 +388,7 @@ impl Session {
         let waiting = waiting.filter_map(|known| known.asked_by.take());
         effects.extend(waiting.map(|(token, _)| failed(token, failure)));
         let requests = self.outstanding.fail_waiting(failure, effects);
-        self.watches.gone_with_connection(&requests);
+        self.watches.gone_with_connection(requests);
     }
 
     /// Nothing heard for so long means that the connection is gone: two thirds of the

@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 
+use jute::OpCode;
+
 use super::failed;
 use crate::session::event::{Effect, Failure, Token};
 use crate::session::request::Request;
@@ -18,7 +20,9 @@ pub(super) struct Waiting {
 pub(super) struct Sent {
     pub(super) token: Token,
     pub(super) xid: i32,
-    pub(super) request: Request,
+    pub(super) op: OpCode,
+    /// The request, if what becomes of it changes what is watched. Of others nothing is needed any more.
+    pub(super) watching: Option<Box<Request>>,
     /// When it was sent.
     pub(super) sent_us: u64,
 }
@@ -59,15 +63,15 @@ impl Outstanding {
         found.is_ok_and(|at| self.waiting.remove(at).is_some())
     }
 
-    /// Answers everything that was sent; returns its requests.
+    /// Answers everything that was sent; returns the requests that are about watches.
     pub(super) fn fail_sent(&mut self, effects: &mut Vec<Effect>) -> Vec<Request> {
         self.pings_us.clear();
         let auth = self.auth.drain(..).filter_map(|auth| auth.token);
         let auth = auth.map(|token| failed(token, Failure::ConnectionLoss));
-        let mut requests = Vec::with_capacity(self.sent.len());
+        let mut requests = Vec::new();
         for sent in self.sent.drain(..) {
             effects.push(failed(sent.token, Failure::ConnectionLoss));
-            requests.push(sent.request);
+            requests.extend(sent.watching.map(|request| *request));
         }
         effects.extend(auth);
         requests

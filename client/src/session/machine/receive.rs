@@ -1,5 +1,6 @@
 //! From a server's bytes to answers and events.
 
+use jute::OpCode;
 use jute::frame::{self, PREFIX_LEN};
 use jute::proto::{EventType, ReplyHeader, WatcherEvent};
 use jute::wire::{Decode, Reader};
@@ -7,7 +8,6 @@ use jute::wire::{Decode, Reader};
 use super::{Phase, Sent, Session, refusal};
 use crate::session::event::{Effect, End, Failure, WatchEvent};
 use crate::session::reply::Reply;
-use crate::session::request::Request;
 
 /// What the server sent makes no sense: the connection ends.
 struct Nonsense;
@@ -34,7 +34,7 @@ impl Session {
         }
         self.input = input;
         // Answers made room. Once for each piece, so that what is sent makes one piece too.
-        self.send_waiting(now_us, effects);
+        self.send_waiting(now_us);
     }
 
     fn is_linked(&self) -> bool {
@@ -154,8 +154,7 @@ impl Session {
         if !self.outstanding.sent.front().is_some_and(is_next) {
             return Err(Nonsense);
         }
-        let request = &self.outstanding.sent[0].request;
-        let (op, closes) = (request.op(), *request == Request::CloseSession);
+        let op = self.outstanding.sent[0].op;
         let outcome = match header.err {
             0 => Ok(Reply::decode(op, body, self.options.limits).map_err(|_| Nonsense)?),
             err => Err(refusal(err)),
@@ -165,12 +164,14 @@ impl Session {
         if header.zxid > 0 {
             self.last_zxid = header.zxid;
         }
-        match &outcome {
-            Ok(_) => self.watches.answered(&sent.request, None),
-            Err(Failure::Refused(code)) => self.watches.answered(&sent.request, Some(*code)),
-            Err(_) => {}
+        match (sent.watching, &outcome) {
+            (Some(request), Ok(_)) => self.watches.answered(&request, None),
+            (Some(request), Err(Failure::Refused(code))) => {
+                self.watches.answered(&request, Some(*code));
+            }
+            _ => {}
         }
-        let ended = closes && outcome.is_ok();
+        let ended = op == OpCode::CloseSession && outcome.is_ok();
         effects.push(Effect::Answer {
             token: sent.token,
             zxid: header.zxid,

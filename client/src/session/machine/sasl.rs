@@ -32,23 +32,23 @@ impl Exchange {
 
 impl Session {
     /// Asks for a challenge. False if this session proves nothing.
-    pub(super) fn begin_sasl(&mut self, now_us: u64, effects: &mut Vec<Effect>) -> bool {
+    pub(super) fn begin_sasl(&mut self, now_us: u64) -> bool {
         let Some(exchange) = &mut self.exchange else {
             return false;
         };
         exchange.number += 1;
         exchange.proof = None;
         self.phase = Phase::Authenticating { since_us: now_us };
-        self.send_sasl(now_us, &[], effects);
+        self.send_sasl(now_us, &[]);
         true
     }
 
-    fn send_sasl(&mut self, now_us: u64, token: &[u8], effects: &mut Vec<Effect>) {
+    fn send_sasl(&mut self, now_us: u64, token: &[u8]) {
         let xid = self.take_xid();
         if let Some(exchange) = &mut self.exchange {
             exchange.xid = xid;
         }
-        self.send(now_us, effects, |out| {
+        self.send(now_us, |out| {
             header(xid, OpCode::Sasl).encode(out);
             Some(token).encode(out);
         });
@@ -82,7 +82,7 @@ impl Session {
                 None => self.end(End::AuthFailed, effects),
                 Some(response) => {
                     exchange.proof = Some(response.proof);
-                    self.send_sasl(now_us, &response.token, effects);
+                    self.send_sasl(now_us, &response.token);
                 }
             },
             Some(proof) if proof == token => self.establish(now_us, effects),

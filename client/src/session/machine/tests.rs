@@ -1,4 +1,5 @@
 use jute::data::Stat;
+use jute::frame::PREFIX_LEN;
 use jute::proto::{
     ConnectRequest, ConnectResponse, EventType, GetDataResponse, SetWatches, WatcherEvent,
 };
@@ -25,8 +26,36 @@ fn options() -> Options {
 
 fn step(session: &mut Session, now_us: u64, input: Input<'_>) -> Vec<Effect> {
     let mut effects = Vec::new();
+    session.output().clear();
     session.handle(now_us, input, &mut effects);
     effects
+}
+
+/// The bodies of the frames that the last step wants sent.
+fn sent(session: &mut Session) -> Vec<Vec<u8>> {
+    let output = std::mem::take(session.output());
+    let mut rest = &output[..];
+    let mut bodies = Vec::new();
+    while !rest.is_empty() {
+        let body = frame::first(rest, usize::MAX).expect("a frame");
+        let body = body.expect("a whole frame");
+        rest = &rest[PREFIX_LEN + body.len()..];
+        bodies.push(body.to_vec());
+    }
+    bodies
+}
+
+/// The only one, a request's: its header, and what is behind it.
+fn asked(session: &mut Session) -> (RequestHeader, Vec<u8>) {
+    let bodies = sent(session);
+    assert_eq!(bodies.len(), 1);
+    request(&bodies[0])
+}
+
+fn request(body: &[u8]) -> (RequestHeader, Vec<u8>) {
+    let mut reader = Reader::new(body, Limits::default());
+    let header = RequestHeader::decode(&mut reader).expect("a header");
+    (header, reader.rest().to_vec())
 }
 
 fn framed(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -100,15 +129,6 @@ fn get(watch: bool) -> Request {
     }
 }
 
-fn sent_body(effect: &Effect) -> (RequestHeader, &[u8]) {
-    let Effect::Send(bytes) = effect else {
-        panic!("{effect:?} sends nothing");
-    };
-    let mut reader = Reader::new(&bytes[4..], Limits::default());
-    let header = RequestHeader::decode(&mut reader).expect("a header");
-    (header, reader.rest())
-}
-
 #[test]
 fn the_first_packet_asks_for_the_session() {
     let mut session = established();
@@ -116,11 +136,9 @@ fn the_first_packet_asks_for_the_session() {
     step(&mut session, 2, Input::Received(&data_reply(1, 77)));
     step(&mut session, 3, Input::Disconnected);
     step(&mut session, 200 * MS, Input::Tick);
-    let effects = step(&mut session, 200 * MS, Input::Connected);
-    let [Effect::Send(bytes)] = &effects[..] else {
-        panic!("{effects:?}");
-    };
-    let request = ConnectRequest::decode(&mut Reader::new(&bytes[4..], Limits::default()));
+    assert!(step(&mut session, 200 * MS, Input::Connected).is_empty());
+    let bodies = sent(&mut session);
+    let request = ConnectRequest::decode(&mut Reader::new(&bodies[0], Limits::default()));
     let request = request.expect("a ConnectRequest");
     assert_eq!((request.session_id, request.last_zxid_seen), (5, 77));
     assert_eq!(request.passwd, Some(&[7; 16][..]));
@@ -185,15 +203,16 @@ fn watches_are_set_again_with_the_last_zxid_seen() {
     step(&mut session, 200 * MS, Input::Submit(Token(2), get(false)));
     step(&mut session, 200 * MS, Input::Tick);
     step(&mut session, 200 * MS, Input::Connected);
-    let effects = step(&mut session, 200 * MS, Input::Received(&welcome(5, 6000)));
-    let (header, body) = sent_body(&effects[1]);
+    step(&mut session, 200 * MS, Input::Received(&welcome(5, 6000)));
+    let bodies = sent(&mut session);
+    let (header, body) = request(&bodies[0]);
     assert_eq!(header.xid, ReplyHeader::SET_WATCHES_XID);
-    let packet = SetWatches::decode(&mut Reader::new(body, Limits::default()));
+    let packet = SetWatches::decode(&mut Reader::new(&body, Limits::default()));
     let packet = packet.expect("a SetWatches");
     assert_eq!(packet.relative_zxid, 21);
     assert_eq!(packet.data_watches, Some(vec![Some("/a".into())]));
     // What waited comes behind the watches.
-    assert_eq!(sent_body(&effects[2]).0.xid, 2);
+    assert_eq!(request(&bodies[1]).0.xid, 2);
     let fired = event(EventType::NodeDataChanged, "/a", -1);
     let effects = step(&mut session, 201 * MS, Input::Received(&fired));
     let told = WatchEvent {
@@ -227,8 +246,8 @@ fn credentials_are_given_again() {
     step(&mut session, 3, Input::Disconnected);
     step(&mut session, 200 * MS, Input::Tick);
     step(&mut session, 200 * MS, Input::Connected);
-    let effects = step(&mut session, 200 * MS, Input::Received(&welcome(5, 6000)));
-    assert_eq!(sent_body(&effects[1]).0.xid, ReplyHeader::AUTH_XID);
+    step(&mut session, 200 * MS, Input::Received(&welcome(5, 6000)));
+    assert_eq!(asked(&mut session).0.xid, ReplyHeader::AUTH_XID);
 }
 
 #[test]
@@ -236,8 +255,8 @@ fn pings_when_idle_and_gives_up_when_nothing_is_heard() {
     let mut session = established();
     assert_eq!(session.next_deadline(), Some(2000 * MS));
     assert!(step(&mut session, 1999 * MS, Input::Tick).is_empty());
-    let effects = step(&mut session, 2000 * MS, Input::Tick);
-    assert_eq!(sent_body(&effects[0]).0.xid, ReplyHeader::PING_XID);
+    assert!(step(&mut session, 2000 * MS, Input::Tick).is_empty());
+    assert_eq!(asked(&mut session).0.xid, ReplyHeader::PING_XID);
     assert_eq!(session.next_deadline(), Some(4000 * MS));
     let effects = step(&mut session, 4000 * MS, Input::Tick);
     assert_eq!(effects, [Effect::Disconnect, Effect::Suspended]);
@@ -313,16 +332,18 @@ fn what_is_sent_and_what_waits_is_bounded() {
     let mut session = established();
     for token in 1..=5 {
         let effects = step(&mut session, 1, Input::Submit(Token(token), get(false)));
-        assert_eq!(effects.len(), usize::from(token <= 3), "{token}");
+        assert!(effects.is_empty());
+        let sent = sent(&mut session).len();
+        assert_eq!(sent, usize::from(token <= 3), "{token}");
     }
     let effects = step(&mut session, 1, Input::Submit(Token(6), get(false)));
     assert_eq!(effects, [failed(Token(6), Failure::TooManyWaiting)]);
     // An answer makes room for one, in order, and the others stay behind it.
     let effects = step(&mut session, 2, Input::Received(&data_reply(1, 7)));
-    assert_eq!(sent_body(&effects[1]).0.xid, 4);
-    assert_eq!(effects.len(), 2);
+    assert_eq!(asked(&mut session).0.xid, 4);
+    assert_eq!(effects.len(), 1);
     let effects = step(&mut session, 3, Input::Submit(Token(7), get(false)));
-    assert!(effects.is_empty());
+    assert!(effects.is_empty() && session.output().is_empty());
 }
 
 #[test]
@@ -343,7 +364,9 @@ fn what_is_withdrawn_before_it_is_sent_is_never_sent() {
         _ => None,
     };
     let answers: Vec<_> = effects.iter().filter_map(answered).collect();
-    assert_eq!((answers, effects.len()), (vec![1, 2], 3));
+    assert_eq!((answers, effects.len()), (vec![1, 2], 2));
+    // The fifth.
+    assert_eq!(sent(&mut session).len(), 1);
     let effects = step(&mut session, 3, Input::Received(&data_reply(3, 7)));
     assert_eq!(effects.len(), 1);
     let effects = step(&mut session, 3, Input::Received(&data_reply(4, 7)));
@@ -412,32 +435,30 @@ fn a_session_of_a_read_only_server_is_left_behind() {
             .encode(out);
         })
     };
-    let asked = |effects: &[Effect]| {
-        let Effect::Send(bytes) = &effects[0] else {
-            panic!("{effects:?}");
-        };
-        let request = ConnectRequest::decode(&mut Reader::new(&bytes[4..], Limits::default()));
+    let asked = |session: &mut Session| {
+        let bodies = sent(session);
+        let request = ConnectRequest::decode(&mut Reader::new(&bodies[0], Limits::default()));
         let request = request.expect("a ConnectRequest");
         (request.session_id, request.read_only)
     };
     step(&mut session, 0, Input::Tick);
-    let effects = step(&mut session, 0, Input::Connected);
-    assert_eq!(asked(&effects), (0, Some(true)));
+    step(&mut session, 0, Input::Connected);
+    assert_eq!(asked(&mut session), (0, Some(true)));
     step(&mut session, 0, Input::Received(&welcome(5, true)));
     assert!(session.is_read_only());
     let effects = step(&mut session, 1, Input::WritableFound);
     assert_eq!(effects, [Effect::Disconnect, Effect::Suspended]);
     assert_eq!(step(&mut session, 1, Input::Tick), [Effect::Connect]);
-    let effects = step(&mut session, 2, Input::Connected);
-    assert_eq!(asked(&effects), (0, Some(true)));
+    step(&mut session, 2, Input::Connected);
+    assert_eq!(asked(&mut session), (0, Some(true)));
     step(&mut session, 2, Input::Received(&welcome(6, false)));
     assert!(!session.is_read_only());
     assert!(step(&mut session, 3, Input::WritableFound).is_empty());
     // Now it has one that is worth keeping.
     step(&mut session, 3, Input::Disconnected);
     step(&mut session, 200 * MS, Input::Tick);
-    let effects = step(&mut session, 200 * MS, Input::Connected);
-    assert_eq!(asked(&effects).0, 6);
+    step(&mut session, 200 * MS, Input::Connected);
+    assert_eq!(asked(&mut session).0, 6);
 }
 
 #[test]
@@ -515,18 +536,18 @@ fn sasl_comes_before_everything_else() {
         step(&mut session, 0, Input::Tick);
         step(&mut session, 0, Input::Connected);
         let effects = step(&mut session, 0, Input::Received(&welcome(5, 6000)));
-        assert_eq!(effects.len(), 1, "{effects:?}");
-        let (header, body) = sent_body(&effects[0]);
-        assert_eq!((header.op, body), (OpCode::Sasl.as_i32(), &[0; 4][..]));
+        assert!(effects.is_empty(), "{effects:?}");
+        let (header, body) = asked(&mut session);
+        assert_eq!((header.op, &body[..]), (OpCode::Sasl.as_i32(), &[0; 4][..]));
         let reply1 = reply(header.xid, 0, 0, &token(Some(challenge)));
-        let effects = step(&mut session, 0, Input::Received(&reply1));
-        let (header, body) = sent_body(&effects[0]);
+        step(&mut session, 0, Input::Received(&reply1));
+        let (header, body) = asked(&mut session);
         assert_eq!(body[4..], response.token[..]);
         let reply2 = reply(header.xid, 0, err, &token(proof));
         let effects = step(&mut session, 0, Input::Received(&reply2));
         if accepted {
             assert!(matches!(effects[0], Effect::Established { session: 5, .. }));
-            assert_eq!(sent_body(&effects[1]).0.op, OpCode::GetData.as_i32());
+            assert_eq!(asked(&mut session).0.op, OpCode::GetData.as_i32());
         } else {
             assert_eq!(effects.last(), Some(&Effect::Ended(End::AuthFailed)));
         }

@@ -145,7 +145,7 @@ fn registering(
 
 /// The watch is dropped, and so removed, when the outcome is none that it belongs to.
 fn apart(answer: Answer) -> (Result<Reply, Error>, Option<Subscription>) {
-    (answer.outcome, answer.watch)
+    (answer.outcome, answer.watch.map(|watch| *watch))
 }
 
 fn oneshot(watch: Option<Subscription>, root: &Chroot) -> Result<OneshotWatcher, Error> {
