@@ -12,8 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
 import org.apache.curator.framework.recipes.nodes.GroupMember;
@@ -110,10 +113,6 @@ public final class Exchange {
         return QueueBuilder.builder(client, consumer, TEXT, path).putInBackground(false);
     }
 
-    private QueueBase<String> queue(String kind, String path, QueueConsumer<String> consumer) {
-        return queue(kind, builder(path, consumer), path);
-    }
-
     private QueueBase<String> queue(String kind, QueueBuilder<String> builder, String path) {
         switch (kind) {
             case "fifo":
@@ -140,7 +139,7 @@ public final class Exchange {
         }
         Iterator<String> several = Arrays.asList(items.split("\\+")).iterator();
         MultiItem<String> all = () -> several.hasNext() ? several.next() : null;
-        QueueBase<String> queue = queue(kind, path, null);
+        QueueBase<String> queue = queue(kind, builder(path, null), path);
         queue.start();
         if (queue instanceof DistributedQueue) {
             ((DistributedQueue<String>) queue).putMulti(all);
@@ -161,7 +160,9 @@ public final class Exchange {
         List<String> taken = Collections.synchronizedList(new ArrayList<>());
         boolean simple = kind.equals("simple");
         SimpleDistributedQueue first = new SimpleDistributedQueue(client, path);
-        QueueBase<String> queue = simple ? null : queue(kind, path, new Taker(taken));
+        Taker taker = new Taker(taken);
+        QueueBase<String> queue =
+                simple ? null : queue(kind, builder(path, taker).executor(taker), path);
         if (queue != null) {
             queue.start();
         }
@@ -177,10 +178,14 @@ public final class Exchange {
             }
         }
         if (queue != null) {
-            // Without a lock path an entry is removed before it is given to the consumer.
-            Thread.sleep(200);
+            // Without a lock path an entry is removed before it is given to the consumer, with one
+            // afterwards; and a queue that is closed is interrupted in whatever it does.
+            while (taker.isBusy()) {
+                Thread.sleep(5);
+            }
             queue.close();
         }
+        taker.end();
         return taken;
     }
 
@@ -251,12 +256,27 @@ public final class Exchange {
         return members;
     }
 
-    /** Notes what it is given. */
-    private static final class Taker implements QueueConsumer<String> {
+    /** Notes what it is given. Is its queue's executor too, to know when nothing is under way. */
+    private static final class Taker implements Executor, QueueConsumer<String> {
         private final List<String> taken;
+        private final ExecutorService worker = Executors.newSingleThreadExecutor();
+        private final AtomicInteger underWay = new AtomicInteger();
 
         Taker(List<String> taken) {
             this.taken = taken;
+        }
+
+        @Override
+        public void execute(Runnable item) {
+            underWay.incrementAndGet();
+            worker.execute(
+                    () -> {
+                        try {
+                            item.run();
+                        } finally {
+                            underWay.decrementAndGet();
+                        }
+                    });
         }
 
         @Override
@@ -264,14 +284,22 @@ public final class Exchange {
             taken.add(item);
         }
 
+        boolean isBusy() {
+            return underWay.get() > 0;
+        }
+
+        void end() {
+            worker.shutdown();
+        }
+
         @Override
         public void stateChanged(CuratorFramework client, ConnectionState state) {}
     }
 
     /**
-     * Works on the first item until it is told what has come of it. It is its queue's executor too,
-     * and drops the other items: a queue that is closed is interrupted in whatever it does, and what
-     * it locked just then stays locked for as long as its session.
+     * Works on the first item until it is told what has come of it. Is its queue's executor too,
+     * and drops the other items: a queue that is closed is interrupted in whatever it does, and
+     * what it locked just then stays locked for as long as its session.
      */
     private static final class Holder implements Executor, QueueConsumer<String> {
         private final LinkedBlockingQueue<String> items = new LinkedBlockingQueue<>();
