@@ -267,7 +267,13 @@ mod tests {
             assert_eq!(watches.len(), set, "{request:?} {error:?}");
             watches.fired(event, "/a");
             assert_eq!(watches.len(), left, "{request:?} {error:?} {event:?}");
+            assert!(Watches::are_concerned(request), "{request:?}");
         }
+        let plain = Request::GetData {
+            path: path(),
+            watch: false,
+        };
+        assert!(!Watches::are_concerned(&plain));
     }
 
     #[test]
