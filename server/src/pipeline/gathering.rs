@@ -3,7 +3,7 @@
 //! A few clients with one request each otherwise fall into two groups, of which each waits for the
 //! sync of the other and then for its own. If the next sync waits until those are back that the
 //! last one answered, all share it: they wait for one sync and the way to the client and back.
-//! Whose session was closed is not waited for: he comes back by a new connection, if at all.
+//! Those whose sessions were closed are not waited for: they come back by new connections, if at all.
 //! What the wait may cost is bounded by the length of a sync, and it is given up for a while when
 //! they do not come back.
 

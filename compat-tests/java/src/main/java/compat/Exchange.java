@@ -232,6 +232,13 @@ public final class Exchange {
         return node;
     }
 
+    /** One that does not keep the program from ending. */
+    private static Thread thread(Runnable task) {
+        Thread thread = new Thread(task);
+        thread.setDaemon(true);
+        return thread;
+    }
+
     private List<String> members(String path) throws Exception {
         GroupMember looks = new GroupMember(client, path, "curator-looks", new byte[0]);
         looks.start();
@@ -259,7 +266,7 @@ public final class Exchange {
     /** Notes what it is given. Is its queue's executor too, to know when nothing is under way. */
     private static final class Taker implements Executor, QueueConsumer<String> {
         private final List<String> taken;
-        private final ExecutorService worker = Executors.newSingleThreadExecutor();
+        private final ExecutorService worker = Executors.newSingleThreadExecutor(Exchange::thread);
         private final AtomicInteger underWay = new AtomicInteger();
 
         Taker(List<String> taken) {
@@ -310,7 +317,7 @@ public final class Exchange {
         @Override
         public void execute(Runnable item) {
             if (worker == null) {
-                worker = new Thread(item);
+                worker = thread(item);
                 worker.start();
             }
         }
