@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use jute::Zxid;
-use jute::data::{Acl, StatPersisted};
+use jute::data::{Acl, StatPersisted, perms};
 use jute::txn::LogEntry;
 use jute::wire::{Decode, Limits, Reader};
+use jute::{Zxid, path};
 use state::quota::QuotaNode;
 use state::snapshot::{LoadError, Loader, SnapshotWalk};
 use state::tree::OwnerRules;
@@ -44,11 +44,13 @@ pub fn apply(input: &[u8]) {
     let counted = Dump::of(&mut loaded);
     let mut again = counted.load(live.last_zxid()).expect("it loaded before");
     assert_eq!(counted, Dump::of(&mut again), "what is stored comes back");
-    assert_eq!(one.without_usage(), counted.without_usage());
+    assert_eq!(one.completed(), counted.completed());
     // A fuzzy snapshot holds effects of what is replayed over it.
     for entry in entries {
         let _ = loaded.replay(entry);
     }
+    // As at the start of a member.
+    loaded.set_config(b"version=0", loaded.last_zxid(), 0, &mut NoEvents);
     Dump::of(&mut loaded);
 }
 
@@ -82,6 +84,19 @@ struct Node {
     stat: StatPersisted,
 }
 
+impl Node {
+    fn config() -> Self {
+        Self {
+            data: Some(Vec::new()),
+            acl: Ok(vec![Acl::new(perms::READ, "world", "anyone")]),
+            stat: StatPersisted {
+                aversion: -1,
+                ..StatPersisted::default()
+            },
+        }
+    }
+}
+
 impl Dump {
     fn of(state: &mut State) -> Self {
         let mut walk = state.begin_snapshot();
@@ -96,9 +111,14 @@ impl Dump {
         dump
     }
 
-    /// A load counts the usage of quotas anew, as Apache's does. Limits that come after the
-    /// stats node and after what they limit have not been counted before.
-    fn without_usage(mut self) -> Self {
+    /// As after a load, which counts the usage of quotas anew, as Apache's does: limits that come after the stats
+    /// node and after what they limit have not been counted before. It also adds the node of the
+    /// configuration, which snapshots of old servers do not have, and some log may have deleted.
+    fn completed(mut self) -> Self {
+        if self.nodes.contains_key(path::ZOOKEEPER) {
+            let added = self.nodes.entry(path::CONFIG.to_owned());
+            added.or_insert_with(Node::config);
+        }
         for (path, node) in &mut self.nodes {
             if let Some(QuotaNode::Stats(_)) = QuotaNode::of(path) {
                 node.data = None;

@@ -76,8 +76,13 @@ impl State {
         }
     }
 
-    /// `/zookeeper/config`, as Apache adds it: readable by all, with an aversion of -1.
+    /// Adds `/zookeeper/config`, as Apache does: readable by all, with an aversion of -1. Without its parent, which
+    /// a damaged log may delete, there is no place for it.
     pub(crate) fn add_config_node(&mut self) {
+        let Some(parent) = self.tree.lookup(path::ZOOKEEPER) else {
+            return;
+        };
+        let (_, name) = path::split(path::CONFIG).expect("a path has a slash");
         let acl = self
             .acls
             .intern(&[Acl::new(perms::READ, "world", "anyone")]);
@@ -85,7 +90,7 @@ impl State {
             aversion: -1,
             ..StatPersisted::default()
         };
-        self.insert_node(path::CONFIG, Some(b""), acl, &stat);
+        self.insert_child(parent, name, path::CONFIG, Some(b""), acl, &stat);
     }
 
     /// The zxid of the last transaction applied.

@@ -7,7 +7,7 @@ mod stored;
 
 use std::path::Path;
 
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::Frames;
 
 /// A seed's name and bytes.
 pub type Seed = (String, Vec<u8>);
@@ -60,13 +60,11 @@ fn conversations() -> Vec<Seed> {
 }
 
 /// The frames of a recorded stream, without their lengths.
-fn frames(mut stream: &[u8]) -> Vec<&[u8]> {
-    let mut frames = Vec::new();
-    while let Some(body) = frame::first(stream, i32::MAX as usize).expect("a recorded length") {
-        frames.push(body);
-        stream = &stream[PREFIX_LEN + body.len()..];
-    }
+fn frames(stream: &[u8]) -> Vec<&[u8]> {
+    let frames = Frames::new(stream, i32::MAX as usize);
     frames
+        .map(|body| body.expect("a recorded length"))
+        .collect()
 }
 
 fn named(seeds: &[(&str, &str)]) -> Vec<Seed> {

@@ -128,6 +128,8 @@ pub(super) fn apply() -> Vec<Seed> {
         ("late-limits", late_limits()),
         ("two-slashes", two_slashes()),
         ("nested-ephemerals", nested_ephemerals()),
+        ("without-config", deletion("/zookeeper/config")),
+        ("without-zookeeper", deletion("/zookeeper")),
     ]
     .map(|(name, bytes)| (name.to_owned(), bytes))
     .into()
@@ -194,6 +196,12 @@ fn nested_ephemerals() -> Vec<u8> {
     let txns = [ephemeral("/x"), ephemeral("/x/y"), Txn::CloseSession(None)];
     let entries = txns.map(entry);
     script(entries.iter().map(|entry| &entry[..]))
+}
+
+/// What every tree has is deleted, which no server allows.
+fn deletion(path: &'static str) -> Vec<u8> {
+    let path = Some(path.into());
+    script([&entry(Txn::Delete(DeleteTxn { path }))[..]].into_iter())
 }
 
 pub(super) fn log_file() -> Vec<Seed> {

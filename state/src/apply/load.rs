@@ -7,8 +7,7 @@ impl State {
     /// against what the digest is to be compared.
     pub(crate) fn complete_load(&mut self, zxid: Zxid, digest: Option<(Zxid, u64)>) {
         // Servers before 3.5 had no such node.
-        let has_parent = self.tree.lookup(path::ZOOKEEPER).is_some();
-        if has_parent && self.tree.lookup(path::CONFIG).is_none() {
+        if self.tree.lookup(path::CONFIG).is_none() {
             self.add_config_node();
         }
         self.load_quotas();

@@ -103,8 +103,8 @@ impl State {
             data: Some(text),
             version: -1,
         };
-        let set = self.set_data(&header, &txn, sink);
-        assert!(set.is_ok(), "the node was looked up or added");
+        // Fails only if there is no place for the node.
+        let _set = self.set_data(&header, &txn, sink);
     }
 
     /// How the tree's digest fared against those of the history.

@@ -163,6 +163,20 @@ fn an_ephemeral_below_another_one_goes_with_it_when_the_session_is_closed() {
 }
 
 #[test]
+fn the_configuration_needs_its_parent_only() {
+    for (deleted, stands) in [("/zookeeper/config", true), ("/zookeeper", false)] {
+        let mut history = History::new();
+        history.run(delete(deleted));
+        let state = &mut history.state;
+        assert_eq!(state.tree.lookup("/zookeeper/config"), None);
+        state.set_config(b"version=7", Zxid(7), 0, &mut NoEvents);
+        let node = state.tree.lookup("/zookeeper/config");
+        let text = node.and_then(|id| state.tree.data(id));
+        assert_eq!(text, stands.then_some(&b"version=7"[..]), "{deleted}");
+    }
+}
+
+#[test]
 fn events_come_in_the_order_of_the_protocol_with_the_zxid() {
     let mut history = History::new();
     history.create("/p", None);
