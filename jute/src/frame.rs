@@ -25,6 +25,46 @@ pub fn first(buf: &[u8], max_len: usize) -> Result<Option<&[u8]>, BadFrameLength
     }
 }
 
+/// The bodies of the whole frames of a stream, in order. A length that is out of range is the last item.
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    rest: &'a [u8],
+    max_len: usize,
+    failed: bool,
+}
+
+impl<'a> Frames<'a> {
+    /// Those at the front of `buf`; `max_len` as of [`first`].
+    pub fn new(buf: &'a [u8], max_len: usize) -> Self {
+        Self {
+            rest: buf,
+            max_len,
+            failed: false,
+        }
+    }
+
+    /// What is behind the frames that were taken.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<&'a [u8], BadFrameLength>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let body = first(self.rest, self.max_len).transpose()?;
+        match body {
+            Ok(body) => self.rest = &self.rest[PREFIX_LEN + body.len()..],
+            Err(_) => self.failed = true,
+        }
+        Some(body)
+    }
+}
+
 /// Appends a frame whose body `write` appends.
 ///
 /// # Panics
@@ -53,5 +93,23 @@ mod tests {
         }
         assert_eq!(first(&buf[7..], 3), Err(BadFrameLength(4)));
         assert_eq!(first(&[0xff; 4], 3), Err(BadFrameLength(-1)));
+    }
+
+    #[test]
+    fn finds_all_whole_frames() {
+        let mut buf = Vec::new();
+        append(&mut buf, |out| out.extend_from_slice(b"one"));
+        append(&mut buf, |_out| {});
+        let whole = buf.len();
+        append(&mut buf, |out| out.extend_from_slice(b"four"));
+        for end in whole..buf.len() {
+            let mut frames = Frames::new(&buf[..end], 3);
+            let found: Vec<_> = frames.by_ref().take_while(Result::is_ok).collect();
+            assert_eq!(found, [Ok(&b"one"[..]), Ok(&b""[..])], "{end}");
+            assert_eq!(frames.rest(), &buf[whole..end]);
+        }
+        let mut frames = Frames::new(&buf, 3).skip(2);
+        assert_eq!(frames.next(), Some(Err(BadFrameLength(4))));
+        assert_eq!(frames.next(), None, "once");
     }
 }

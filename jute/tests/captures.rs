@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{encoded, exactly};
 use jute::OpCode;
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::{self, Frames};
 use jute::proto::*;
 use jute::wire::{Decode, Encode, Limits, Reader};
 
@@ -20,10 +20,10 @@ fn testdata(name: &str) -> Vec<u8> {
 /// The bodies of the frames of a stream, which must end with a whole one.
 fn frames(stream: &[u8]) -> Vec<&[u8]> {
     let mut frames = Vec::new();
-    let (mut rest, mut rebuilt) = (stream, Vec::new());
-    while let Some(body) = frame::first(rest, Limits::DEFAULT_MAX_BUFFER).expect("a length") {
+    let mut rebuilt = Vec::new();
+    for body in Frames::new(stream, Limits::DEFAULT_MAX_BUFFER) {
+        let body = body.expect("a length");
         frames.push(body);
-        rest = &rest[PREFIX_LEN + body.len()..];
         frame::append(&mut rebuilt, |out| out.extend_from_slice(body));
     }
     assert_eq!(rebuilt, stream, "whole frames");

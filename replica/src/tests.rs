@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jute::data::Acl;
+use jute::frame::{self, Frames};
 use jute::proto::{
     ConnectRequest, ConnectResponse, CreateRequest, GetChildrenRequest, GetDataRequest,
     ReplyHeader, RequestHeader, SetDataRequest,
 };
 use jute::wire::{Decode, Encode, Limits, Reader};
-use jute::{ErrorCode, OpCode, frame};
+use jute::{ErrorCode, OpCode};
 use state::prep::PrepOptions;
 use state::{Options, State};
 
@@ -136,15 +137,13 @@ impl TestClient {
     /// xid and error of every reply that is queued.
     pub(crate) fn replies(&self) -> Vec<(i32, i32)> {
         let bytes = self.drain();
-        let mut rest = &bytes[..];
-        let mut replies = Vec::new();
-        while let Some(body) = frame::first(rest, 2_000_000).expect("a length") {
-            let mut reader = Reader::new(body, Limits::default());
+        let frames = Frames::new(&bytes, 2_000_000);
+        let reply = |body: Result<&[u8], _>| {
+            let mut reader = Reader::new(body.expect("a length"), Limits::default());
             let header = ReplyHeader::decode(&mut reader).expect("a header");
-            replies.push((header.xid, header.err));
-            rest = &rest[frame::PREFIX_LEN + body.len()..];
-        }
-        replies
+            (header.xid, header.err)
+        };
+        frames.map(reply).collect()
     }
 
     fn drain(&self) -> Vec<u8> {

@@ -12,16 +12,14 @@ pub(crate) type Answer = (i32, i32, Option<(i32, Vec<u8>)>);
 /// Everything that is queued.
 pub(crate) fn answers(client: &TestClient) -> Vec<Answer> {
     let bytes = client.drain();
-    let mut rest = &bytes[..];
     let mut answers = Vec::new();
-    while let Some(body) = frame::first(rest, 2_000_000).expect("a length") {
-        let mut reader = Reader::new(body, Limits::default());
+    for body in Frames::new(&bytes, 2_000_000) {
+        let mut reader = Reader::new(body.expect("a length"), Limits::default());
         let header = ReplyHeader::decode(&mut reader).expect("a header");
         let node = GetDataResponse::decode(&mut reader).ok();
         let node = node.filter(|_| header.xid >= 100);
         let node = node.map(|node| (node.stat.version, node.data.unwrap_or_default().to_vec()));
         answers.push((header.xid, header.err, node));
-        rest = &rest[frame::PREFIX_LEN + body.len()..];
     }
     answers
 }

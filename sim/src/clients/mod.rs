@@ -8,7 +8,7 @@ pub(crate) mod workload;
 use std::collections::{BTreeMap, VecDeque};
 
 use client::session::{Effect, End, Failure, Input, Options, Request, Session, Token};
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::{self, Frames, PREFIX_LEN};
 use state::acl::{DigestAlgorithm, digest_id};
 
 use renumber::Renumber;
@@ -150,14 +150,13 @@ impl SimClient {
             self.effect(effect, shared, &mut wishes)?;
         }
         let output = std::mem::take(self.session.output());
-        let mut rest = &output[..];
-        while let Ok(Some(body)) = frame::first(rest, usize::MAX) {
-            let (frame, behind) = rest.split_at(PREFIX_LEN + body.len());
-            let frame = self.send(frame.to_vec(), shared)?;
-            wishes.push(Wish::Send(frame));
-            rest = behind;
+        let mut frames = Frames::new(&output, usize::MAX);
+        for body in frames.by_ref().map_while(Result::ok) {
+            let mut frame = Vec::with_capacity(PREFIX_LEN + body.len());
+            frame::append(&mut frame, |out| out.extend_from_slice(body));
+            wishes.push(Wish::Send(self.send(frame, shared)?));
         }
-        ensure!(rest.is_empty(), NAME, "half a frame is to be sent");
+        ensure!(frames.rest().is_empty(), NAME, "half a frame is to be sent");
         Ok(wishes)
     }
 

@@ -2,7 +2,7 @@
 //! a session's xids repeat, and a server that tells requests apart by them alone mixes them up.
 //! Stands between the session core, which goes on counting, and the wire.
 
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::{self, Frames, PREFIX_LEN};
 use jute::wire::Limits;
 
 /// The numbers of one connection.
@@ -32,21 +32,20 @@ impl Renumber {
     /// Bytes from the server: whole frames, as the core expects them.
     pub(super) fn incoming(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.input.extend_from_slice(bytes);
-        let mut done = 0;
-        while let Ok(Some(body)) = frame::first(&self.input[done..], Limits::DEFAULT_MAX_BUFFER * 4)
-        {
-            let (start, len) = (done + PREFIX_LEN, body.len());
-            done = start + len;
-            if !std::mem::replace(&mut self.opened_by_server, true) || len < 4 {
+        let mut frames = Frames::new(&self.input, Limits::DEFAULT_MAX_BUFFER * 4);
+        let mut renumbered = Vec::new();
+        for body in frames.by_ref().map_while(Result::ok) {
+            let start = renumbered.len() + PREFIX_LEN;
+            frame::append(&mut renumbered, |out| out.extend_from_slice(body));
+            if !std::mem::replace(&mut self.opened_by_server, true) || body.len() < 4 {
                 continue;
             }
-            let body = &mut self.input[start..done];
-            let xid = xid_of(body);
-            if let (1.., Some(base)) = (xid, self.base) {
-                set_xid(body, xid + base);
+            if let (xid @ 1.., Some(base)) = (xid_of(body), self.base) {
+                set_xid(&mut renumbered[start..], xid + base);
             }
         }
-        self.input.drain(..done).collect()
+        self.input = frames.rest().to_vec();
+        renumbered
     }
 }
 

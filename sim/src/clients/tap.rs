@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use client::session::{Reply, Request};
 use jute::OpCode;
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::{Frames, PREFIX_LEN};
 use jute::proto::{
     ConnectResponse, EventType, ReplyHeader, RequestHeader, SetWatches, SetWatches2, WatcherEvent,
 };
@@ -132,22 +132,16 @@ impl Tap {
     ) -> Checked {
         let mut input = std::mem::take(&mut self.input);
         input.extend_from_slice(bytes);
-        let mut done = 0;
-        loop {
-            let first = frame::first(&input[done..], Limits::DEFAULT_MAX_BUFFER * 4);
-            let first = first.map_err(|error| Violation::new(NAME, error.to_string()))?;
-            let Some(body) = first else {
-                break;
-            };
-            done += PREFIX_LEN + body.len();
+        let mut frames = Frames::new(&input, Limits::DEFAULT_MAX_BUFFER * 4);
+        for body in frames.by_ref() {
+            let body = body.map_err(|error| Violation::new(NAME, error.to_string()))?;
             if self.opened_by_server {
                 self.packet(body, checks, shared)?;
             } else {
                 self.opened(body, checks, shared)?;
             }
         }
-        input.drain(..done);
-        self.input = input;
+        self.input = frames.rest().to_vec();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! From a server's bytes to answers and events.
 
 use jute::OpCode;
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::Frames;
 use jute::proto::{EventType, ReplyHeader, WatcherEvent};
 use jute::wire::{Decode, Reader};
 
@@ -47,18 +47,13 @@ impl Session {
     /// Takes the whole packets at the front; returns their length, `None` if the connection
     /// has ended.
     fn packets(&mut self, now_us: u64, input: &[u8], effects: &mut Vec<Effect>) -> Option<usize> {
-        let mut done = 0;
-        loop {
-            let body = match frame::first(&input[done..], self.options.max_frame) {
-                Ok(Some(body)) => body,
-                Ok(None) => return Some(done),
-                Err(_) => {
-                    self.give_up(now_us, effects);
-                    return None;
-                }
+        let mut frames = Frames::new(input, self.options.max_frame);
+        for body in frames.by_ref() {
+            let taken = match body {
+                Ok(body) => self.packet(now_us, body, effects),
+                Err(_) => Err(Nonsense),
             };
-            done += PREFIX_LEN + body.len();
-            if self.packet(now_us, body, effects).is_err() {
+            if taken.is_err() {
                 self.give_up(now_us, effects);
                 return None;
             }
@@ -66,6 +61,7 @@ impl Session {
                 return None;
             }
         }
+        Some(input.len() - frames.rest().len())
     }
 
     fn packet(

@@ -1,5 +1,5 @@
 use jute::data::Stat;
-use jute::frame::PREFIX_LEN;
+use jute::frame::{self, Frames};
 use jute::proto::{
     ConnectRequest, ConnectResponse, EventType, GetDataResponse, SetWatches, WatcherEvent,
 };
@@ -34,14 +34,10 @@ fn step(session: &mut Session, now_us: u64, input: Input<'_>) -> Vec<Effect> {
 /// The bodies of the frames that the last step wants sent.
 fn sent(session: &mut Session) -> Vec<Vec<u8>> {
     let output = std::mem::take(session.output());
-    let mut rest = &output[..];
-    let mut bodies = Vec::new();
-    while !rest.is_empty() {
-        let body = frame::first(rest, usize::MAX).expect("a frame");
-        let body = body.expect("a whole frame");
-        rest = &rest[PREFIX_LEN + body.len()..];
-        bodies.push(body.to_vec());
-    }
+    let mut frames = Frames::new(&output, usize::MAX);
+    let bodies = frames.by_ref().map(|body| body.expect("a length").to_vec());
+    let bodies = bodies.collect();
+    assert!(frames.rest().is_empty(), "half a frame is to be sent");
     bodies
 }
 
