@@ -31,7 +31,8 @@ pub enum Input<'a> {
     Tick,
 }
 
-/// What is to be done, in order.
+/// What is to be done, in order, besides sending [`Session::output`](crate::session::Session::output), which
+/// comes last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Open a connection; report [`Input::Connected`] or [`Input::Disconnected`].

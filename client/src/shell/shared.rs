@@ -282,7 +282,9 @@ impl Shared {
     /// For everybody but the driver: as [`drive`](Self::drive), and wakes the driver.
     fn change<R>(self: &Arc<Self>, act: impl FnOnce(&mut Inner, u64) -> R) -> R {
         let mut inner = self.inner.lock();
-        // While the driver is awake its last look at the clock was a moment ago; to look again takes a good part of a call.
+        // While the driver is awake its last look at the clock was a moment ago; to look again takes a good part of
+        // a call. If the driver does not get to run for long, requests count as sent earlier than they were: the
+        // session is pinged, and waiting is given up, so much too early, never too late.
         if inner.driver.is_some() {
             inner.now_us = self.now_us();
         }

@@ -1,7 +1,6 @@
 //! The first packets of a connection.
 
 use jute::OpCode;
-use jute::frame;
 use jute::proto::{AuthPacket, ConnectRequest, ConnectResponse, ReplyHeader};
 use jute::wire::{Decode, DecodeError, Encode, Reader};
 
@@ -38,8 +37,7 @@ impl Session {
             passwd: Some(passwd),
             read_only: Some(self.options.read_only),
         };
-        frame::append(&mut self.output, |out| request.encode(out));
-        self.sent_us = now_us;
+        self.output.send(now_us, |out| request.encode(out));
     }
 
     /// Takes the server's answer to the first packet.
@@ -108,32 +106,28 @@ impl Session {
 
     fn authenticate(&mut self, now_us: u64, at: usize) {
         let known = &mut self.credentials[at];
-        let mut packet = Vec::new();
-        AuthPacket {
+        let packet = AuthPacket {
             kind: 0,
             scheme: Some(known.scheme.as_str().into()),
             auth: Some(&known.auth),
-        }
-        .encode(&mut packet);
+        };
+        self.output.send(now_us, |out| {
+            header(ReplyHeader::AUTH_XID, OpCode::Auth).encode(out);
+            packet.encode(out);
+        });
         self.outstanding.auth.push_back(SentAuth {
             token: known.asked_by.take().map(|(token, _)| token),
             credential: known.number,
         });
-        self.send(now_us, |out| {
-            header(ReplyHeader::AUTH_XID, OpCode::Auth).encode(out);
-            out.extend_from_slice(&packet);
-        });
     }
 
     fn watch_again(&mut self, now_us: u64) {
-        let watches = std::mem::take(&mut self.watches);
-        for packet in watches.again(self.last_zxid) {
-            self.send(now_us, |out| {
+        for packet in self.watches.again(self.last_zxid) {
+            self.output.send(now_us, |out| {
                 let op = packet.op();
                 header(ReplyHeader::SET_WATCHES_XID, op).encode(out);
                 packet.encode(out);
             });
         }
-        self.watches = watches;
     }
 }

@@ -1,6 +1,7 @@
 //! The session: one connection after the other, one history of requests and answers.
 
 mod connect;
+mod output;
 mod outstanding;
 mod pause;
 mod receive;
@@ -9,7 +10,6 @@ mod sasl;
 #[cfg(test)]
 mod tests;
 
-use jute::frame;
 use jute::proto::{ReplyHeader, RequestHeader, WatcherType};
 use jute::wire::Encode;
 use jute::{ErrorCode, OpCode};
@@ -20,6 +20,7 @@ use crate::session::request::Request;
 use crate::session::sasl::DigestMd5;
 use crate::session::watches::Watches;
 use connect::Credential;
+use output::Output;
 use outstanding::{Outstanding, Sent, Waiting};
 use pause::Pause;
 #[cfg(feature = "tokio")]
@@ -81,10 +82,8 @@ pub struct Session {
     is_global: bool,
     read_only: bool,
     input: Vec<u8>,
-    /// To be sent on the present connection.
-    output: Vec<u8>,
+    output: Output,
     heard_us: u64,
-    sent_us: u64,
     /// When the last request was sent that was answered.
     touched_us: u64,
 }
@@ -110,9 +109,8 @@ impl Session {
             is_global: false,
             read_only: false,
             input: Vec::new(),
-            output: Vec::new(),
+            output: Output::default(),
             heard_us: 0,
-            sent_us: 0,
             touched_us: 0,
         }
     }
@@ -141,9 +139,10 @@ impl Session {
         self.touched_us
     }
 
-    /// What is to be sent on the present connection, in frames. Whoever sends it takes it out.
+    /// What is to be sent on the present connection, in frames. Whoever sends it takes it out, after each
+    /// [`Session::handle`] whose effects are done: it belongs to the connection that they leave.
     pub fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.output
+        &mut self.output.bytes
     }
 
     /// What the session watches.
@@ -199,7 +198,7 @@ impl Session {
             | Phase::Authenticating { since_us } => since_us + self.options.connect_timeout_us,
             Phase::Established => {
                 let silence = self.heard_us + self.read_timeout_us();
-                silence.min(self.sent_us + self.read_timeout_us() / 2)
+                silence.min(self.output.sent_us + self.read_timeout_us() / 2)
             }
             Phase::Ended(_) => return None,
         };
@@ -258,7 +257,8 @@ impl Session {
             Phase::Established => {
                 self.outstanding.pings_us.push_back(now_us);
                 let xid = ReplyHeader::PING_XID;
-                self.send(now_us, |out| header(xid, OpCode::Ping).encode(out));
+                self.output
+                    .send(now_us, |out| header(xid, OpCode::Ping).encode(out));
             }
             Phase::Ended(_) => {}
         }
@@ -310,7 +310,7 @@ impl Session {
 
     fn send_request(&mut self, now_us: u64, token: Token, request: Request) {
         let xid = self.take_xid();
-        self.send(now_us, |out| {
+        self.output.send(now_us, |out| {
             header(xid, request.op()).encode(out);
             request.encode(out);
         });
@@ -330,11 +330,6 @@ impl Session {
         xid
     }
 
-    fn send(&mut self, now_us: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        frame::append(&mut self.output, write);
-        self.sent_us = now_us;
-    }
-
     /// Closes the connection from this side.
     fn give_up(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
         effects.push(Effect::Disconnect);
@@ -350,7 +345,7 @@ impl Session {
             until_us: now_us + self.pause.next_us(),
         };
         self.input.clear();
-        self.output.clear();
+        self.output.bytes.clear();
         if was_established {
             effects.push(Effect::Suspended);
             self.fail_sent(effects);
@@ -367,7 +362,7 @@ impl Session {
         }
         self.phase = Phase::Ended(end);
         self.input.clear();
-        self.output.clear();
+        self.output.bytes.clear();
         effects.push(Effect::Disconnect);
         self.fail_sent(effects);
         self.fail_waiting(Failure::SessionEnded(end), effects);

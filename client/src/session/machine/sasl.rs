@@ -48,7 +48,7 @@ impl Session {
         if let Some(exchange) = &mut self.exchange {
             exchange.xid = xid;
         }
-        self.send(now_us, |out| {
+        self.output.send(now_us, |out| {
             header(xid, OpCode::Sasl).encode(out);
             Some(token).encode(out);
         });
