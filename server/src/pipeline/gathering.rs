@@ -7,10 +7,11 @@
 //! What the wait may cost is bounded by the length of a sync, and it is given up for a while when
 //! they do not come back.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use replica::ServerStats;
+use replica::{Connection, ServerStats};
 
 use super::OVERLAPPED_ENTRIES;
 use crate::queue::Queue;
@@ -83,5 +84,53 @@ impl Gathering {
         if expected.saturating_sub(there) * 2 > missing {
             self.paused = PAUSED_ROUNDS;
         }
+    }
+}
+
+/// How many of these connections may want something again. Nobody waits for many, so all of many count: to ask
+/// takes each one's lock.
+pub(super) fn staying(answered: &[Arc<Connection>]) -> usize {
+    if answered.len() >= OVERLAPPED_ENTRIES {
+        return answered.len();
+    }
+    let is_ending = |connection: &Arc<Connection>| connection.outbox().ending().is_some();
+    let ending = answered.iter().filter(|connection| is_ending(connection));
+    answered.len() - ending.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use replica::{Ending, Now, Replica, Transport};
+    use state::State;
+
+    use super::*;
+    use crate::config::{Config, Env};
+
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn wake(&self) {}
+
+        fn try_send(&self, _bytes: &[u8], _last: bool) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn whose_session_has_ended_is_not_expected_back() {
+        let now = Now {
+            monotonic_us: 0,
+            wall_ms: 0,
+        };
+        let state = State::new(state::Options::default(), 1);
+        let config = Config::from_text("zoo.cfg", "dataDir=data\nclientPort=2181", &Env::default());
+        let options = crate::options::replica(&config.expect("it is one"), 1);
+        let replica = Replica::new(state, options, now);
+        let peer = "127.0.0.1:1".parse().expect("an address");
+        let connect = |_| replica.connect(peer, now, Box::new(Nowhere));
+        let connections: Vec<_> = (0..3).map(connect).collect();
+        assert_eq!(staying(&connections), 3);
+        connections[1].end(Ending::SessionClosed);
+        assert_eq!(staying(&connections), 2);
     }
 }

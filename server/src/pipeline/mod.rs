@@ -275,10 +275,7 @@ impl Pipeline {
     }
 
     fn answer(&self, touched: Vec<Arc<Connection>>) {
-        let staying = touched
-            .iter()
-            .filter(|connection| connection.outbox().ending().is_none());
-        self.answered.store(staying.count(), Relaxed);
+        self.answered.store(gathering::staying(&touched), Relaxed);
         answer(touched, self.queue.len() == 0, &self.runtime);
     }
 }
