@@ -1,5 +1,7 @@
 //! The log's end: what consensus wants durable becomes so here, in order.
 
+use std::time::{Duration, Instant};
+
 use journal::{Carried, Failure, Journal, Write};
 use jute::Zxid;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -61,7 +63,7 @@ pub(super) struct Disk {
 #[derive(Default)]
 struct Inbox {
     jobs: Vec<Job>,
-    /// What they add to the log.
+    /// What they add to the log; one that is done alone counts as [`ENOUGH_BYTES`].
     log_bytes: usize,
     /// How often [`Disk::push`] has added to them.
     batches: usize,
@@ -96,7 +98,8 @@ impl Disk {
 
     /// Leaves jobs to the thread, which counts this call in its report.
     pub(super) fn push(&self, jobs: Vec<Job>) {
-        let log_bytes: usize = jobs.iter().filter_map(Job::log_bytes).sum();
+        let log_bytes = |job: &Job| job.log_bytes().unwrap_or(ENOUGH_BYTES);
+        let log_bytes: usize = jobs.iter().map(log_bytes).sum();
         let mut inbox = self.inbox.lock();
         inbox.log_bytes += log_bytes;
         inbox.jobs.extend(jobs);
@@ -116,15 +119,19 @@ impl Disk {
     /// The thread: hands what it has done to `report`, until it is told to stop.
     pub(super) fn run(&self, report: impl Fn(Done)) {
         let _guard = PanicEnds;
-        while let Some((jobs, batches)) = self.next() {
+        let mut last = Duration::ZERO;
+        while let Some((jobs, batches)) = self.next(last) {
+            let start = Instant::now();
             let mut done = carry_out(&mut self.journal.lock(), jobs);
+            last = start.elapsed();
             done.batches = batches;
             self.inbox.lock().busy = false;
             report(done);
         }
     }
 
-    fn next(&self) -> Option<(Vec<Job>, usize)> {
+    /// What is to be done next; `last` is how long the last took.
+    fn next(&self, last: Duration) -> Option<(Vec<Job>, usize)> {
         let mut inbox = self.inbox.lock();
         while inbox.jobs.is_empty() {
             if inbox.stopping {
@@ -134,8 +141,9 @@ impl Disk {
             self.filled.wait(&mut inbox);
         }
         inbox.waiting = false;
+        let start = Instant::now();
         for _turn in 0..TURNS_LEFT {
-            if inbox.log_bytes >= ENOUGH_BYTES {
+            if inbox.log_bytes >= ENOUGH_BYTES || start.elapsed() >= last {
                 break;
             }
             MutexGuard::unlocked(&mut inbox, std::thread::yield_now);
@@ -147,9 +155,9 @@ impl Disk {
     }
 }
 
-/// So often the thread lets others run before it takes what is there. On a busy machine they add to it, and a
-/// sync, its wake-ups included, costs the processor as much as a few dozen entries; where nobody else wants to run it
-/// goes on at once.
+/// So often the thread lets others run before it takes what is there, for no longer than it was busy last. On a
+/// busy machine they add to it, and a sync, its wake-ups included, costs the processor as much as a few dozen entries;
+/// where nobody else wants to run it goes on at once.
 const TURNS_LEFT: usize = 8;
 
 /// So many bytes are worth a sync.
