@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use journal::{Inflow, InflowError};
 use jute::Zxid;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,10 @@ use super::reading::{Incoming, ReadError};
 use super::socket::{Flush, PeerSocket};
 use crate::ensemble::{Arrival, Engine};
 use crate::peer::dial::dial;
+
+/// So many bytes of a tree are taken before others may run: some tens of microseconds. With 16 KiB the writes beside it
+/// waited longer (p99 by a quarter), with 1 KiB too.
+const TREE_PIECE_BYTES: usize = 4 << 10;
 
 /// Connects to leaders, as consensus asks for.
 #[derive(Clone)]
@@ -124,7 +129,7 @@ impl Uplinks {
         let begun = self.engine.files().receive(zxid);
         let mut tree = begun.map_err(|error| ReadError::Tree(error.to_string()))?;
         loop {
-            let taken = tokio::task::block_in_place(|| tree.take(incoming.bytes()));
+            let taken = tokio::task::block_in_place(|| take(&mut tree, incoming.bytes()));
             match taken {
                 Ok(Some(taken)) => {
                     incoming.advance(taken);
@@ -143,6 +148,21 @@ impl Uplinks {
             }
         }
     }
+}
+
+/// Takes a part of a tree; the length of what belongs to it once it is complete, as [`Inflow::take`]. Nobody waits for
+/// it here, but others may for the processor, for as long as the system lets a busy thread run: so they are let go first
+/// again and again.
+fn take(tree: &mut Inflow, bytes: &[u8]) -> Result<Option<usize>, InflowError> {
+    let mut before = 0;
+    for piece in bytes.chunks(TREE_PIECE_BYTES) {
+        if let Some(taken) = tree.take(piece)? {
+            return Ok(Some(before + taken));
+        }
+        before += piece.len();
+        std::thread::yield_now();
+    }
+    Ok(None)
 }
 
 /// How this server is synchronised, in Apache's words.
