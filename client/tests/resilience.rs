@@ -11,8 +11,8 @@ mod common;
 use std::time::Duration;
 
 use client::{
-    AddWatchMode, Client, CreateOptions, Error, ErrorCode, EventType, Expected, Notice, Status,
-    WatchEnd,
+    AddWatchMode, Call, Client, CreateOptions, Error, ErrorCode, EventType, Expected, Notice, Stat,
+    Status, WatchEnd,
 };
 use common::{Server, behind_proxy, connected, made, soon, until};
 
@@ -246,13 +246,55 @@ async fn what_waits_is_bounded() {
 async fn calls_made_together_make_one_write() {
     let (_server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
     let before = proxy.pieces();
-    let calls: Vec<_> = (0..200).map(|_| client.exists("/")).collect();
+    let calls: Vec<_> = (0..50).map(|_| client.exists("/")).collect();
     for call in calls {
         assert!(soon(call).await.is_ok());
     }
     // One, unless a ping falls in between.
     let pieces = proxy.pieces() - before;
     assert!(pieces <= 2, "{pieces} writes");
+}
+
+/// More than all buffers between two sockets hold, made at once: each needs the one before it.
+fn large_calls(client: &Client) -> Vec<Call<Stat>> {
+    let set = |version: u8| client.set_data("/n", vec![version; 200_000], i32::from(version));
+    (0..100).map(set).collect()
+}
+
+#[tokio::test]
+async fn what_the_system_does_not_take_at_once_is_sent_in_order() {
+    let (_server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
+    made(&client, "/n", "").await;
+    proxy.hold_requests(true);
+    let calls = large_calls(&client);
+    tokio::task::yield_now().await;
+    proxy.hold_requests(false);
+    for call in calls {
+        assert!(soon(call).await.is_ok());
+    }
+    let node = soon(client.get_data("/n")).await.expect("there");
+    assert_eq!(node.data.as_deref(), Some(&[99; 200_000][..]));
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_goes_with_its_connection() {
+    let (_server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
+    made(&client, "/n", "").await;
+    proxy.hold_requests(true);
+    let calls = large_calls(&client);
+    tokio::task::yield_now().await;
+    proxy.cut();
+    proxy.hold_requests(false);
+    let mut set = 0;
+    for call in calls {
+        match soon(call).await {
+            Ok(_) => set += 1,
+            Err(error) => assert_eq!(error, Error::ConnectionLoss),
+        }
+    }
+    // Half a request in front of it would be no request.
+    let node = soon(client.get_data("/n")).await.expect("there");
+    assert!(set < 100 && node.stat.version >= set, "{set} were set");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
 use super::hosts::{self, Candidate, Rounds};
+use super::outlet::KEPT_BYTES_MAX;
 use super::probe;
 use super::shared::{Done, Shared, Wish};
 use super::transport::{Connector, Transport};
@@ -17,9 +18,6 @@ use crate::session::Input;
 
 /// Bytes taken from the socket at once.
 const READ_BYTES: usize = 64 * 1024;
-
-/// What a client's buffer may keep between two batches, bytes.
-const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send>>;
 
@@ -95,8 +93,8 @@ impl Driver {
             Link::Connecting(connecting) => match connecting.as_mut().poll(context) {
                 Poll::Pending => false,
                 Poll::Ready(Ok(transport)) => {
+                    self.shared.connected(transport.writer());
                     self.link = Link::Connected(transport);
-                    self.shared.input(Input::Connected, &mut self.done);
                     true
                 }
                 Poll::Ready(Err(error)) => {

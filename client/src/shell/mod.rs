@@ -2,7 +2,8 @@
 //!
 //! Everything that decides is in [`crate::session`]. One task for each client, the
 //! [`driver`], moves bytes; calls encode their request under one lock into the buffer that the
-//! task sends next, and are woken by the task that decoded their answer.
+//! task sends next, or they themselves if it is much ([`outlet`]), and are woken by the task that
+//! decoded their answer.
 //!
 //! Lock order: [`shared`], then the mailbox of a watcher. Answers are handed out when the lock
 //! is given up: what is dropped with one may take it again.
@@ -24,6 +25,7 @@ mod environment;
 mod error;
 mod hosts;
 mod ops;
+mod outlet;
 mod probe;
 mod shared;
 mod slots;

@@ -3,10 +3,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::environment::{Environment, Stream};
 use super::hosts::{Candidate, Host};
@@ -14,7 +15,8 @@ use super::hosts::{Candidate, Host};
 /// A connection to a server.
 #[derive(Debug)]
 pub(super) enum Transport {
-    Plain(TcpStream),
+    /// Others than the driver may send on it.
+    Plain(OwnedReadHalf, Arc<OwnedWriteHalf>),
     #[cfg(feature = "tls")]
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
     /// Of another environment.
@@ -44,7 +46,8 @@ impl Connector {
             let stream = tls.handshake(stream, &candidate.name).await?;
             return Ok(Transport::Tls(Box::new(stream)));
         }
-        Ok(Transport::Plain(stream))
+        let (reader, writer) = stream.into_split();
+        Ok(Transport::Plain(reader, Arc::new(writer)))
     }
 
     /// The addresses of a server.
@@ -78,13 +81,21 @@ impl Connector {
 }
 
 impl Transport {
+    /// Where others than the driver may send, if bytes go as they are.
+    pub(super) fn writer(&self) -> Option<Arc<OwnedWriteHalf>> {
+        match self {
+            Self::Plain(_, writer) => Some(Arc::clone(writer)),
+            _ => None,
+        }
+    }
+
     pub(super) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Plain(reader, _) => Pin::new(reader).poll_read(context, buffer),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Given(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -97,7 +108,13 @@ impl Transport {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Plain(_, writer) => loop {
+                ready!(writer.as_ref().as_ref().poll_write_ready(context))?;
+                match writer.try_write(bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    wrote => return Poll::Ready(wrote),
+                }
+            },
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Given(stream) => Pin::new(stream).poll_write(context, bytes),
@@ -106,7 +123,7 @@ impl Transport {
 
     pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Plain(..) => Poll::Ready(Ok(())),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
             Self::Given(stream) => Pin::new(stream).poll_flush(context),
