@@ -14,7 +14,7 @@ use client::{
     AddWatchMode, Call, Client, CreateOptions, Error, ErrorCode, EventType, Expected, Notice, Stat,
     Status, WatchEnd,
 };
-use common::{Server, behind_proxy, connected, made, soon, until};
+use common::{Proxy, Server, behind_proxy, connected, made, soon, until};
 
 const LONG: Duration = Duration::from_secs(4);
 
@@ -255,19 +255,20 @@ async fn calls_made_together_make_one_write() {
     assert!(pieces <= 2, "{pieces} writes");
 }
 
-/// More than all buffers between two sockets hold, made at once: each needs the one before it.
-fn large_calls(client: &Client) -> Vec<Call<Stat>> {
+/// More than all buffers between two sockets hold, made at once and held by the proxy: each call needs the one before it.
+async fn large_calls() -> (Server, Proxy, Client, Vec<Call<Stat>>) {
+    let (server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
+    made(&client, "/n", "").await;
+    proxy.hold_requests(true);
     let set = |version: u8| client.set_data("/n", vec![version; 200_000], i32::from(version));
-    (0..100).map(set).collect()
+    let calls = (0..100).map(set).collect();
+    tokio::task::yield_now().await;
+    (server, proxy, client, calls)
 }
 
 #[tokio::test]
 async fn what_the_system_does_not_take_at_once_is_sent_in_order() {
-    let (_server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
-    made(&client, "/n", "").await;
-    proxy.hold_requests(true);
-    let calls = large_calls(&client);
-    tokio::task::yield_now().await;
+    let (_server, proxy, client, calls) = large_calls().await;
     proxy.hold_requests(false);
     for call in calls {
         assert!(soon(call).await.is_ok());
@@ -276,13 +277,53 @@ async fn what_the_system_does_not_take_at_once_is_sent_in_order() {
     assert_eq!(node.data.as_deref(), Some(&[99; 200_000][..]));
 }
 
+/// Callers on several threads and the driver take turns in sending. Each needs its own calls in order, and a byte at the
+/// wrong place would end the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callers_on_several_threads_do_not_get_between_each_other() {
+    const CALLERS: i32 = 6;
+    const ROUNDS: i32 = 40;
+    const TOGETHER: i32 = 25;
+    let (_server, client) = connected(|plain| plain.session_timeout(LONG)).await;
+    let caller = |number: i32| {
+        let client = client.clone();
+        async move {
+            let path = format!("/n-{number}");
+            made(&client, &path, "").await;
+            for round in 0..ROUNDS {
+                // From less than what a caller sends by itself up to more than what it keeps.
+                let size = 11 << ((round + number) % 14);
+                let set = |call: i32| {
+                    let version = round * TOGETHER + call;
+                    let byte = version.to_le_bytes()[0];
+                    client.set_data(&path, vec![byte; size], version)
+                };
+                let calls: Vec<_> = (0..TOGETHER).map(set).collect();
+                for call in calls {
+                    assert!(soon(call).await.is_ok());
+                }
+            }
+        }
+    };
+    let callers: Vec<_> = (0..CALLERS).map(|n| tokio::spawn(caller(n))).collect();
+    for caller in callers {
+        caller.await.expect("all were set");
+    }
+    let last = (ROUNDS * TOGETHER - 1).to_le_bytes()[0];
+    for number in 0..CALLERS {
+        let path = format!("/n-{number}");
+        let node = soon(client.get_data(&path)).await.expect("there");
+        assert!(
+            node.data
+                .is_some_and(|data| data.iter().all(|byte| *byte == last))
+        );
+        assert_eq!(node.stat.version, ROUNDS * TOGETHER);
+    }
+}
+
 #[tokio::test]
 async fn what_was_on_its_way_goes_with_its_connection() {
-    let (_server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
-    made(&client, "/n", "").await;
-    proxy.hold_requests(true);
-    let calls = large_calls(&client);
-    tokio::task::yield_now().await;
+    let (_server, proxy, client, calls) = large_calls().await;
     proxy.cut();
     proxy.hold_requests(false);
     let mut set = 0;

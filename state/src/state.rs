@@ -77,10 +77,10 @@ impl State {
     }
 
     /// Adds `/zookeeper/config`, as Apache does: readable by all, with an aversion of -1. Without its parent, which
-    /// a damaged log may delete, there is no place for it.
-    pub(crate) fn add_config_node(&mut self) {
+    /// a damaged log may delete, there is no place for it, and this returns false.
+    pub(crate) fn add_config_node(&mut self) -> bool {
         let Some(parent) = self.tree.lookup(path::ZOOKEEPER) else {
-            return;
+            return false;
         };
         let (_, name) = path::split(path::CONFIG).expect("a path has a slash");
         let acl = self
@@ -91,6 +91,7 @@ impl State {
             ..StatPersisted::default()
         };
         self.insert_child(parent, name, path::CONFIG, Some(b""), acl, &stat);
+        true
     }
 
     /// The zxid of the last transaction applied.

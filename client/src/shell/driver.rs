@@ -10,7 +10,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
 use super::hosts::{self, Candidate, Rounds};
-use super::outlet::KEPT_BYTES_MAX;
+use super::outlet::Sending;
 use super::probe;
 use super::shared::{Done, Shared, Wish};
 use super::transport::{Connector, Transport};
@@ -34,8 +34,7 @@ pub(super) struct Driver {
     connector: Connector,
     rounds: Arc<Mutex<Rounds>>,
     link: Link,
-    writing: Vec<u8>,
-    written: usize,
+    sending: Sending,
     unflushed: bool,
     /// Has let those run who were answered, before sending what some of them had asked for.
     waited: bool,
@@ -54,8 +53,7 @@ impl Driver {
             connector,
             rounds: Arc::new(Mutex::new(rounds)),
             link: Link::None,
-            writing: Vec::new(),
-            written: 0,
+            sending: Sending::default(),
             unflushed: false,
             waited: false,
             reading: vec![0; READ_BYTES],
@@ -76,8 +74,7 @@ impl Driver {
     /// Forgets the connection. Its unsent bytes are not for the next one.
     fn unlink(&mut self) {
         self.link = Link::None;
-        self.writing.clear();
-        self.written = 0;
+        self.sending.clear();
         self.unflushed = false;
     }
 
@@ -117,21 +114,18 @@ impl Driver {
             return Ok(false);
         };
         let mut wrote = false;
-        while self.written < self.writing.len() {
-            match transport.poll_write(context, &self.writing[self.written..]) {
+        while !self.sending.left().is_empty() {
+            match transport.poll_write(context, self.sending.left()) {
                 Poll::Pending => return Ok(wrote),
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(count)) => {
-                    self.written += count;
+                    self.sending.advance(count);
                     wrote = true;
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
             }
         }
-        self.writing.clear();
-        self.writing.shrink_to(KEPT_BYTES_MAX);
-        self.written = 0;
         if self.unflushed {
             match transport.poll_flush(context) {
                 Poll::Pending => {}
@@ -195,7 +189,7 @@ impl Future for Driver {
         loop {
             let work = this
                 .shared
-                .work(context.waker(), &mut this.writing, may_wait);
+                .work(context.waker(), &mut this.sending, may_wait);
             this.waited = work.waits;
             if work.has_ended {
                 return Poll::Ready(());

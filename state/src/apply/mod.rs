@@ -89,7 +89,8 @@ impl State {
         match known {
             Some(id) if self.tree.data(id) == Some(text) => return,
             Some(_) => {}
-            None => self.add_config_node(),
+            None if self.add_config_node() => {}
+            None => return,
         }
         let header = TxnHeader {
             client_id: 0,
@@ -103,8 +104,8 @@ impl State {
             data: Some(text),
             version: -1,
         };
-        // Fails only if there is no place for the node.
-        let _set = self.set_data(&header, &txn, sink);
+        let set = self.set_data(&header, &txn, sink);
+        assert!(set.is_ok(), "{set:?} for a node that is there");
     }
 
     /// How the tree's digest fared against those of the history.

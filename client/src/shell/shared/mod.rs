@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::session::{Input, Reply, Request, Session, Token};
 use crate::shell::error::Error;
-use crate::shell::outlet::Portion;
+use crate::shell::outlet::{Portion, Sending};
 use crate::shell::state::{Board, State, States, Status};
 use crate::shell::watch::{Class, Subscription};
 use inner::{Inner, Slot};
@@ -172,6 +172,8 @@ impl Shared {
     /// For the driver: there is a connection, on which callers may send by themselves if there is a `writer`.
     pub(crate) fn connected(self: &Arc<Self>, writer: Option<Arc<OwnedWriteHalf>>) {
         self.drive(&mut Vec::new(), |inner, now_us| {
+            let unsent = inner.session.output().len();
+            assert_eq!(unsent, 0, "bytes for another connection");
             inner.outlet.connect(writer);
             let input = Input::Connected;
             inner.session.handle(now_us, input, &mut inner.effects);
@@ -188,13 +190,12 @@ impl Shared {
         });
     }
 
-    /// For the driver: looks what there is to do, and will be woken for more. If `bytes` is
-    /// empty, it is filled with what is to be sent; not if `may_wait`, and more is likely to come at
-    /// once.
+    /// For the driver: looks what there is to do, and will be woken for more. If all of `sending` is sent, it becomes
+    /// what is to be sent next; not if `may_wait`, and more is likely to come at once.
     pub(crate) fn work(
         self: &Arc<Self>,
         waker: &Waker,
-        bytes: &mut Vec<u8>,
+        sending: &mut Sending,
         may_wait: bool,
     ) -> Work {
         self.drive(&mut Vec::new(), |inner, now_us| {
@@ -203,7 +204,7 @@ impl Shared {
             inner.absorb(now_us, self);
             let output = inner.session.output();
             let waits = may_wait && inner.undecided > 0 && !output.is_empty();
-            if inner.outlet.fill(bytes, output, waits) {
+            if inner.outlet.fill(sending, output, waits) {
                 inner.undecided = 0;
             }
             let wish = inner.wish.take();
@@ -245,13 +246,12 @@ impl Shared {
         result
     }
 
-    /// Sends in place of the driver; returns the driver's waker if it has to go on.
-    fn send(&self, portion: Portion) -> Option<Waker> {
-        let sent = portion.send();
+    /// Sends in place of the driver; returns the driver's waker if it has to go on. A driver without one is awake, and
+    /// has yet to look, under the lock, before it sleeps: so what is left is not forgotten.
+    fn send(&self, mut portion: Portion) -> Option<Waker> {
+        portion.send();
         let inner = &mut *self.inner.lock();
-        let is_left = inner
-            .outlet
-            .give_back(portion, sent, inner.session.output());
+        let is_left = inner.outlet.give_back(portion, inner.session.output());
         is_left.then(|| inner.driver.take()).flatten()
     }
 
