@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::{self, Frames};
 use jute::proto::{ConnectResponse, ReplyHeader};
 use jute::txn::LogEntry;
 use jute::wire::{Decode, Limits, Reader};
@@ -326,8 +326,9 @@ impl Client {
         let len = outbox.len();
         outbox.advance(len);
         drop(outbox);
-        let mut rest = &self.output[..];
-        while let Some(body) = frame::first(rest, i32::MAX as usize).expect("a length") {
+        let mut frames = Frames::new(&self.output, i32::MAX as usize);
+        for body in &mut frames {
+            let body = body.expect("a length");
             let mut reader = Reader::new(body, Limits::default());
             let is_reply = match self.frames {
                 0 => ConnectResponse::decode(&mut reader).is_ok(),
@@ -335,9 +336,8 @@ impl Client {
             };
             assert!(is_reply, "a frame that is no reply");
             self.frames += 1;
-            rest = &rest[PREFIX_LEN + body.len()..];
         }
-        let whole = self.output.len() - rest.len();
+        let whole = self.output.len() - frames.rest().len();
         self.output.drain(..whole);
     }
 }

@@ -1,7 +1,7 @@
 //! Decoders of the wire format: what decodes has an encoded form that decodes to the same.
 
 use jute::data::{Acl, Id, Stat, StatPersisted};
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::Frames;
 use jute::proto::*;
 use jute::txn::{
     CheckVersionTxn, CloseSessionTxn, CreateContainerTxn, CreateSessionTxn, CreateTtlTxn,
@@ -67,9 +67,7 @@ fn txn_records(bytes: &[u8], limits: Limits) {
 
 /// A client's stream: frames, and in each a header and any request.
 pub fn client_frame(input: &[u8]) {
-    let mut rest = input;
-    while let Ok(Some(body)) = frame::first(rest, Limits::DEFAULT_MAX_BUFFER) {
-        rest = &rest[PREFIX_LEN + body.len()..];
+    for body in Frames::new(input, Limits::DEFAULT_MAX_BUFFER).map_while(Result::ok) {
         let mut reader = Reader::new(body, Limits::default());
         if RequestHeader::decode(&mut reader).is_ok() {
             records(reader.rest(), Limits::default());

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use jute::frame;
+use jute::frame::Frames;
 use jute::proto::ReplyHeader;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -298,10 +298,9 @@ impl Connection {
     }
 
     fn take_replies(&mut self, now: Instant, schedule: Schedule, tally: &mut Tally) -> Result<()> {
-        let mut at = 0;
-        while let Some(body) = frame::first(&self.inbox[at..self.filled], FRAME_MAX)? {
-            at += frame::PREFIX_LEN + body.len();
-            let header = header(body)?;
+        let mut frames = Frames::new(&self.inbox[..self.filled], FRAME_MAX);
+        for body in &mut frames {
+            let header = header(body?)?;
             if matches!(
                 header.xid,
                 ReplyHeader::NOTIFICATION_XID | ReplyHeader::PING_XID
@@ -322,8 +321,9 @@ impl Connection {
                 tally.record(now - sent_at);
             }
         }
-        self.inbox.copy_within(at..self.filled, 0);
-        self.filled -= at;
+        let left = frames.rest().len();
+        self.inbox.copy_within(self.filled - left..self.filled, 0);
+        self.filled = left;
         Ok(())
     }
 

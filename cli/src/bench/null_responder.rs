@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::thread;
 
 use anyhow::{Result, anyhow};
+use jute::OpCode;
 use jute::data::Stat;
+use jute::frame::{self, Frames};
 use jute::proto::{ConnectResponse, GetDataResponse, ReplyHeader, RequestHeader};
 use jute::wire::{Decode, Encode, Limits, Reader};
-use jute::{OpCode, frame};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
@@ -173,9 +174,9 @@ impl Connection {
     }
 
     fn answer(&mut self, reply: &[u8]) -> Result<()> {
-        let mut at = 0;
-        while let Some(body) = frame::first(&self.inbox[at..self.filled], FRAME_MAX)? {
-            at += frame::PREFIX_LEN + body.len();
+        let mut frames = Frames::new(&self.inbox[..self.filled], FRAME_MAX);
+        for body in &mut frames {
+            let body = body?;
             if !self.connected {
                 self.connected = true;
                 frame::append(&mut self.out, greet);
@@ -188,8 +189,9 @@ impl Connection {
             self.out.extend_from_slice(reply);
             self.out[start + 4..start + 8].copy_from_slice(&request.xid.to_be_bytes());
         }
-        self.inbox.copy_within(at..self.filled, 0);
-        self.filled -= at;
+        let left = frames.rest().len();
+        self.inbox.copy_within(self.filled - left..self.filled, 0);
+        self.filled = left;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::Frames;
 use jute::proto::ReplyHeader;
 
 use super::{Gate, Next};
@@ -49,14 +49,9 @@ impl Gate<'_> {
 
     /// Whole pings in the input.
     fn pings(&self) -> u32 {
-        let mut rest = &self.input[self.consumed..];
-        let mut found = 0;
-        while let Ok(Some(body)) = frame::first(rest, self.replica.options.max_frame) {
-            if body.starts_with(&ReplyHeader::PING_XID.to_be_bytes()) {
-                found += 1;
-            }
-            rest = &rest[PREFIX_LEN + body.len()..];
-        }
-        found
+        let held = &self.input[self.consumed..];
+        let bodies = Frames::new(held, self.replica.options.max_frame).map_while(Result::ok);
+        let ping = ReplyHeader::PING_XID.to_be_bytes();
+        bodies.map(|body| u32::from(body.starts_with(&ping))).sum()
     }
 }
