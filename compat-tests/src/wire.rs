@@ -10,6 +10,9 @@ use anyhow::{Context as _, Result, bail};
 
 /// A server that is silent for this long hangs.
 pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+/// The silence is that of so many waits in a row. A machine that stands still for as long as the limit, as virtual ones
+/// do, ends one of them, and the server can still answer.
+const WAITS: u32 = 5;
 /// No reply in these tests comes near this size.
 const FRAME_LIMIT: usize = 64 << 20;
 /// Bytes asked from the socket at once.
@@ -300,13 +303,13 @@ impl Connection {
     pub(crate) fn open_within(address: SocketAddr, limit: Duration) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(limit))?;
-        stream.set_write_timeout(Some(limit))?;
-        Ok(Self {
+        let connection = Self {
             stream,
             received: Vec::new(),
             taken: 0,
-        })
+        };
+        connection.limit(limit)?;
+        Ok(connection)
     }
 
     /// From now on `limit` bounds every wait.
@@ -314,7 +317,7 @@ impl Connection {
     /// # Errors
     /// When the system refuses.
     pub(crate) fn limit(&self, limit: Duration) -> Result<()> {
-        self.stream.set_read_timeout(Some(limit))?;
+        self.stream.set_read_timeout(Some(limit / WAITS))?;
         Ok(self.stream.set_write_timeout(Some(limit))?)
     }
 
@@ -386,6 +389,7 @@ impl Connection {
         self.received.drain(..self.taken);
         self.taken = 0;
         let mut chunk = [0; READ_CHUNK];
+        let mut waits = 0;
         loop {
             match self.stream.read(&mut chunk) {
                 Ok(count) => {
@@ -394,10 +398,19 @@ impl Connection {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock && waits + 1 < WAITS => {
+                    waits += 1;
+                }
                 Err(error) => return Err(error).context("no answer from the server"),
             }
         }
     }
+}
+
+/// Whether it was for want of an answer that something failed.
+pub(crate) fn is_silence(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// `body` behind its length.
@@ -507,7 +520,22 @@ pub(crate) fn path_watch_body(path: &str, watch: bool) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnectRequest, Cursor, Writer, framed, request};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::{ConnectRequest, Connection, Cursor, Writer, framed, is_silence, request};
+
+    #[test]
+    fn silence_is_told_from_an_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let limit = Duration::from_millis(50);
+        let mut connection = Connection::open_within(address, limit).expect("it listens");
+        let error = connection.frame().expect_err("nothing comes");
+        assert!(is_silence(&error), "{error:#}");
+        drop(listener);
+        assert_eq!(connection.frame().expect("an end"), None);
+    }
 
     #[test]
     fn frames_have_the_documented_bytes() {
