@@ -14,7 +14,8 @@ use jute::txn::LogEntry;
 use jute::wire::{Decode, Limits, Reader};
 use replica::throttle::ConnectionThrottleOptions;
 use replica::{
-    Connection, Next, Now, ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission, Transport,
+    Connection, Next, Now, ReaperOptions, Replica, ReplicaOptions, RidingOptions, Sequencer,
+    Submission, Transport,
 };
 use state::acl::{AuthConfig, DigestAlgorithm, digest_id};
 use state::prep::PrepOptions;
@@ -165,6 +166,10 @@ fn replica_options() -> ReplicaOptions {
         max_frame: Limits::DEFAULT_MAX_BUFFER,
         limits: Limits::default(),
         global_outstanding_limit: 20,
+        riding: RidingOptions {
+            busy_outstanding: 2,
+            short_round_us: STEP_US,
+        },
         throttled_op_wait_ms: 0,
         large_request_threshold: -1,
         large_request_max_bytes: 100 << 20,

@@ -29,7 +29,7 @@ mod time;
 mod tests;
 
 pub use connection::{Connection, Ending, Transport};
-pub use gate::{Next, Received, Submission};
+pub use gate::{Next, Received, RidingOptions, Submission};
 pub use member::{Member, MemberOptions};
 pub use reaper::ReaperOptions;
 pub use replica::{Replica, ReplicaOptions};

@@ -14,9 +14,9 @@ use crate::service::{Service, ServiceCell};
 use crate::sessions::SessionTracker;
 use crate::stats::ServerStats;
 use crate::throttle::{ConnectionThrottle, ConnectionThrottleOptions, LargeRequests};
-use crate::{Now, ReaperOptions};
+use crate::{Now, ReaperOptions, RidingOptions};
 
-/// What a replica is configured with; each field is a ZooKeeper option.
+/// What a replica is configured with; nearly every field is a ZooKeeper option.
 #[derive(Clone, Debug)]
 pub struct ReplicaOptions {
     /// The id in the top byte of session ids: `myid`, 1 for a standalone server.
@@ -34,6 +34,8 @@ pub struct ReplicaOptions {
     /// `zookeeper.globalOutstandingLimit`: above so many writes in flight a connection
     /// that has one of them is not read.
     pub global_outstanding_limit: i64,
+    /// When reads go with a write behind them.
+    pub riding: RidingOptions,
     /// `zookeeper.throttled_op_wait_time`, milliseconds; 0 is off.
     pub throttled_op_wait_ms: u64,
     /// `zookeeper.largeRequestThreshold` in bytes, off below 1.
@@ -75,6 +77,8 @@ pub struct Replica {
     pub(crate) service: ServiceCell,
     /// Does an ensemble order the writes? Then a sync is no read.
     pub(crate) in_ensemble: bool,
+    /// How long the last round of a server alone took, from its making until it was durable, microseconds.
+    pub(crate) round_us: AtomicU64,
     digests: Mutex<VecDeque<(Zxid, u64)>>,
     generation: AtomicU64,
 }
@@ -110,6 +114,7 @@ impl Replica {
             options,
             service: ServiceCell::new(service),
             in_ensemble,
+            round_us: AtomicU64::new(0),
             digests: Mutex::default(),
             generation: AtomicU64::new(0),
             stats: ServerStats::default(),

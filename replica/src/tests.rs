@@ -19,8 +19,8 @@ use state::{Options, State};
 use crate::sessions::SessionState;
 use crate::throttle::ConnectionThrottleOptions;
 use crate::{
-    Connection, Ending, Next, Now, ReaperOptions, Replica, ReplicaOptions, Sequencer, Submission,
-    Transport,
+    Connection, Ending, Next, Now, ReaperOptions, Replica, ReplicaOptions, RidingOptions,
+    Sequencer, Submission, Transport,
 };
 
 /// Counts nothing and sends nothing: the tests look into the outbox.
@@ -43,6 +43,7 @@ pub(crate) fn options() -> ReplicaOptions {
         max_frame: 0xf_ffff,
         limits: Limits::default(),
         global_outstanding_limit: 1000,
+        riding: RidingOptions::default(),
         throttled_op_wait_ms: 0,
         large_request_threshold: -1,
         large_request_max_bytes: 0,

@@ -4,7 +4,7 @@ use journal::{ConfigSettings, SnapshotSettings};
 use jute::wire::Limits;
 use replica::member::MemberOptions;
 use replica::throttle::ConnectionThrottleOptions;
-use replica::{ReaperOptions, ReplicaOptions};
+use replica::{ReaperOptions, ReplicaOptions, RidingOptions};
 use state::acl::{AuthConfig, DigestAlgorithm};
 use state::prep::PrepOptions;
 use state::tree::OwnerRules;
@@ -86,6 +86,7 @@ pub(crate) fn replica(config: &Config, seed: u64) -> ReplicaOptions {
         max_frame: limits_of.jute_max_buffer as usize,
         limits: limits(config),
         global_outstanding_limit: outstanding_limit(config),
+        riding: RidingOptions::default(),
         throttled_op_wait_ms: throttle
             .throttled_op_wait_time
             .map_or(0, |wait| wait.as_millis() as u64),

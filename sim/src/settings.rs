@@ -2,7 +2,7 @@
 
 use jute::wire::Limits;
 use replica::throttle::ConnectionThrottleOptions;
-use replica::{ReaperOptions, ReplicaOptions};
+use replica::{ReaperOptions, ReplicaOptions, RidingOptions};
 use state::acl::{AuthConfig, DigestAlgorithm, digest_id};
 use state::tree::OwnerRules;
 
@@ -37,6 +37,10 @@ pub(crate) fn replica_options(server_id: u8, tick_ms: u32, seed: u64) -> Replica
         max_frame: Limits::DEFAULT_MAX_BUFFER,
         limits: Limits::default(),
         global_outstanding_limit: 1000,
+        riding: RidingOptions {
+            busy_outstanding: (seed % 4) as i64,
+            short_round_us: 100_000,
+        },
         throttled_op_wait_ms: 0,
         large_request_threshold: -1,
         large_request_max_bytes: 0,

@@ -1,8 +1,8 @@
 //! From a client's bytes to answers and submissions, in the order of its requests.
 //!
 //! The gate keeps a session's requests in order without a queue of its own. Writes behind
-//! writes go on at once, and with them the reads of a single node that come behind them: each is
-//! answered in its turn, when what is before it is applied. Any other read stays in the input
+//! writes go on at once, and with them the reads of a single node that come behind them, or close in
+//! front of them: each is answered in its turn, when what is before it is applied. Any other read stays in the input
 //! buffer while something of the connection is in flight, and with it everything behind; when
 //! the last answer is in the outbox the shell is woken and hands the same input in again.
 
@@ -10,8 +10,10 @@ mod auth;
 mod connect;
 mod hold;
 mod read;
+mod riding;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use jute::frame::{self, PREFIX_LEN};
@@ -20,6 +22,8 @@ use state::acl::Identities;
 
 use crate::connection::{Connection, Ending, OUTBOX_HIGH_WATER};
 use crate::{Now, Replica, Service};
+pub use riding::RidingOptions;
+pub(crate) use riding::may_ride;
 
 /// What became of a client's input.
 #[derive(Debug)]
@@ -95,7 +99,7 @@ pub enum Ask {
     Writes(Writes),
 }
 
-/// Consecutive writes of one connection, and reads behind them, with their bodies in one buffer.
+/// Consecutive writes of one connection, and reads that go with them, with their bodies in one buffer.
 #[derive(Debug, Default)]
 pub struct Writes {
     bodies: Vec<u8>,
@@ -104,7 +108,7 @@ pub struct Writes {
     changes: usize,
 }
 
-/// One write, a sync, or a read that goes behind writes.
+/// One write, a sync, or a read that goes with writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Write {
     /// Chosen by the client.
@@ -119,15 +123,6 @@ impl Write {
     pub(crate) fn rides(&self) -> bool {
         may_ride(self.op)
     }
-}
-
-/// So many requests of a connection may be in flight for a read to go behind them, however short
-/// their answers are expected to be: these are made whether or not the client reads the ones before.
-const RIDING_MAX: usize = 32;
-
-/// Reads that may go behind the writes of their connection: those that cost no more than a node.
-pub(crate) fn may_ride(op: OpCode) -> bool {
-    matches!(op, OpCode::Exists | OpCode::GetData | OpCode::GetAcl)
 }
 
 impl Writes {
@@ -236,6 +231,13 @@ struct Request<'a> {
     frame_len: usize,
 }
 
+/// xid and operation of a request, and what is behind them.
+fn header(body: &[u8]) -> Option<(i32, i32, &[u8])> {
+    let (xid, rest) = body.split_first_chunk()?;
+    let (op, rest) = rest.split_first_chunk()?;
+    Some((i32::from_be_bytes(*xid), i32::from_be_bytes(*op), rest))
+}
+
 impl Replica {
     /// Takes a connection's input: answers what can be answered at once, and returns what
     /// is for the sequencer and how far it came. To be called by one task per connection.
@@ -256,7 +258,7 @@ impl Replica {
         if packets > 0 {
             connection.heard(now, packets);
             let received = &self.stats.received;
-            received.fetch_add(packets, std::sync::atomic::Ordering::Relaxed);
+            received.fetch_add(packets, Relaxed);
         }
         let ask = session.or_else(|| (!writes.is_empty()).then_some(Ask::Writes(writes)));
         Received {
@@ -273,7 +275,7 @@ impl Replica {
         };
         connection.submit(count as u32);
         let outstanding = &self.stats.outstanding;
-        outstanding.fetch_add(count as i64, std::sync::atomic::Ordering::Relaxed);
+        outstanding.fetch_add(count as i64, Relaxed);
         Submission {
             connection: Arc::clone(connection),
             identities: connection.identities(),
@@ -334,15 +336,12 @@ impl<'a> Gate<'a> {
             Ok(None) => return Ok(None),
             Err(frame::BadFrameLength(len)) => return Err(Ending::BadFrame(len)),
         };
-        let Some((header, rest)) = body.split_first_chunk::<8>() else {
+        let Some((xid, op, rest)) = header(body) else {
             return Err(Ending::BadFrame(body.len() as i32));
         };
-        let word = |at: usize| {
-            i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-        };
         Ok(Some(Request {
-            xid: word(0),
-            op: word(4),
+            xid,
+            op,
             body: rest,
             frame_len: PREFIX_LEN + body.len(),
         }))
@@ -385,19 +384,6 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether a read goes with the writes before it. To wait for them here would cost a
-    /// pipelining client a whole round, and the way to the shell and back, for each read that
-    /// comes behind a write. No more go than are expected to fit below the high-water mark, as if
-    /// all that is in flight were such reads.
-    fn rides(&self, op: OpCode) -> bool {
-        let before = self.writes.len() + self.connection.in_flight() as usize;
-        may_ride(op)
-            && (1..RIDING_MAX).contains(&before)
-            && before * self.node_len <= OUTBOX_HIGH_WATER
-            && self.replica.service() == Service::Serving
-            && !self.connection.is_syncing()
-    }
-
     fn enqueue(&mut self, request: Request<'a>, op: OpCode) -> Option<Next> {
         if self.replica.service() == Service::ReadOnly && op != OpCode::CloseSession {
             return self.not_read_only(request);
@@ -409,7 +395,7 @@ impl<'a> Gate<'a> {
             return Some(wait);
         }
         let outstanding = &self.replica.stats.outstanding;
-        let outstanding = outstanding.load(std::sync::atomic::Ordering::Relaxed);
+        let outstanding = outstanding.load(Relaxed);
         if outstanding + self.writes.len() as i64 > self.replica.options.global_outstanding_limit
             && let Some(wait) = self.wait_for_writes()
         {

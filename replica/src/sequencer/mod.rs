@@ -15,6 +15,7 @@ mod round;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use jute::Zxid;
 use state::prep::{Closing, Prep, PrepOptions, Prepared};
@@ -46,8 +47,6 @@ pub struct Batch {
     pub ticket: Ticket,
     /// In order; there may be none.
     pub entries: Arc<Entries>,
-    /// Number of submissions it came from.
-    pub submissions: usize,
 }
 
 /// Orders writes, validates them, and applies them when they are durable.
@@ -105,7 +104,6 @@ impl Sequencer {
     pub fn prepare(&mut self, now: Now, submissions: Vec<Submission>) -> Batch {
         let replica = Arc::clone(&self.replica);
         let state = replica.read();
-        let count = submissions.len();
         let mut left = submissions.into_iter();
         while !left.as_slice().is_empty() {
             let writes = left.as_slice().iter().take(GROUP);
@@ -120,11 +118,10 @@ impl Sequencer {
         }
         self.take_due(&state, now);
         self.tickets += 1;
-        let round = std::mem::take(&mut self.draft).finish(self.tickets);
+        let round = std::mem::take(&mut self.draft).finish(self.tickets, now);
         let batch = Batch {
             ticket: Ticket(round.number),
             entries: Arc::clone(&round.entries),
-            submissions: count,
         };
         self.outstanding.push_back(round);
         batch
@@ -143,6 +140,8 @@ impl Sequencer {
     /// If the ticket is not that of the oldest round.
     pub fn commit(&mut self, ticket: Ticket, now: Now) -> Vec<Arc<Connection>> {
         let round = self.oldest(&ticket);
+        let took_us = now.monotonic_us.saturating_sub(round.prepared_us);
+        self.replica.round_us.store(took_us, Relaxed);
         let content = Content {
             entries: &round.entries,
             bodies: &round.bodies,

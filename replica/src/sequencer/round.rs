@@ -4,6 +4,7 @@ use std::sync::Arc;
 use jute::{ErrorCode, Zxid};
 use state::acl::Identities;
 
+use crate::Now;
 use crate::answer::Asked;
 use crate::connection::Connection;
 
@@ -132,6 +133,8 @@ pub(super) struct Draft {
 /// A round whose entries are with the log.
 pub(super) struct Round {
     pub(super) number: u64,
+    /// On the monotonic clock.
+    pub(super) prepared_us: u64,
     pub(super) entries: Arc<Entries>,
     pub(super) bodies: Bodies,
     pub(super) steps: Vec<Step>,
@@ -181,9 +184,10 @@ impl Draft {
         self.touched.push(Arc::clone(connection));
     }
 
-    pub(super) fn finish(self, number: u64) -> Round {
+    pub(super) fn finish(self, number: u64, now: Now) -> Round {
         Round {
             number,
+            prepared_us: now.monotonic_us,
             entries: Arc::new(self.entries),
             bodies: self.bodies,
             steps: self.steps,

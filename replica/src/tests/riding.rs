@@ -1,4 +1,4 @@
-//! Reads of a single node that come behind writes of their connection.
+//! Reads of a single node that go with the writes of their connection.
 
 use jute::proto::GetDataResponse;
 
@@ -72,6 +72,78 @@ fn each_sees_the_writes_before_it_and_none_behind_it() {
         ]
     );
     assert_eq!(client.connection.in_flight(), 0);
+}
+
+/// A server with so many requests in flight, all of other connections.
+fn busy(in_flight: usize) -> (Bench, Vec<Submission>) {
+    let mut bench = Bench::new(options());
+    let mut submissions = Vec::new();
+    let mut left = in_flight;
+    while left > 0 {
+        let client = bench.connect(0, &[]);
+        let count = left.min(30);
+        let mut input = Vec::new();
+        for xid in 1..=count {
+            set(&mut input, xid as i32, "/zookeeper/quota");
+        }
+        let received = bench.replica.receive(&client.connection, &input, bench.now);
+        submissions.extend(received.submission);
+        left -= count;
+    }
+    (bench, submissions)
+}
+
+#[test]
+fn on_a_busy_server_those_close_in_front_of_a_write_go_with_it() {
+    type Requests = fn(&mut Vec<u8>);
+    const READS: Requests = |out| {
+        get(out, 101, "/zookeeper");
+        get(out, 102, "/zookeeper");
+    };
+    const WRITE: Requests = |out| set(out, 103, "/zookeeper/quota");
+    const LISTING: Requests = |out| children(out, 104, "/zookeeper");
+    const MANY_READS: Requests = |out| (1..=32).for_each(|_| READS(out));
+    for (in_flight, round_ms, requests, answered_at_once) in [
+        (192, 1, &[READS, WRITE, READS][..], 0),
+        (191, 1, &[READS, WRITE, READS], 2),
+        (192, 2, &[READS, WRITE, READS], 2),
+        (192, 1, &[READS], 2),
+        (192, 1, &[READS, LISTING, WRITE], 3),
+        (192, 1, &[MANY_READS, WRITE], 64),
+    ] {
+        let (mut bench, submissions) = busy(in_flight);
+        let client = bench.connect(0, &[]);
+        client.response();
+        let round = bench.sequencer.prepare(bench.now, Vec::new());
+        bench.advance(round_ms);
+        bench.sequencer.commit(round.ticket, bench.now);
+
+        let mut input = Vec::new();
+        requests.iter().for_each(|requests| requests(&mut input));
+        let mut received = bench.replica.receive(&client.connection, &input, bench.now);
+        let mut consumed = received.consumed;
+        let mut own: Vec<_> = received.submission.into_iter().collect();
+        while consumed < input.len() {
+            received = bench
+                .replica
+                .receive(&client.connection, &input[consumed..], bench.now);
+            consumed += received.consumed;
+            own.extend(received.submission);
+        }
+        let mut xids: Vec<_> = client.replies().into_iter().map(|(xid, _)| xid).collect();
+        let case = (in_flight, round_ms, requests.len());
+        assert_eq!(xids.len(), answered_at_once, "{case:?}");
+        bench.round(submissions.into_iter().chain(own).collect());
+        xids.extend(client.replies().into_iter().map(|(xid, _)| xid));
+        let asked: Vec<_> = Frames::new(&input, 1000)
+            .map(|body| {
+                RequestHeader::decode(&mut Reader::new(body.expect("a length"), Limits::default()))
+            })
+            .map(|header| header.expect("a header").xid)
+            .collect();
+        assert_eq!(xids, asked, "{case:?}");
+        assert_eq!(client.connection.in_flight(), 0);
+    }
 }
 
 #[test]
