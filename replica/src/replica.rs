@@ -77,7 +77,8 @@ pub struct Replica {
     pub(crate) service: ServiceCell,
     /// Does an ensemble order the writes? Then a sync is no read.
     pub(crate) in_ensemble: bool,
-    /// How long the last round of a server alone took, from its making until it was durable, microseconds.
+    /// How long the last round took that was committed, from its making, microseconds: the disk's time, and that of the
+    /// threads on the way there and back. One that is refused is no measure, since the disk was not asked.
     pub(crate) round_us: AtomicU64,
     digests: Mutex<VecDeque<(Zxid, u64)>>,
     generation: AtomicU64,

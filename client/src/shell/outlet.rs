@@ -109,22 +109,23 @@ impl Outlet {
     }
 
     /// The caller has sent what could be sent at once. `output` is what has come meanwhile. True if something is left to
-    /// the driver, who then has to look once more.
-    pub(crate) fn give_back(&mut self, portion: Portion, output: &mut Vec<u8>) -> bool {
+    /// the driver, who then has to look once more. What memory is of no more use stays with the portion, so that it is not
+    /// freed under a lock.
+    pub(crate) fn give_back(&mut self, portion: &mut Portion, output: &mut Vec<u8>) -> bool {
         let present = self.writer.as_ref();
         if !present.is_some_and(|writer| Arc::ptr_eq(writer, &portion.writer)) {
             // It went with its connection.
             return false;
         }
         if !portion.sending.left().is_empty() {
-            self.rest = portion.sending;
+            self.rest = std::mem::take(&mut portion.sending);
             self.sender = Sender::Driver;
             return true;
         }
         self.sender = Sender::Nobody;
         if output.is_empty() {
             // Its memory is used again.
-            *output = portion.sending.bytes;
+            *output = std::mem::take(&mut portion.sending.bytes);
         }
         !output.is_empty()
     }
@@ -180,7 +181,7 @@ mod tests {
         assert!(outlet.take(&mut output).is_none(), "another one sends");
         assert!(!outlet.fill(&mut driver, &mut output, false));
         assert_eq!(driver.left(), b"", "so the driver has nothing");
-        assert!(outlet.give_back(portion, &mut output));
+        assert!(outlet.give_back(&mut portion, &mut output));
         assert!(!outlet.fill(&mut driver, &mut output, true) && driver.left().is_empty());
         assert!(outlet.fill(&mut driver, &mut output, false));
         assert_eq!((driver.left(), output.len()), (&much(2)[..], 0));
@@ -191,7 +192,7 @@ mod tests {
         driver.advance(driver.left().len());
         assert!(!outlet.fill(&mut driver, &mut output, true), "it waits");
         let portion = outlet.take(&mut output).expect("nobody sends");
-        assert!(!outlet.give_back(sent(portion, ENOUGH_BYTES), &mut output));
+        assert!(!outlet.give_back(&mut sent(portion, ENOUGH_BYTES), &mut output));
         assert!(output.capacity() >= ENOUGH_BYTES, "for the next ones");
     }
 
@@ -203,7 +204,7 @@ mod tests {
         let (mut output, mut driver) = (much(1), Sending::default());
         let portion = outlet.take(&mut output).expect("enough");
         output = much(2);
-        assert!(outlet.give_back(sent(portion, 5), &mut output));
+        assert!(outlet.give_back(&mut sent(portion, 5), &mut output));
         assert!(outlet.take(&mut output).is_none(), "the driver is to send");
         assert!(!outlet.fill(&mut driver, &mut output, true));
         assert_eq!(driver.left(), &much(1)[5..]);
@@ -223,12 +224,12 @@ mod tests {
         output = much(2);
         let other = outlet.take(&mut output).expect("nobody sends on this one");
         output.push(3);
-        assert!(!outlet.give_back(sent(portion, 5), &mut output));
+        assert!(!outlet.give_back(&mut sent(portion, 5), &mut output));
         assert!(
             !outlet.fill(&mut driver, &mut output, false),
             "a caller sends"
         );
-        assert!(outlet.give_back(sent(other, ENOUGH_BYTES), &mut output));
+        assert!(outlet.give_back(&mut sent(other, ENOUGH_BYTES), &mut output));
         assert!(outlet.fill(&mut driver, &mut output, false));
         assert_eq!(driver.left(), [3]);
     }

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use jute::frame::{self, PREFIX_LEN};
+use jute::frame::{BadFrameLength, Frames, PREFIX_LEN};
+use jute::proto::RequestHeader;
+use jute::wire::{Decode as _, Limits, Reader};
 use jute::{ErrorCode, OpCode};
 use state::acl::Identities;
 
@@ -231,11 +233,18 @@ struct Request<'a> {
     frame_len: usize,
 }
 
-/// xid and operation of a request, and what is behind them.
-fn header(body: &[u8]) -> Option<(i32, i32, &[u8])> {
-    let (xid, rest) = body.split_first_chunk()?;
-    let (op, rest) = rest.split_first_chunk()?;
-    Some((i32::from_be_bytes(*xid), i32::from_be_bytes(*op), rest))
+impl<'a> Request<'a> {
+    /// The one that a frame holds, if its header is whole.
+    fn of(frame: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader::new(frame, Limits::default());
+        let header = RequestHeader::decode(&mut reader).ok()?;
+        Some(Self {
+            xid: header.xid,
+            op: header.op,
+            body: reader.rest(),
+            frame_len: PREFIX_LEN + frame.len(),
+        })
+    }
 }
 
 impl Replica {
@@ -326,25 +335,24 @@ impl<'a> Gate<'a> {
 
     /// The next whole request; it stays in the input until [`Gate::done`].
     fn request(&self) -> Result<Option<Request<'a>>, Ending> {
-        self.first(&self.input[self.consumed..])
+        match self.frames().next() {
+            None => Ok(None),
+            Some(Err(BadFrameLength(len))) => Err(Ending::BadFrame(len)),
+            Some(Ok(frame)) => match Request::of(frame) {
+                Some(request) => Ok(Some(request)),
+                None => Err(Ending::BadFrame(frame.len() as i32)),
+            },
+        }
     }
 
-    /// The first whole request of the input from some place on.
-    fn first(&self, rest: &'a [u8]) -> Result<Option<Request<'a>>, Ending> {
-        let body = match frame::first(rest, self.replica.options.max_frame) {
-            Ok(Some(body)) => body,
-            Ok(None) => return Ok(None),
-            Err(frame::BadFrameLength(len)) => return Err(Ending::BadFrame(len)),
-        };
-        let Some((xid, op, rest)) = header(body) else {
-            return Err(Ending::BadFrame(body.len() as i32));
-        };
-        Ok(Some(Request {
-            xid,
-            op,
-            body: rest,
-            frame_len: PREFIX_LEN + body.len(),
-        }))
+    /// The whole requests at the front of the input, up to the first that ends the connection.
+    fn requests(&self) -> impl Iterator<Item = Request<'a>> {
+        let frames = self.frames().map_while(Result::ok);
+        frames.map_while(Request::of)
+    }
+
+    fn frames(&self) -> Frames<'a> {
+        Frames::new(&self.input[self.consumed..], self.replica.options.max_frame)
     }
 
     fn done(&mut self, request: Request<'_>) {

@@ -71,12 +71,12 @@ impl<'a> Gate<'a> {
 
     /// The bodies of the reads at the front of the input, but for the first: that is looked up at once.
     fn further_reads(&self) -> impl Iterator<Item = &'a [u8]> {
-        let mut rest = &self.input[self.consumed..];
-        let bodies = std::iter::from_fn(move || {
-            let request = self.first(rest).ok()??;
-            rest = &rest[request.frame_len..];
-            matches!(self.classify(request.op).0, Class::Read).then_some(request.body)
-        });
-        bodies.take(READS_PER_GUARD).skip(1)
+        let reads = self
+            .requests()
+            .take_while(|request| matches!(self.classify(request.op).0, Class::Read));
+        reads
+            .map(|request| request.body)
+            .take(READS_PER_GUARD)
+            .skip(1)
     }
 }

@@ -3,9 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use jute::OpCode;
-use jute::frame::Frames;
 
-use super::{Class, Gate, header};
+use super::{Class, Gate};
 use crate::Service;
 use crate::connection::OUTBOX_HIGH_WATER;
 
@@ -17,9 +16,11 @@ const RIDING_MAX: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub struct RidingOptions {
     /// With so many requests in flight. With fewer the processor has time to answer each read by itself, and clients go on
-    /// sooner.
+    /// sooner. The reads that go with writes are among them, and so keep a server that has become busy so until its
+    /// clients ask for less.
     pub busy_outstanding: i64,
-    /// While the last round took no longer than this, microseconds: who reads would wait for a slow disk else.
+    /// While the last round took no longer than this, microseconds: who reads would wait for a slow disk else. Rounds
+    /// that wait for one another, or for the thread that writes the log, are as slow to a client.
     pub short_round_us: u64,
 }
 
@@ -46,10 +47,10 @@ impl Gate<'_> {
         let before = self.writes.len() + self.connection.in_flight() as usize;
         may_ride(op)
             && before < RIDING_MAX
-            && (before > 0 || self.is_close_in_front_of_a_write())
             && before.max(1) * self.node_len <= OUTBOX_HIGH_WATER
             && self.replica.service() == Service::Serving
             && !self.connection.is_syncing()
+            && (before > 0 || self.is_close_in_front_of_a_write())
     }
 
     /// Whether the read at the front of the input goes with a write behind it. Answered at once, the answers to a few reads
@@ -66,10 +67,8 @@ impl Gate<'_> {
         {
             return false;
         }
-        let input = &self.input[self.consumed..];
-        let bodies = Frames::new(input, replica.options.max_frame).map_while(Result::ok);
-        let ops = bodies.map_while(|body| header(body).map(|(_, op, _)| op));
-        let mut classes = ops.take(RIDING_MAX).map(|op| self.classify(op));
+        let ahead = self.requests().take(RIDING_MAX);
+        let mut classes = ahead.map(|request| self.classify(request.op));
         let behind = classes.find(|(class, op)| !matches!(class, Class::Read) || !may_ride(*op));
         matches!(behind, Some((Class::Write, _)))
     }

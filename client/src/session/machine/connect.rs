@@ -23,6 +23,8 @@ impl Session {
         if !matches!(self.phase, Phase::Connecting { .. }) {
             return;
         }
+        // In release, a server would refuse what stands in front of the first packet, and end the connection.
+        debug_assert_eq!(self.output.bytes.len(), 0, "bytes for another connection");
         self.phase = Phase::Opening { since_us: now_us };
         // A session of a read-only server is known to that server alone.
         let (session_id, passwd) = match self.is_global {

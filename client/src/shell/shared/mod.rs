@@ -172,8 +172,6 @@ impl Shared {
     /// For the driver: there is a connection, on which callers may send by themselves if there is a `writer`.
     pub(crate) fn connected(self: &Arc<Self>, writer: Option<Arc<OwnedWriteHalf>>) {
         self.drive(&mut Vec::new(), |inner, now_us| {
-            let unsent = inner.session.output().len();
-            assert_eq!(unsent, 0, "bytes for another connection");
             inner.outlet.connect(writer);
             let input = Input::Connected;
             inner.session.handle(now_us, input, &mut inner.effects);
@@ -251,7 +249,7 @@ impl Shared {
     fn send(&self, mut portion: Portion) -> Option<Waker> {
         portion.send();
         let inner = &mut *self.inner.lock();
-        let is_left = inner.outlet.give_back(portion, inner.session.output());
+        let is_left = inner.outlet.give_back(&mut portion, inner.session.output());
         is_left.then(|| inner.driver.take()).flatten()
     }
 
