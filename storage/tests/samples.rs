@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use jute::txn::LogEntry;
 use jute::wire::Limits;
 use storage::layout::zxid_in_name;
 use storage::log::format;
-use storage::snap::{Compression, compress, load};
+use storage::snap::compress::Decoder;
+use storage::snap::{Compression, load};
 use storage::{
     Disk, Options, SimDisk, SnapshotOptions, SnapshotWriter, Start, StorageError, Trailer,
 };
@@ -80,6 +82,13 @@ fn every_snapshot_is_written_back_identically() {
     assert_eq!(count, 19);
 }
 
+fn unpacked(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut decoder = Decoder::new(compression, bytes);
+    decoder.read_to_end(&mut plain).expect("it is whole");
+    plain
+}
+
 #[test]
 fn compressed_snapshots_hold_the_same_tree_and_are_written_back() {
     let mut trees = Vec::new();
@@ -90,15 +99,11 @@ fn compressed_snapshots_hold_the_same_tree_and_are_written_back() {
         let path = layout().snap_dir().join(&name);
         put(&disk, &path, &bytes);
         let (kept, trailer) = load_one(&disk, &path).expect(&name);
-        let plain = compress::decompress(compression, bytes).expect(&name);
+        let plain = unpacked(compression, &bytes);
         let written = write_back(&disk, Zxid(0x1_0000_01f6), compression, &kept, trailer);
         assert_eq!(written, path);
         let rewritten = disk.read_all(&written).expect("written");
-        assert_eq!(
-            compress::decompress(compression, rewritten),
-            Ok(plain),
-            "{name}"
-        );
+        assert!(unpacked(compression, &rewritten) == plain, "{name}");
         trees.push(kept);
     }
     assert_eq!(trees.len(), 2);

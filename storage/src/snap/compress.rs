@@ -1,12 +1,10 @@
 //! Plain, gzip and snappy streams. The seals always cover the uncompressed bytes; the file's name tells the form.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-/// Most bytes of an uncompressed snapshot.
-pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 /// snappy-java's stream header: its magic, version 1, compatible version 1.
 pub(crate) const SNAPPY_HEADER: [u8; 16] = [
     0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1,
@@ -151,64 +149,157 @@ impl<W: Write> SnappyEncoder<W> {
     }
 }
 
-/// The uncompressed stream of a whole file.
-pub fn decompress(compression: Compression, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
-    match compression {
-        Compression::None => Ok(bytes),
-        Compression::Gz => gunzip(&bytes),
-        Compression::Snappy => unsnappy(&bytes),
-    }
+/// A reader that gives back what was compressed, with no more of it in memory than a block. Damage is an error of the kind
+/// [`InvalidData`](io::ErrorKind::InvalidData), so that it is told from a disk that fails.
+pub enum Decoder<R: Read> {
+    /// Of a file that is not compressed.
+    Plain(R),
+    /// Of a gzip member.
+    Gz(GzDecoder<R>),
+    /// Of a snappy stream.
+    Snappy(SnappyDecoder<R>),
 }
 
-fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let mut out = Vec::new();
-    let read = GzDecoder::new(bytes)
-        .take(SNAPSHOT_BYTES_MAX + 1)
-        .read_to_end(&mut out);
-    match read {
-        Ok(count) if count as u64 <= SNAPSHOT_BYTES_MAX => Ok(out),
-        Ok(_) => Err(format!(
-            "it unpacks to more than {SNAPSHOT_BYTES_MAX} bytes"
-        )),
-        Err(error) => Err(format!("its gzip stream is broken: {error}")),
-    }
-}
-
-fn unsnappy(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    if !bytes.starts_with(&SNAPPY_HEADER[..SNAPPY_MAGIC_LEN]) || bytes.len() < SNAPPY_HEADER.len() {
-        return Err("it does not start as a snappy stream".to_owned());
-    }
-    let mut rest = &bytes[SNAPPY_HEADER.len()..];
-    let (mut out, mut block) = (Vec::new(), Vec::new());
-    while let Some((len, after)) = rest.split_first_chunk::<4>() {
-        let len = u32::from_be_bytes(*len) as usize;
-        let compressed = after
-            .get(..len)
-            .ok_or("its snappy stream ends inside a block")?;
-        rest = &after[len..];
-        let broken = |error: snap::Error| format!("a snappy block is broken: {error}");
-        let unpacked = snap::raw::decompress_len(compressed).map_err(broken)?;
-        if unpacked > SNAPPY_BLOCK_LEN_MAX || (out.len() + unpacked) as u64 > SNAPSHOT_BYTES_MAX {
-            return Err(format!(
-                "a snappy block of {unpacked} bytes exceeds what is allowed"
-            ));
+impl<R: Read> Decoder<R> {
+    /// Reads the stream that `source` begins with.
+    pub fn new(compression: Compression, source: R) -> Self {
+        match compression {
+            Compression::None => Self::Plain(source),
+            Compression::Gz => Self::Gz(GzDecoder::new(source)),
+            Compression::Snappy => Self::Snappy(SnappyDecoder::new(source)),
         }
-        block.resize(unpacked, 0);
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(source) => source.read(buffer),
+            Self::Gz(decoder) => decoder.read(buffer).map_err(|error| match error.kind() {
+                ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
+                    damage(format!("its gzip stream is broken: {error}"))
+                }
+                _ => error,
+            }),
+            Self::Snappy(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+fn damage(found: impl Into<String>) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, found.into())
+}
+
+/// Unpacks one block after the other.
+pub struct SnappyDecoder<R> {
+    source: BufReader<R>,
+    begun: bool,
+    compressed: Vec<u8>,
+    /// The present block; `block[start..]` is still to be read.
+    block: Vec<u8>,
+    start: usize,
+}
+
+impl<R: Read> SnappyDecoder<R> {
+    fn new(source: R) -> Self {
+        Self {
+            source: BufReader::new(source),
+            begun: false,
+            compressed: Vec::new(),
+            block: Vec::new(),
+            start: 0,
+        }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        let mut header = [0; SNAPPY_HEADER.len()];
+        let len = self.take(&mut header)?;
+        let magic = &SNAPPY_HEADER[..SNAPPY_MAGIC_LEN];
+        if len < header.len() || !header.starts_with(magic) {
+            return Err(damage("it does not start as a snappy stream"));
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    /// Unpacks the next block; false at the end of the stream.
+    fn next_block(&mut self) -> io::Result<bool> {
+        let mut len = [0; 4];
+        match self.take(&mut len)? {
+            0 => return Ok(false),
+            4 => {}
+            _ => return Err(damage("its snappy stream ends inside a length")),
+        }
+        let len = u32::from_be_bytes(len) as usize;
+        if len > snap::raw::max_compress_len(SNAPPY_BLOCK_LEN_MAX) {
+            return Err(too_large(len));
+        }
+        let mut compressed = std::mem::take(&mut self.compressed);
+        compressed.resize(len, 0);
+        if self.take(&mut compressed)? < len {
+            return Err(damage("its snappy stream ends inside a block"));
+        }
+        let broken = |error: snap::Error| damage(format!("a snappy block is broken: {error}"));
+        let unpacked = snap::raw::decompress_len(&compressed).map_err(broken)?;
+        if unpacked > SNAPPY_BLOCK_LEN_MAX {
+            return Err(too_large(unpacked));
+        }
+        self.block.resize(unpacked, 0);
         let count = snap::raw::Decoder::new()
-            .decompress(compressed, &mut block)
+            .decompress(&compressed, &mut self.block)
             .map_err(broken)?;
-        out.extend_from_slice(&block[..count]);
+        self.block.truncate(count);
+        self.start = 0;
+        self.compressed = compressed;
+        Ok(true)
     }
-    if rest.is_empty() {
-        Ok(out)
-    } else {
-        Err("its snappy stream ends inside a length".to_owned())
+
+    /// Fills `buffer` as far as the source goes.
+    fn take(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut len = 0;
+        while len < buffer.len() {
+            match self.source.read(&mut buffer[len..])? {
+                0 => break,
+                count => len += count,
+            }
+        }
+        Ok(len)
     }
+}
+
+impl<R: Read> Read for SnappyDecoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.begun {
+            self.begin()?;
+        }
+        while self.start == self.block.len() {
+            if !self.next_block()? {
+                return Ok(0);
+            }
+        }
+        let unread = &self.block[self.start..];
+        let count = unread.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&unread[..count]);
+        self.start += count;
+        Ok(count)
+    }
+}
+
+fn too_large(len: usize) -> io::Error {
+    damage(format!(
+        "a snappy block of {len} bytes exceeds what is allowed"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decompress(compression: Compression, packed: &[u8]) -> io::Result<Vec<u8>> {
+        let mut plain = Vec::new();
+        Decoder::new(compression, packed).read_to_end(&mut plain)?;
+        Ok(plain)
+    }
 
     #[test]
     fn every_form_gives_back_what_went_in() {
@@ -226,11 +317,8 @@ mod tests {
                     encoder.write_all(part).expect("memory takes everything");
                 }
                 let packed = encoder.finish().expect("memory takes everything");
-                assert_eq!(
-                    decompress(compression, packed).as_ref(),
-                    Ok(&plain),
-                    "{compression:?} {len}"
-                );
+                let unpacked = decompress(compression, &packed).expect("it is whole");
+                assert!(unpacked == plain, "{compression:?} {len}");
             }
         }
     }
@@ -243,12 +331,41 @@ mod tests {
             encoder.write_all(&plain).expect("memory takes everything");
             let packed = encoder.finish().expect("memory takes everything");
             for cut in 0..packed.len() {
-                let found = decompress(compression, packed[..cut].to_vec());
-                assert!(
-                    found.is_err() || found.is_ok_and(|bytes| bytes.len() < plain.len()),
-                    "{compression:?} {cut}"
-                );
+                match decompress(compression, &packed[..cut]) {
+                    Ok(bytes) => assert!(bytes.len() < plain.len(), "{compression:?} {cut}"),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}"),
+                }
             }
+        }
+    }
+
+    #[test]
+    fn a_length_that_no_block_has_is_not_believed() {
+        let lens = [u32::MAX, 80 << 20];
+        // The length of a block after it is unpacked stands in front of it, as a varint: here almost 4 GiB.
+        let unpacked: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x0f];
+        let streams = lens.map(|len| len.to_be_bytes().to_vec());
+        let blocks = [[&5_u32.to_be_bytes()[..], unpacked].concat()];
+        for stream in streams.into_iter().chain(blocks) {
+            let packed = [&SNAPPY_HEADER[..], &stream].concat();
+            let error = decompress(Compression::Snappy, &packed).expect_err("too long");
+            assert_eq!(error.kind(), ErrorKind::InvalidData);
+            assert!(error.to_string().contains("exceeds"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_no_damage() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::from_raw_os_error(5))
+            }
+        }
+        for compression in [Compression::None, Compression::Gz, Compression::Snappy] {
+            let read = Decoder::new(compression, Failing).read(&mut [0; 10]);
+            let error = read.expect_err("the disk fails");
+            assert_ne!(error.kind(), ErrorKind::InvalidData, "{compression:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use simd_adler32::Adler32;
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::snap::body::{BodyReader, SnapshotSink};
-use crate::snap::compress::{Compression, decompress};
+use crate::snap::compress::{Compression, Decoder};
 use crate::snap::format::{HEADER, MAGIC, Trailer};
 
 /// How much is read at a time, in bytes.
@@ -31,16 +31,15 @@ pub fn load(
         .file_name()
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
-    let loaded = match Compression::of_name(&name) {
-        Compression::None => disk.open(path).map_err(Failure::Io).and_then(|file| {
-            let file = file.as_ref();
-            read(FileBytes { file, offset: 0 }, limits, sink)
-        }),
-        compression => disk.read_all(path).map_err(Failure::Io).and_then(|bytes| {
-            let bytes = decompress(compression, bytes).map_err(|found| bad(0, found))?;
-            read(&bytes[..], limits, sink)
-        }),
-    };
+    let opened = disk.open(path).map_err(Failure::Io);
+    let loaded = opened.and_then(|file| {
+        let file = FileBytes {
+            file: file.as_ref(),
+            offset: 0,
+        };
+        let stream = Decoder::new(Compression::of_name(&name), file);
+        read(stream, limits, sink)
+    });
     loaded.map_err(|failure| match failure {
         Failure::Io(error) => StorageError::io("read", path)(error),
         Failure::Bad { offset, found } => StorageError::BadSnapshot {
@@ -54,12 +53,6 @@ pub fn load(
 enum Failure {
     Io(io::Error),
     Bad { offset: u64, found: String },
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
 }
 
 fn bad(offset: u64, found: impl Into<String>) -> Failure {
@@ -143,7 +136,7 @@ impl<R: Read> Stream<R> {
     }
 
     /// Reads until `want` bytes are unread, or the stream ends, and what else comes with them; returns how many are.
-    fn fill(&mut self, want: usize) -> io::Result<usize> {
+    fn fill(&mut self, want: usize) -> Result<usize, Failure> {
         if self.end - self.start < want {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -152,9 +145,13 @@ impl<R: Read> Stream<R> {
             }
         }
         while self.end - self.start < want {
-            match self.source.read(&mut self.buffer[self.end..])? {
-                0 => break,
-                count => self.end += count,
+            match self.source.read(&mut self.buffer[self.end..]) {
+                Ok(0) => break,
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(bad(self.offset, error.to_string()));
+                }
+                Err(error) => return Err(Failure::Io(error)),
             }
         }
         Ok(self.end - self.start)

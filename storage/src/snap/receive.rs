@@ -14,9 +14,11 @@ use crate::disk::Disk;
 use crate::error::{Rejected, StorageError};
 use crate::layout::Layout;
 use crate::snap::body::{BodyReader, SnapshotSink};
-use crate::snap::compress::SNAPSHOT_BYTES_MAX;
 use crate::snap::format::{TERMINATOR, Trailer};
 use crate::snap::writer::{SnapshotOptions, SnapshotWriter};
+
+/// Most bytes of a tree.
+const SNAPSHOT_BYTES_MAX: u64 = 64 << 30;
 
 /// Why a tree cannot be received.
 #[derive(Debug, thiserror::Error)]
