@@ -78,7 +78,8 @@ pub struct Replica {
     /// Does an ensemble order the writes? Then a sync is no read.
     pub(crate) in_ensemble: bool,
     /// How long the last round took that was committed, from its making, microseconds: the disk's time, and that of the
-    /// threads on the way there and back. One that is refused is no measure, since the disk was not asked.
+    /// threads on the way there and back. Only a server alone sets it, in the sequencer; one that is refused is no measure,
+    /// since nothing was written.
     pub(crate) round_us: AtomicU64,
     digests: Mutex<VecDeque<(Zxid, u64)>>,
     generation: AtomicU64,

@@ -1,6 +1,6 @@
 //! Plain, gzip and snappy streams. The seals always cover the uncompressed bytes; the file's name tells the form.
 
-use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -149,49 +149,77 @@ impl<W: Write> SnappyEncoder<W> {
     }
 }
 
-/// A reader that gives back what was compressed, with no more of it in memory than a block. Damage is an error of the kind
-/// [`InvalidData`](io::ErrorKind::InvalidData), so that it is told from a disk that fails.
-pub enum Decoder<R: Read> {
-    /// Of a file that is not compressed.
+/// Why a stream cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The disk did not give its bytes.
+    #[error(transparent)]
+    Source(#[from] io::Error),
+    /// Its bytes are not what a writer wrote.
+    #[error("{0}")]
+    Damage(String),
+}
+
+/// Gives back what was compressed, with no more of it in memory than a block.
+///
+/// How much that is in all has no bound here, as the length of a plain file has none: whoever reads takes it record by record.
+pub struct Decoder<R>(Form<R>);
+
+enum Form<R> {
     Plain(R),
-    /// Of a gzip member.
-    Gz(GzDecoder<R>),
-    /// Of a snappy stream.
+    Gz(GzDecoder<Watched<R>>),
     Snappy(SnappyDecoder<R>),
 }
 
 impl<R: Read> Decoder<R> {
     /// Reads the stream that `source` begins with.
     pub fn new(compression: Compression, source: R) -> Self {
-        match compression {
-            Compression::None => Self::Plain(source),
-            Compression::Gz => Self::Gz(GzDecoder::new(source)),
-            Compression::Snappy => Self::Snappy(SnappyDecoder::new(source)),
+        Self(match compression {
+            Compression::None => Form::Plain(source),
+            Compression::Gz => Form::Gz(GzDecoder::new(Watched {
+                source,
+                has_failed: false,
+            })),
+            Compression::Snappy => Form::Snappy(SnappyDecoder::new(source)),
+        })
+    }
+
+    /// Fills a part of `buffer`; 0 is the end of the stream.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Unreadable> {
+        match &mut self.0 {
+            Form::Plain(source) => Ok(source.read(buffer)?),
+            Form::Gz(decoder) => {
+                let read = decoder.read(buffer);
+                read.map_err(|error| match decoder.get_ref().has_failed {
+                    true => Unreadable::Source(error),
+                    false => damage(format!("its gzip stream is broken: {error}")),
+                })
+            }
+            Form::Snappy(decoder) => decoder.read(buffer),
         }
     }
 }
 
-impl<R: Read> Read for Decoder<R> {
+fn damage(found: impl Into<String>) -> Unreadable {
+    Unreadable::Damage(found.into())
+}
+
+/// Knows whether an error of the reader around it is its own. The error's kind does not tell: a disk, too, may call its input invalid.
+struct Watched<R> {
+    source: R,
+    has_failed: bool,
+}
+
+impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(source) => source.read(buffer),
-            Self::Gz(decoder) => decoder.read(buffer).map_err(|error| match error.kind() {
-                ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
-                    damage(format!("its gzip stream is broken: {error}"))
-                }
-                _ => error,
-            }),
-            Self::Snappy(decoder) => decoder.read(buffer),
-        }
+        let read = self.source.read(buffer);
+        self.has_failed = read.is_err();
+        read
     }
-}
-
-fn damage(found: impl Into<String>) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, found.into())
 }
 
 /// Unpacks one block after the other.
-pub struct SnappyDecoder<R> {
+struct SnappyDecoder<R> {
     source: BufReader<R>,
     begun: bool,
     compressed: Vec<u8>,
@@ -211,64 +239,7 @@ impl<R: Read> SnappyDecoder<R> {
         }
     }
 
-    fn begin(&mut self) -> io::Result<()> {
-        let mut header = [0; SNAPPY_HEADER.len()];
-        let len = self.take(&mut header)?;
-        let magic = &SNAPPY_HEADER[..SNAPPY_MAGIC_LEN];
-        if len < header.len() || !header.starts_with(magic) {
-            return Err(damage("it does not start as a snappy stream"));
-        }
-        self.begun = true;
-        Ok(())
-    }
-
-    /// Unpacks the next block; false at the end of the stream.
-    fn next_block(&mut self) -> io::Result<bool> {
-        let mut len = [0; 4];
-        match self.take(&mut len)? {
-            0 => return Ok(false),
-            4 => {}
-            _ => return Err(damage("its snappy stream ends inside a length")),
-        }
-        let len = u32::from_be_bytes(len) as usize;
-        if len > snap::raw::max_compress_len(SNAPPY_BLOCK_LEN_MAX) {
-            return Err(too_large(len));
-        }
-        let mut compressed = std::mem::take(&mut self.compressed);
-        compressed.resize(len, 0);
-        if self.take(&mut compressed)? < len {
-            return Err(damage("its snappy stream ends inside a block"));
-        }
-        let broken = |error: snap::Error| damage(format!("a snappy block is broken: {error}"));
-        let unpacked = snap::raw::decompress_len(&compressed).map_err(broken)?;
-        if unpacked > SNAPPY_BLOCK_LEN_MAX {
-            return Err(too_large(unpacked));
-        }
-        self.block.resize(unpacked, 0);
-        let count = snap::raw::Decoder::new()
-            .decompress(&compressed, &mut self.block)
-            .map_err(broken)?;
-        self.block.truncate(count);
-        self.start = 0;
-        self.compressed = compressed;
-        Ok(true)
-    }
-
-    /// Fills `buffer` as far as the source goes.
-    fn take(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut len = 0;
-        while len < buffer.len() {
-            match self.source.read(&mut buffer[len..])? {
-                0 => break,
-                count => len += count,
-            }
-        }
-        Ok(len)
-    }
-}
-
-impl<R: Read> Read for SnappyDecoder<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Unreadable> {
         if !self.begun {
             self.begin()?;
         }
@@ -283,9 +254,54 @@ impl<R: Read> Read for SnappyDecoder<R> {
         self.start += count;
         Ok(count)
     }
+
+    fn begin(&mut self) -> Result<(), Unreadable> {
+        let magic = &SNAPPY_HEADER[..SNAPPY_MAGIC_LEN];
+        let header = self.take(SNAPPY_HEADER.len())?;
+        if header.len() < SNAPPY_HEADER.len() || !header.starts_with(magic) {
+            return Err(damage("it does not start as a snappy stream"));
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    /// Unpacks the next block; false at the end of the stream.
+    fn next_block(&mut self) -> Result<bool, Unreadable> {
+        let len = match *self.take(4)? {
+            [] => return Ok(false),
+            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]) as usize,
+            _ => return Err(damage("its snappy stream ends inside a length")),
+        };
+        if len > snap::raw::max_compress_len(SNAPPY_BLOCK_LEN_MAX) {
+            return Err(too_large(len));
+        }
+        if self.take(len)?.len() < len {
+            return Err(damage("its snappy stream ends inside a block"));
+        }
+        let broken = |error: snap::Error| damage(format!("a snappy block is broken: {error}"));
+        let unpacked = snap::raw::decompress_len(&self.compressed).map_err(broken)?;
+        if unpacked > SNAPPY_BLOCK_LEN_MAX {
+            return Err(too_large(unpacked));
+        }
+        self.block.resize(unpacked, 0);
+        let count = snap::raw::Decoder::new()
+            .decompress(&self.compressed, &mut self.block)
+            .map_err(broken)?;
+        self.block.truncate(count);
+        self.start = 0;
+        Ok(true)
+    }
+
+    /// The next `len` bytes, or as many as the source has. There is memory only for those that come.
+    fn take(&mut self, len: usize) -> io::Result<&[u8]> {
+        self.compressed.clear();
+        let mut bytes = self.source.by_ref().take(len as u64);
+        bytes.read_to_end(&mut self.compressed)?;
+        Ok(&self.compressed)
+    }
 }
 
-fn too_large(len: usize) -> io::Error {
+fn too_large(len: usize) -> Unreadable {
     damage(format!(
         "a snappy block of {len} bytes exceeds what is allowed"
     ))
@@ -293,12 +309,20 @@ fn too_large(len: usize) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
-    fn decompress(compression: Compression, packed: &[u8]) -> io::Result<Vec<u8>> {
+    fn decompress(compression: Compression, packed: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        let mut decoder = Decoder::new(compression, packed);
         let mut plain = Vec::new();
-        Decoder::new(compression, packed).read_to_end(&mut plain)?;
-        Ok(plain)
+        let mut buffer = [0; 1000];
+        loop {
+            match decoder.read(&mut buffer)? {
+                0 => return Ok(plain),
+                count => plain.extend_from_slice(&buffer[..count]),
+            }
+        }
     }
 
     #[test]
@@ -333,7 +357,8 @@ mod tests {
             for cut in 0..packed.len() {
                 match decompress(compression, &packed[..cut]) {
                     Ok(bytes) => assert!(bytes.len() < plain.len(), "{compression:?} {cut}"),
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}"),
+                    Err(Unreadable::Damage(_)) => {}
+                    Err(Unreadable::Source(error)) => panic!("{compression:?} {cut}: {error}"),
                 }
             }
         }
@@ -349,23 +374,50 @@ mod tests {
         for stream in streams.into_iter().chain(blocks) {
             let packed = [&SNAPPY_HEADER[..], &stream].concat();
             let error = decompress(Compression::Snappy, &packed).expect_err("too long");
-            assert_eq!(error.kind(), ErrorKind::InvalidData);
-            assert!(error.to_string().contains("exceeds"), "{error}");
+            assert!(
+                matches!(&error, Unreadable::Damage(found) if found.contains("exceeds")),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_disk_that_fails_is_no_damage() {
-        struct Failing;
-        impl Read for Failing {
-            fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
-                Err(io::Error::from_raw_os_error(5))
+        struct Failing<'a>(&'a [u8], ErrorKind);
+        impl Read for Failing<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0.read(buffer)? {
+                    0 => Err(self.1.into()),
+                    count => Ok(count),
+                }
             }
         }
+        // Decoders use the first three for what they find themselves.
+        let kinds = [
+            ErrorKind::InvalidInput,
+            ErrorKind::InvalidData,
+            ErrorKind::UnexpectedEof,
+            ErrorKind::Other,
+        ];
         for compression in [Compression::None, Compression::Gz, Compression::Snappy] {
-            let read = Decoder::new(compression, Failing).read(&mut [0; 10]);
-            let error = read.expect_err("the disk fails");
-            assert_ne!(error.kind(), ErrorKind::InvalidData, "{compression:?}");
+            let mut encoder = Encoder::new(compression, Vec::new());
+            encoder
+                .write_all(&[7; 1000])
+                .expect("memory takes everything");
+            let packed = encoder.finish().expect("memory takes everything");
+            for kind in kinds {
+                for cut in 0..packed.len() {
+                    let mut decoder = Decoder::new(compression, Failing(&packed[..cut], kind));
+                    let failure = loop {
+                        match decoder.read(&mut [0; 100]) {
+                            Ok(count) => assert_ne!(count, 0, "{compression:?} {kind} {cut}"),
+                            Err(failure) => break failure,
+                        }
+                    };
+                    let is_told = matches!(&failure, Unreadable::Source(e) if e.kind() == kind);
+                    assert!(is_told, "{compression:?} {kind} {cut}: {failure}");
+                }
+            }
         }
     }
 }

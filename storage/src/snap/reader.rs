@@ -12,7 +12,7 @@ use simd_adler32::Adler32;
 use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::snap::body::{BodyReader, SnapshotSink};
-use crate::snap::compress::{Compression, Decoder};
+use crate::snap::compress::{Compression, Decoder, Unreadable};
 use crate::snap::format::{HEADER, MAGIC, Trailer};
 
 /// How much is read at a time, in bytes.
@@ -31,21 +31,24 @@ pub fn load(
         .file_name()
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
+    let compression = Compression::of_name(&name);
     let opened = disk.open(path).map_err(Failure::Io);
     let loaded = opened.and_then(|file| {
         let file = FileBytes {
             file: file.as_ref(),
             offset: 0,
         };
-        let stream = Decoder::new(Compression::of_name(&name), file);
-        read(stream, limits, sink)
+        read(Decoder::new(compression, file), limits, sink)
     });
     loaded.map_err(|failure| match failure {
         Failure::Io(error) => StorageError::io("read", path)(error),
         Failure::Bad { offset, found } => StorageError::BadSnapshot {
             path: path.to_path_buf(),
             offset,
-            found,
+            found: match compression {
+                Compression::None => found,
+                _ => format!("{found} (the offset is the unpacked stream's)"),
+            },
         },
     })
 }
@@ -62,7 +65,7 @@ fn bad(offset: u64, found: impl Into<String>) -> Failure {
 
 /// Reads the uncompressed stream.
 fn read(
-    source: impl Read,
+    source: Decoder<impl Read>,
     limits: Limits,
     sink: &mut impl SnapshotSink,
 ) -> Result<Trailer, Failure> {
@@ -101,7 +104,7 @@ fn read(
 
 /// A window that moves over a stream.
 struct Stream<R> {
-    source: R,
+    source: Decoder<R>,
     /// Read and not yet passed: `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
@@ -113,7 +116,7 @@ struct Stream<R> {
 }
 
 impl<R: Read> Stream<R> {
-    fn new(source: R) -> Self {
+    fn new(source: Decoder<R>) -> Self {
         Self {
             source,
             buffer: vec![0; CHUNK_LEN],
@@ -148,10 +151,8 @@ impl<R: Read> Stream<R> {
             match self.source.read(&mut self.buffer[self.end..]) {
                 Ok(0) => break,
                 Ok(count) => self.end += count,
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(bad(self.offset, error.to_string()));
-                }
-                Err(error) => return Err(Failure::Io(error)),
+                Err(Unreadable::Damage(found)) => return Err(bad(self.offset, found)),
+                Err(Unreadable::Source(error)) => return Err(Failure::Io(error)),
             }
         }
         Ok(self.end - self.start)

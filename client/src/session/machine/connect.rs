@@ -19,12 +19,16 @@ pub(super) struct Credential {
 }
 
 impl Session {
-    pub(super) fn connected(&mut self, now_us: u64) {
+    pub(super) fn connected(&mut self, now_us: u64, effects: &mut Vec<Effect>) {
         if !matches!(self.phase, Phase::Connecting { .. }) {
             return;
         }
-        // In release, a server would refuse what stands in front of the first packet, and end the connection.
-        debug_assert_eq!(self.output.bytes.len(), 0, "bytes for another connection");
+        // Bytes for another connection must not get on this one: a request of another session could be carried out as this
+        // one's. None can be there, since `lost` and `end` forget them; if some are, this connection ends, which forgets them.
+        if !self.output.bytes.is_empty() {
+            self.give_up(now_us, effects);
+            return;
+        }
         self.phase = Phase::Opening { since_us: now_us };
         // A session of a read-only server is known to that server alone.
         let (session_id, passwd) = match self.is_global {

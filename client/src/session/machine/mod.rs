@@ -223,7 +223,7 @@ impl Session {
     /// appends what is to be done, besides sending [`Session::output`].
     pub fn handle(&mut self, now_us: u64, input: Input<'_>, effects: &mut Vec<Effect>) {
         match input {
-            Input::Connected => self.connected(now_us),
+            Input::Connected => self.connected(now_us, effects),
             Input::Received(bytes) => self.received(now_us, bytes, effects),
             Input::Disconnected => self.lost(now_us, effects),
             Input::Submit(token, request) => self.submit(now_us, token, request, effects),

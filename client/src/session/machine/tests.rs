@@ -343,6 +343,21 @@ fn what_is_sent_and_what_waits_is_bounded() {
 }
 
 #[test]
+fn bytes_for_another_connection_end_the_present_one() {
+    let mut session = Session::new(options());
+    step(&mut session, 0, Input::Tick);
+    session.output().push(1);
+    let mut effects = Vec::new();
+    session.handle(1, Input::Connected, &mut effects);
+    assert_eq!(effects, [Effect::Disconnect]);
+    assert!(session.output().is_empty());
+    // The next one is as good as any.
+    assert_eq!(step(&mut session, 200 * MS, Input::Tick), [Effect::Connect]);
+    step(&mut session, 201 * MS, Input::Connected);
+    assert_eq!(sent(&mut session).len(), 1);
+}
+
+#[test]
 fn what_is_withdrawn_before_it_is_sent_is_never_sent() {
     let mut session = established();
     for token in 1..=5 {
