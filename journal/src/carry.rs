@@ -266,8 +266,8 @@ impl Journal {
         if let Some((_, last)) = progress.appended {
             let log = self.alive()?;
             log.sync()?;
-            let durable = log.writer().last_zxid();
-            self.files.set_durable(durable);
+            let (durable, end) = (log.writer().last_zxid(), log.writer().mark());
+            self.files.synced(durable, end);
             progress.appended = None;
             progress.done = Some(last);
         }
@@ -286,7 +286,7 @@ impl Journal {
             Ok((truncated.log, truncated.outcome == Outcome::Cut))
         })?;
         if cut {
-            history.generation += 1;
+            files.begin_generation(&mut history);
             files.set_durable(zxid);
         }
         self.log = Some(log);
@@ -300,7 +300,7 @@ impl Journal {
         let log = self.taken()?;
         let files = self.files.clone();
         let mut history = files.history();
-        history.generation += 1;
+        files.begin_generation(&mut history);
         let (log, state) = log.replace(|writer| tree.install(zxid, writer))?;
         files.set_durable(zxid);
         self.log = Some(log);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jute::Zxid;
 use parking_lot::{Mutex, MutexGuard};
 use state::State;
-use storage::log::LogHolds;
+use storage::log::{LogHolds, LogMark, LogMarks};
 use storage::{Disk, StorageError};
 
 use crate::read::LogReader;
@@ -26,6 +26,8 @@ struct Shared {
     holds: LogHolds,
     /// The last entry of the log that is durable.
     durable: AtomicI64,
+    /// Of the present history.
+    marks: Mutex<LogMarks>,
     history: Mutex<History>,
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct History {
 impl Files {
     pub(crate) fn new(disk: Arc<dyn Disk>, settings: Settings, seed: u64, durable: Zxid) -> Self {
         Self(Arc::new(Shared {
+            marks: Mutex::new(LogMarks::new(settings.log_mark_spacing)),
             disk,
             settings,
             seed,
@@ -101,6 +104,25 @@ impl Files {
 
     pub(crate) fn history(&self) -> MutexGuard<'_, History> {
         self.0.history.lock()
+    }
+
+    /// The log is durable up to `zxid`, behind which stands its `end`.
+    pub(crate) fn synced(&self, zxid: Zxid, end: Option<LogMark>) {
+        if let Some(end) = end {
+            self.0.marks.lock().note(end);
+        }
+        self.set_durable(zxid);
+    }
+
+    /// The history becomes another one: nobody may go on with what is known of the files.
+    pub(crate) fn begin_generation(&self, history: &mut History) {
+        history.generation += 1;
+        self.0.marks.lock().clear();
+    }
+
+    /// A place in the log before `zxid`.
+    pub(crate) fn mark_before(&self, zxid: Zxid) -> Option<LogMark> {
+        self.0.marks.lock().before(zxid)
     }
 
     pub(crate) fn set_durable(&self, zxid: Zxid) {

@@ -145,7 +145,10 @@ impl LogReader {
         let (layout, holds) = (&settings.layout, self.files.holds());
         let entry_len_max = settings.recovery.log.entry_len_max;
         let disk = || self.files.disk().clone();
-        let open = |from| LogCursor::open(disk(), layout, entry_len_max, holds, from);
+        let open = |from| {
+            let mark = self.files.mark_before(from);
+            LogCursor::open(disk(), layout, entry_len_max, holds, from, mark)
+        };
         let mut found = open(after)?;
         if found.is_none() && !opening {
             // Behind a snapshot the log starts with the next one. That snapshot may be purged since.

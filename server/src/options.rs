@@ -25,6 +25,9 @@ const LOG_STEP_MAX: u64 = 4 << 20;
 /// A snapshot is synced after so many bytes: the log shares the disk with it.
 const SNAPSHOT_SYNC_BYTES: u64 = 1 << 20;
 
+/// A learner's place in the log is found by reading less than so many bytes.
+const LOG_MARK_SPACING: u64 = 1 << 20;
+
 fn limits(config: &Config) -> Limits {
     Limits::new(
         config.limits.jute_max_buffer as usize,
@@ -255,6 +258,7 @@ pub(crate) fn journal(config: &Config, ensemble: &EnsembleSettings) -> journal::
         roll: roll(config),
         snapshot: snapshots(config),
         commit_log_count: ensemble.history.commit_log_count as usize,
+        log_mark_spacing: LOG_MARK_SPACING,
         size_factor: SizeFactor::from_setting(ensemble.history.snapshot_size_factor),
         config: ConfigSettings {
             file: ensemble.files.file.clone(),

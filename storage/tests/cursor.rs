@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::{commit, copy_of, empty_disk, entry, layout, names, open, put, take_snapshot};
 use jute::Zxid;
 use storage::log::format::{HEADER, frame};
-use storage::log::{CursorStep, LogCursor, LogHolds};
+use storage::log::{CursorStep, LogCursor, LogHolds, LogMark, LogMarks};
 use storage::purge::purge;
 use storage::sim_disk::Rng;
 use storage::{Disk, LogOptions, LogWriter, Options, Preallocation, SimDisk, StorageError};
@@ -40,9 +40,18 @@ fn history() -> (SimDisk, LogWriter, Entries) {
 }
 
 fn cursor_at(disk: &SimDisk, holds: &LogHolds, from: i64) -> Option<LogCursor> {
+    cursor_behind(disk, holds, from, None)
+}
+
+fn cursor_behind(
+    disk: &SimDisk,
+    holds: &LogHolds,
+    from: i64,
+    mark: Option<LogMark>,
+) -> Option<LogCursor> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let entry_len_max = options().log.entry_len_max;
-    LogCursor::open(disk, &layout(), entry_len_max, holds, Zxid(from)).expect("reading works")
+    LogCursor::open(disk, &layout(), entry_len_max, holds, Zxid(from), mark).expect("reading works")
 }
 
 /// Everything up to `until`, and the number of steps it took.
@@ -92,6 +101,58 @@ fn from_any_place_to_any_other_in_steps_of_any_size() {
             }
         }
     }
+}
+
+/// What stands before a mark is not read, and wherever it is, the same records come behind it.
+#[test]
+fn a_mark_saves_the_way_and_changes_nothing() {
+    let disk = empty_disk();
+    take_snapshot(&disk, Zxid(2)).expect("memory takes it");
+    let mut log = open(&disk, &options()).expect("it starts").0.log;
+    let (mut entries, mut rng, mut marks) = (Vec::new(), Rng::new(5), LogMarks::new(1));
+    assert_eq!(log.mark(), None, "there is no file");
+    for first in [3, 8, EPOCH + 1] {
+        for zxid in first..first + 5 {
+            entries.extend(commit(&mut log, zxid..zxid + 1, 80, &mut rng).expect("it fits"));
+            marks.note(log.mark().expect("all is committed"));
+        }
+        log.roll().expect("memory takes it");
+        assert_eq!(log.mark(), None, "there is no next file");
+    }
+    let last = EPOCH + 5;
+    // The first record of each file cannot be read any more.
+    for name in ["log.3", "log.8", "log.100000001"] {
+        let path = layout().log_dir().join(name);
+        let mut bytes = disk.read_all(&path).expect("it is there");
+        bytes[HEADER.len() + 20] ^= 1;
+        put(&disk, &path, &bytes);
+    }
+    for (at, (from, _)) in entries.iter().enumerate() {
+        let holds = LogHolds::default();
+        let mark = marks.before(*from);
+        let mut cursor = match cursor_behind(&disk, &holds, from.0, mark) {
+            Some(cursor) => cursor,
+            // Its file begins with it, and no mark is in the same file.
+            None => {
+                assert_eq!(at % 5, 0, "{from}");
+                continue;
+            }
+        };
+        assert_eq!(cursor.floor(), entries[at - 1].0, "{from}");
+        let of_file = entries[at - at % 5 + 4].0;
+        let (found, _) = read(&mut cursor, of_file.0, 126).expect("it can be read");
+        assert_eq!(found, entries[at..at - at % 5 + 5], "{from}");
+        assert!(cursor_at(&disk, &holds, from.0).is_none(), "{from}");
+    }
+    // One that is none of this log's is noticed.
+    let mut other = LogMarks::new(1);
+    let foreign = empty_disk();
+    let mut log = open(&foreign, &options()).expect("it starts").0.log;
+    commit(&mut log, 3..5, 30, &mut rng).expect("memory takes it");
+    other.note(log.mark().expect("all is committed"));
+    let mark = other.before(Zxid(5));
+    let mut cursor = cursor_behind(&disk, &LogHolds::default(), 5, mark).expect("a file");
+    assert!(read(&mut cursor, last, 100).is_err());
 }
 
 /// Where records stood that are gone, whoever needs them must be told.

@@ -69,6 +69,7 @@ pub fn settings() -> Settings {
             ..SnapshotSettings::default()
         },
         commit_log_count: 500,
+        log_mark_spacing: 300,
         size_factor: SizeFactor::from_setting(0.0),
         config: ConfigSettings {
             file: PathBuf::from(CONFIG_FILE),

@@ -146,6 +146,7 @@ impl Settings {
                 ..journal::SnapshotSettings::default()
             },
             commit_log_count: self.peer.commit_log_count,
+            log_mark_spacing: 500,
             size_factor: SizeFactor::from_setting(self.size_factor),
             config: journal::ConfigSettings {
                 file: PathBuf::from("/conf/zoo.cfg"),

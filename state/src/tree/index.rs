@@ -3,7 +3,7 @@
 
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
-use hashbrown::HashTable;
+use hashbrown::hash_table::{self, HashTable};
 use std::hash::BuildHasher;
 
 use super::NodeId;
@@ -15,6 +15,8 @@ const SHARDS: usize = 256;
 pub(super) struct Index {
     hasher: SeedableRandomState,
     shards: Vec<HashTable<Entry>>,
+    /// Not in the tables yet: while a tree is loaded they would grow again and again, with memory for both sizes each time.
+    deferred: Vec<Entry>,
 }
 
 /// A node, and the hash of its parent and name: neither a table that grows nor a probe that meets
@@ -25,23 +27,33 @@ struct Entry {
     id: NodeId,
 }
 
+impl Entry {
+    fn is(&self, nodes: &Slab<Node>, hash: u32, parent: NodeId, name: &[u8]) -> bool {
+        self.hash == hash && {
+            let node = nodes.get(self.id.0);
+            node.parent == parent && node.name_bytes() == name
+        }
+    }
+
+    fn spread(&self) -> u64 {
+        spread(self.hash)
+    }
+}
+
 impl Index {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
             shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            deferred: Vec::new(),
         }
     }
 
     pub(super) fn find(&self, nodes: &Slab<Node>, parent: NodeId, name: &str) -> Option<NodeId> {
-        let hash = self.hash(parent, name.as_bytes());
+        let name = name.as_bytes();
+        let hash = self.hash(parent, name);
         self.shards[shard(hash)]
-            .find(spread(hash), |entry| {
-                entry.hash == hash && {
-                    let node = nodes.get(entry.id.0);
-                    node.parent == parent && node.name_bytes() == name.as_bytes()
-                }
-            })
+            .find(spread(hash), |entry| entry.is(nodes, hash, parent, name))
             .map(|entry| entry.id)
     }
 
@@ -51,30 +63,54 @@ impl Index {
         found.map(|entry| entry.id)
     }
 
-    /// Makes room for about so many more nodes.
-    pub(super) fn reserve(&mut self, nodes: usize) {
-        for shard in self.shards.iter_mut().filter(|shard| shard.is_empty()) {
-            shard.reserve(nodes / SHARDS, |_| {
-                unreachable!("there is nothing to hash again")
-            });
-        }
+    /// The parent must have no child of that name, and nothing may be deferred.
+    pub(super) fn insert(&mut self, nodes: &Slab<Node>, id: NodeId) {
+        assert!(self.deferred.is_empty(), "load first, then insert");
+        let new = self.entry(nodes, id);
+        self.shards[shard(new.hash)].insert_unique(new.spread(), new, Entry::spread);
     }
 
-    /// The parent must have no child of that name.
-    pub(super) fn insert(&mut self, nodes: &Slab<Node>, id: NodeId) {
+    /// As [`Index::insert`], but the node is not found before [`Index::insert_deferred`]. Its name is looked at now, while it is
+    /// in the processor's caches: for the name alone a later look would wait for memory at each node.
+    pub(super) fn defer(&mut self, nodes: &Slab<Node>, id: NodeId) {
+        self.deferred.push(self.entry(nodes, id));
+    }
+
+    /// # Errors
+    /// The second node of a name that stands twice below one parent.
+    pub(super) fn insert_deferred(&mut self, nodes: &Slab<Node>) -> Result<(), NodeId> {
+        let deferred = std::mem::take(&mut self.deferred);
+        for shard in self.shards.iter_mut().filter(|shard| shard.is_empty()) {
+            shard.reserve(deferred.len() / SHARDS, Entry::spread);
+        }
+        for new in deferred {
+            let is_same = |old: &Entry| {
+                old.hash == new.hash && {
+                    let node = nodes.get(new.id.0);
+                    old.is(nodes, new.hash, node.parent, node.name_bytes())
+                }
+            };
+            let table = &mut self.shards[shard(new.hash)];
+            match table.entry(new.spread(), is_same, Entry::spread) {
+                hash_table::Entry::Occupied(_) => return Err(new.id),
+                hash_table::Entry::Vacant(place) => place.insert(new),
+            };
+        }
+        Ok(())
+    }
+
+    fn entry(&self, nodes: &Slab<Node>, id: NodeId) -> Entry {
         let node = nodes.get(id.0);
         let hash = self.hash(node.parent, node.name_bytes());
-        let spread_of = |entry: &Entry| spread(entry.hash);
-        self.shards[shard(hash)].insert_unique(spread(hash), Entry { hash, id }, spread_of);
+        Entry { hash, id }
     }
 
     /// # Panics
     /// If the node is not in the index.
     pub(super) fn remove(&mut self, nodes: &Slab<Node>, id: NodeId) {
-        let node = nodes.get(id.0);
-        let hash = self.hash(node.parent, node.name_bytes());
-        self.shards[shard(hash)]
-            .find_entry(spread(hash), |other| other.id == id)
+        let old = self.entry(nodes, id);
+        self.shards[shard(old.hash)]
+            .find_entry(old.spread(), |other| other.id == id)
             .expect("every node is in the index")
             .remove();
     }

@@ -56,8 +56,6 @@ pub struct Tree {
     /// to the next sibling, so that a walk that stands on one finds its way on.
     walks: u32,
     limbo: Vec<NodeId>,
-    /// Places below this are in the index.
-    indexed: u32,
 }
 
 impl Tree {
@@ -71,7 +69,6 @@ impl Tree {
             data_size: 0,
             walks: 0,
             limbo: Vec::new(),
-            indexed: 1,
         };
         let root = tree.nodes.insert(Node::root());
         assert_eq!(root, NodeId::ROOT.0, "the root takes the first place");
@@ -223,10 +220,8 @@ impl Tree {
         stat: &StatPersisted,
     ) -> NodeId {
         debug_assert!(self.child(parent, name).is_none(), "{path} exists");
-        assert_eq!(self.indexed, self.nodes.places(), "load first, then insert");
-        let id = self.append(parent, name, path, data, acl, stat);
+        let id = self.link(parent, name, path, data, acl, stat);
         self.index.insert(&self.nodes, id);
-        self.indexed = self.nodes.places();
         id
     }
 
@@ -234,6 +229,21 @@ impl Tree {
     /// that name is not noticed, before [`Tree::index_appended`]. For loading many nodes:
     /// the index then grows once.
     pub(crate) fn append(
+        &mut self,
+        parent: NodeId,
+        name: &str,
+        path: &str,
+        data: Option<&[u8]>,
+        acl: AclId,
+        stat: &StatPersisted,
+    ) -> NodeId {
+        let id = self.link(parent, name, path, data, acl, stat);
+        self.index.defer(&self.nodes, id);
+        id
+    }
+
+    /// Adds a child that is not in the index.
+    fn link(
         &mut self,
         parent: NodeId,
         name: &str,
@@ -268,18 +278,7 @@ impl Tree {
     /// # Errors
     /// The second node of a name that stands twice below one parent.
     pub(crate) fn index_appended(&mut self) -> Result<(), NodeId> {
-        let appended = self.indexed..self.nodes.places();
-        self.indexed = appended.end;
-        self.index.reserve(appended.len());
-        for place in appended {
-            let id = NodeId(place);
-            let node = self.node(id);
-            if self.child(node.parent, node.name()).is_some() {
-                return Err(id);
-            }
-            self.index.insert(&self.nodes, id);
-        }
-        Ok(())
+        self.index.insert_deferred(&self.nodes)
     }
 
     /// Removes a leaf. The parent's Stat stays as it is, except for the number of children.

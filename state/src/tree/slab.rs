@@ -27,12 +27,6 @@ impl<T> Slab<T> {
         self.len
     }
 
-    /// Number of places, taken or free.
-    pub(super) fn places(&self) -> u32 {
-        let full = self.chunks.len().saturating_sub(1) * CHUNK;
-        (full + self.chunks.last().map_or(0, Vec::len)) as u32
-    }
-
     /// # Panics
     /// If 2^32 - 1 places are taken.
     pub(super) fn insert(&mut self, item: T) -> u32 {

@@ -10,6 +10,7 @@ use crate::error::StorageError;
 use crate::layout::{Layout, files_with_prefix, log_name};
 use crate::log::format::{HEADER, Stop};
 use crate::log::holds::{LogHold, LogHolds};
+use crate::log::marks::LogMark;
 use crate::log::reader::{Head, Next, RecordReader, read_head};
 
 /// So much more than a step wants is read, in bytes: most records that begin within a step end within that.
@@ -59,13 +60,15 @@ impl LogCursor {
     /// Starts at the first record that is not below `from`. `None` if the log does not reach back to `from`: transactions
     /// between it and the first record may have been removed.
     ///
-    /// From now on no file that is still needed is purged.
+    /// From now on no file that is still needed is purged. `mark` is a place before `from` ([`LogMarks::before`](super::LogMarks::before)),
+    /// which is looked for from there: without one, from the start of a file.
     pub fn open(
         disk: Arc<dyn Disk>,
         layout: &Layout,
         entry_len_max: usize,
         holds: &LogHolds,
         from: Zxid,
+        mark: Option<LogMark>,
     ) -> Result<Option<Self>, StorageError> {
         let Some(hold) = holds.hold(from) else {
             return Ok(None);
@@ -77,6 +80,13 @@ impl LogCursor {
         let Some(mut cursor) = Self::at(disk, layout, entry_len_max, (hold, from), first)? else {
             return Ok(None);
         };
+        if let Some(mark) = mark.filter(|mark| mark.file == cursor.segment.0 && mark.behind < from)
+        {
+            cursor.offset = mark.offset;
+            cursor.previous = Some(mark.behind);
+            cursor.floor = mark.behind;
+            return Ok(Some(cursor));
+        }
         // The name alone proves nothing.
         let (_, path, file) = &cursor.segment;
         let first = HEADER.len() as u64;

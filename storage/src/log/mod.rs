@@ -7,11 +7,13 @@
 //! * `replay` walks the whole history
 //! * [`received`] stores what a leader sends behind a tree
 //! * [`roll`] decides when a new file starts
-//! * [`cursor`] reads it for learners, [`holds`] keeps what they need, [`size_factor`] says when that is worth it
+//! * [`cursor`] reads it for learners, [`marks`] says from where, [`holds`] keeps what they need, [`size_factor`] says when that is
+//!   worth it
 
 pub mod cursor;
 pub mod format;
 pub mod holds;
+pub mod marks;
 mod preparation;
 pub(crate) mod reader;
 pub mod received;
@@ -23,6 +25,7 @@ pub mod writer;
 
 pub use cursor::{CursorStep, LogCursor};
 pub use holds::{LogHold, LogHolds};
+pub use marks::{LogMark, LogMarks};
 pub use preparation::{Preparation, Prepared};
 pub use received::ReceivedLog;
 pub use roll::{RollLimits, RollPolicy};

@@ -14,6 +14,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::StorageError;
 use crate::layout::{NEXT_LOG, log_name};
 use crate::log::format::{self, RECORD_OVERHEAD};
+use crate::log::marks::LogMark;
 use crate::log::preparation::{Preparation, Prepared, reserve};
 
 /// Most bytes in one batch, not counting the record that makes it full. Recovery relies on it: whole records farther than this
@@ -80,6 +81,8 @@ pub struct LogWriter {
     options: LogOptions,
     /// The file that takes records.
     segment: Option<Segment>,
+    /// The zxid in its name.
+    segment_first: Zxid,
     /// The prepared next file, still without its name.
     prepared: Option<Segment>,
     buffer: Vec<u8>,
@@ -119,6 +122,7 @@ impl LogWriter {
             dir: dir.to_path_buf(),
             options,
             segment: None,
+            segment_first: Zxid::ZERO,
             prepared: None,
             buffer: Vec::new(),
             buffered_first: None,
@@ -307,6 +311,16 @@ impl LogWriter {
         self.segment.as_ref().map_or(0, |segment| segment.position)
     }
 
+    /// The end of what is committed, unless more waits for a commit or for a file.
+    pub fn mark(&self) -> Option<LogMark> {
+        let segment = self.segment.as_ref().filter(|_| !self.is_dirty())?;
+        Some(LogMark {
+            behind: self.last_zxid,
+            file: self.segment_first,
+            offset: segment.position,
+        })
+    }
+
     fn check_alive(&self) -> Result<(), StorageError> {
         if self.poisoned {
             return Err(StorageError::Poisoned {
@@ -350,6 +364,7 @@ impl LogWriter {
             .map_err(StorageError::io("sync", &self.dir))?;
         segment.path = path;
         self.segment = Some(segment);
+        self.segment_first = first;
         Ok(())
     }
 
