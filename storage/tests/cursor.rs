@@ -130,13 +130,10 @@ fn a_mark_saves_the_way_and_changes_nothing() {
     for (at, (from, _)) in entries.iter().enumerate() {
         let holds = LogHolds::default();
         let mark = marks.before(*from);
-        let mut cursor = match cursor_behind(&disk, &holds, from.0, mark) {
-            Some(cursor) => cursor,
+        let Some(mut cursor) = cursor_behind(&disk, &holds, from.0, mark) else {
             // Its file begins with it, and no mark is in the same file.
-            None => {
-                assert_eq!(at % 5, 0, "{from}");
-                continue;
-            }
+            assert_eq!(at % 5, 0, "{from}");
+            continue;
         };
         assert_eq!(cursor.floor(), entries[at - 1].0, "{from}");
         let of_file = entries[at - at % 5 + 4].0;
