@@ -176,6 +176,7 @@ fn replica_options() -> ReplicaOptions {
         connection_throttle: ConnectionThrottleOptions::default(),
         auth: auth(),
         enforced_schemes: None,
+        eager_acl_check: false,
         reaper: ReaperOptions {
             max_never_used_interval_ms: 1000,
             ..ReaperOptions::default()

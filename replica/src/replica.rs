@@ -48,6 +48,8 @@ pub struct ReplicaOptions {
     pub auth: AuthConfig,
     /// `zookeeper.enforce.auth.schemes`, when enforcement is on.
     pub enforced_schemes: Option<Vec<String>>,
+    /// `zookeeper.enableEagerACLCheck`: a member of an ensemble refuses what its own tree does not permit, without a transaction.
+    pub eager_acl_check: bool,
     /// Reaping of containers and TTL nodes.
     pub reaper: ReaperOptions,
     /// Seeds what is decided by chance (the connection throttle).

@@ -50,6 +50,7 @@ pub(crate) fn options() -> ReplicaOptions {
         connection_throttle: ConnectionThrottleOptions::default(),
         auth: Default::default(),
         enforced_schemes: None,
+        eager_acl_check: false,
         reaper: ReaperOptions::default(),
         seed: 1,
     }

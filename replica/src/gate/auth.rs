@@ -7,9 +7,10 @@ use jute::ErrorCode;
 use jute::data::Id;
 use jute::proto::{AuthPacket, SetSaslResponse};
 use jute::wire::{Decode, Encode, Reader};
-use state::acl::{authenticate, peer_text, with_identities};
+use state::acl::{AuthError, authenticate, peer_text, with_identities};
 
 use super::{Gate, Next, Request};
+use crate::Ending;
 
 impl<'a> Gate<'a> {
     /// True if authentication is enforced and none of the connection's identities will do.
@@ -29,9 +30,19 @@ impl<'a> Gate<'a> {
             // They are submitted with the identities they were received under.
             return Some(Next::Again);
         }
-        let Some(added) = self.authenticate(request) else {
-            self.replica.stats.auth_failed.fetch_add(1, Relaxed);
-            return Some(self.refuse(request, 0, ErrorCode::AuthFailed));
+        let added = match self.authenticate(request) {
+            Ok(added) => added,
+            Err(error) => {
+                self.replica.stats.auth_failed.fetch_add(1, Relaxed);
+                return Some(match error {
+                    // Who looks for another ensemble tries the next address; refused, it would give up.
+                    Some(AuthError::WrongEnsemble) => {
+                        self.connection.end(Ending::AuthFailed);
+                        Next::End
+                    }
+                    _ => self.refuse(request, 0, ErrorCode::AuthFailed),
+                });
+            }
         };
         let identities = with_identities(&self.connection.identities(), added);
         self.connection.set_identities(identities);
@@ -43,13 +54,14 @@ impl<'a> Gate<'a> {
         None
     }
 
-    fn authenticate(&self, request: Request<'_>) -> Option<Vec<Id<'static>>> {
+    /// The identities that are added. No error stands for a packet that cannot be read.
+    fn authenticate(&self, request: Request<'_>) -> Result<Vec<Id<'static>>, Option<AuthError>> {
         let options = &self.replica.options;
         let mut reader = Reader::new(request.body, options.limits);
-        let packet = AuthPacket::decode(&mut reader).ok()?;
-        let scheme = packet.scheme.as_deref()?;
+        let packet = AuthPacket::decode(&mut reader).map_err(|_| None)?;
+        let scheme = packet.scheme.as_deref().ok_or(None)?;
         let peer = peer_text(self.connection.peer().ip(), None);
-        authenticate(&options.auth, scheme, packet.auth, &peer).ok()
+        authenticate(&options.auth, scheme, packet.auth, &peer).map_err(Some)
     }
 
     /// Without SASL configured the answer is a null token, which clients take for "go on

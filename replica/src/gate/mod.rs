@@ -21,6 +21,7 @@ use jute::proto::RequestHeader;
 use jute::wire::{Decode as _, Limits, Reader};
 use jute::{ErrorCode, OpCode};
 use state::acl::Identities;
+use state::prep::check_permissions;
 
 use crate::connection::{Connection, Ending, OUTBOX_HIGH_WATER};
 use crate::{Now, Replica, Service};
@@ -412,6 +413,10 @@ impl<'a> Gate<'a> {
         if self.connection.outbox().len() > OUTBOX_HIGH_WATER {
             return Some(Next::Drain);
         }
+        if let Some(code) = self.eager_refusal(&request, op) {
+            self.answer_error(request, 0, code);
+            return None;
+        }
         if !self.replica.large_requests.admit(request.body.len()) {
             self.connection.end(Ending::Throttled);
             return Some(Next::End);
@@ -444,13 +449,29 @@ impl<'a> Gate<'a> {
         if let Some(wait) = self.wait_for_writes() {
             return Some(wait);
         }
-        self.done(request);
         let zxid = self.replica.read().last_zxid().0;
+        self.answer_error(request, zxid, ErrorCode::NotReadOnly);
+        None
+    }
+
+    /// Why a write is refused where it came, with `enableEagerACLCheck`. Where others of the connection are on their way it is not
+    /// asked: they may give it what it lacks, and the answer would have to wait for theirs. The leader checks all of them.
+    fn eager_refusal(&self, request: &Request<'_>, op: OpCode) -> Option<ErrorCode> {
+        let options = &self.replica.options;
+        let asked = options.eager_acl_check && self.replica.in_ensemble;
+        if !asked || !self.writes.is_empty() || self.connection.in_flight() > 0 {
+            return None;
+        }
+        let (state, identities) = (self.replica.read(), self.connection.identities());
+        check_permissions(&state, op, request.body, &identities, &options.auth).err()
+    }
+
+    fn answer_error(&mut self, request: Request<'_>, zxid: i64, code: ErrorCode) {
+        self.done(request);
         let mut outbox = self.connection.outbox();
-        let _ = outbox.push_reply(request.xid, zxid, |_, _| Err(ErrorCode::NotReadOnly));
+        let _ = outbox.push_reply(request.xid, zxid, |_, _| Err(code));
         drop(outbox);
         self.replica.count_answers(1, 0);
-        None
     }
 
     /// Answers with an error and ends the connection.

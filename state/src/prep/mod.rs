@@ -8,6 +8,7 @@
 
 mod create;
 mod draft;
+mod eager;
 mod multi;
 mod pending;
 mod session;
@@ -31,6 +32,7 @@ use crate::state::State;
 use draft::Draft;
 use pending::Pending;
 
+pub use eager::check_permissions;
 pub use session::Closing;
 
 /// What the validation of requests depends on besides the state and its

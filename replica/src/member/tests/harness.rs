@@ -110,6 +110,14 @@ impl Client {
 
 impl Ensemble {
     pub(super) fn new(size: i64, options: MemberOptions) -> Self {
+        Self::with_replica(size, options, |_| ())
+    }
+
+    pub(super) fn with_replica(
+        size: i64,
+        options: MemberOptions,
+        change: impl FnOnce(&mut ReplicaOptions),
+    ) -> Self {
         let mut text = String::new();
         for id in 1..=size {
             text.push_str(&format!("server.{id}=h{id}:2888:3888:participant\n"));
@@ -138,6 +146,7 @@ impl Ensemble {
             options,
             clients: Vec::new(),
         };
+        change(&mut ensemble.replica_options);
         for id in (1..=size).map(ServerId) {
             let disk = Disk {
                 history: Vec::new(),

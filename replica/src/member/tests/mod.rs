@@ -1,5 +1,6 @@
 //! What clients of an ensemble see.
 
+mod eager;
 mod harness;
 mod syncs;
 

@@ -2,6 +2,7 @@
 
 mod apache;
 mod checks;
+mod eager;
 mod harness;
 mod multi;
 mod pipelined;
