@@ -193,6 +193,7 @@ pub(crate) fn reply_closed(
     outbox.note_answer(asked.op, asked.xid, zxid, now.monotonic_us, us);
     outbox.end(Ending::SessionClosed);
     drop(outbox);
+    replica.count_sent(1);
     replica.answered(connection, 1);
 }
 
@@ -227,6 +228,7 @@ pub(crate) fn reply_connect(
         None => outbox.end(Ending::InvalidSession),
     }
     drop(outbox);
+    replica.count_sent(1);
     replica.answered(connection, 1);
 }
 
@@ -240,6 +242,7 @@ impl EventSink for Deliver<'_> {
     fn event(&mut self, watcher: WatcherId, kind: EventType, path: &str, zxid: i64) {
         if let Some(connection) = self.replica.connections.get(watcher) {
             connection.outbox().push_event(kind, path, zxid);
+            self.replica.count_sent(1);
             self.touched.add(&connection);
         }
     }
@@ -264,9 +267,25 @@ impl Replica {
         OUTBOX_EVENT_BUDGET.max(UNKNOWN_ANSWERS.saturating_mul(self.options.max_frame))
     }
 
+    /// A four-letter word came: a packet as any other, and so is its answer.
+    pub fn word_received(&self, connection: &Connection, now: Now) {
+        connection.heard(now, 1);
+        self.stats.received.fetch_add(1, Relaxed);
+    }
+
+    /// What the word asked for is on its way.
+    pub fn word_answered(&self) {
+        self.count_sent(1);
+    }
+
+    /// Counts packets to clients. Answers to requests are counted by [`Replica::count_answers`].
+    pub(crate) fn count_sent(&self, count: u64) {
+        self.stats.sent.fetch_add(count, Relaxed);
+    }
+
     /// Counts answers that took `us` microseconds each.
     pub(crate) fn count_answers(&self, count: u64, us: u64) {
-        self.stats.sent.fetch_add(count, Relaxed);
+        self.count_sent(count);
         self.stats.latency.lock().record(us, count);
     }
 

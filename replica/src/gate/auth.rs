@@ -51,6 +51,7 @@ impl<'a> Gate<'a> {
             .connection
             .outbox()
             .push_reply(request.xid, 0, |_, _| Ok(()));
+        self.replica.count_sent(1);
         None
     }
 
@@ -75,6 +76,7 @@ impl<'a> Gate<'a> {
                 SetSaslResponse { token: None }.encode(out);
                 Ok(())
             });
+        self.replica.count_sent(1);
         None
     }
 }

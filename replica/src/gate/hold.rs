@@ -26,6 +26,7 @@ impl Gate<'_> {
             let mut outbox = self.connection.outbox();
             for _ in known..found {
                 let _ = outbox.push_reply(ReplyHeader::PING_XID, zxid, |_, _| Ok(()));
+                self.replica.count_sent(1);
             }
             if found > known {
                 self.connection.heard(self.now, 0);

@@ -484,6 +484,7 @@ impl<'a> Gate<'a> {
             ErrorCode::AuthFailed => Ending::AuthFailed,
             _ => Ending::AuthRequired,
         });
+        self.replica.count_sent(1);
         Next::End
     }
 }

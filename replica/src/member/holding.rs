@@ -40,9 +40,13 @@ impl Member {
         self.options.peer.tick_time_ms.min(self.patience_ms())
     }
 
-    /// So long without a leader, and clients should look for a server that has one.
+    /// So long without a leader, and clients should look for a server that has one, or for one that reads.
     fn patience_ms(&self) -> u64 {
-        self.options.peer.sync_limit_ms()
+        let patience_ms = self.options.peer.sync_limit_ms();
+        match self.options.read_only_mode {
+            true => patience_ms.min(self.read_only_ms()),
+            false => patience_ms,
+        }
     }
 
     fn read_only_ms(&self) -> u64 {

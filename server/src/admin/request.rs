@@ -47,6 +47,10 @@ pub(crate) async fn answer(
     request: Request,
     socket: &OwnedWriteHalf,
 ) {
+    if request != Request::Close {
+        // Seen in its own answer.
+        server.replica.word_received(connection, server.clock.now());
+    }
     let text = match request {
         Request::Close => return,
         Request::SetTraceMask(mask) => set_trace_mask(server, mask),
@@ -59,6 +63,7 @@ pub(crate) async fn answer(
             run(server, word)
         }
     };
+    server.replica.word_answered();
     let mut rest = text.as_bytes();
     while !rest.is_empty() && socket.writable().await.is_ok() {
         match socket.try_write(rest) {

@@ -3,6 +3,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use jute::OpCode;
+use jute::proto::{GetDataRequest, SetDataRequest};
+
 use crate::common::{Client, Server, Wire};
 
 #[test]
@@ -20,6 +23,51 @@ fn words_answer_and_close() {
     assert_eq!(server.word(b"gtmk"), "306");
     assert_eq!(server.word(b"stmk\0\0\0\0\0\0\0\x02"), "2");
     assert_eq!(server.word(b"gtmk"), "2");
+}
+
+/// As Apache's counts were seen to grow, the word that shows them included.
+#[test]
+fn all_packets_are_counted() {
+    let server = Server::start("4lw.commands.whitelist=*");
+    let counts = || {
+        let text = server.word(b"srvr");
+        ["Received: ", "Sent: "].map(|name| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|count| count.parse::<u64>().ok())
+                .expect(name)
+        })
+    };
+    let mut last = counts();
+    let mut grown = || {
+        let now = counts();
+        let grown = [now[0] - last[0], now[1] - last[1]];
+        last = now;
+        grown
+    };
+    assert_eq!(grown(), [1, 1]);
+    let mut client = Client::connect(server.address);
+    assert_eq!(grown(), [2, 2], "connect");
+    let read = GetDataRequest {
+        path: Some("/".into()),
+        watch: true,
+    };
+    client.call(OpCode::GetData, &read);
+    assert_eq!(grown(), [2, 2], "getData");
+    let set = SetDataRequest {
+        path: Some("/".into()),
+        data: None,
+        version: -1,
+    };
+    client.call(OpCode::SetData, &set);
+    assert_eq!(client.event().path, "/");
+    assert_eq!(grown(), [2, 3], "setData, and an event");
+    assert!(
+        server.word(b"cons").contains("(queued=0,recved=1,sent=0)"),
+        "the word's own line"
+    );
+    assert_eq!(grown(), [2, 2]);
+    client.close();
+    assert_eq!(grown(), [2, 2], "close");
 }
 
 #[test]
