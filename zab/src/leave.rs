@@ -153,6 +153,19 @@ pub enum Leave {
         /// The leader's.
         epoch: Epoch,
     },
+    /// A voter whose history is of a later epoch than this one, which a quorum would know.
+    #[error(
+        "server {server} has a history of epoch {current}, this is {epoch}: a quorum of this ensemble has lost its data, or that \
+         server is not one of it"
+    )]
+    AheadInEpoch {
+        /// Which one.
+        server: ServerId,
+        /// Of its history.
+        current: Epoch,
+        /// The leader's.
+        epoch: Epoch,
+    },
     /// The same server connected anew.
     #[error("server {0} connected anew")]
     Replaced(ServerId),

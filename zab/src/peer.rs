@@ -505,7 +505,7 @@ impl PeerRole {
                 Ok(())
             }
             Self::Leader(leader) if notification.state == ServerState::Looking => {
-                leader.on_elector_looking(cx, from)
+                leader.on_elector_looking(cx, from, notification.vote)
             }
             _ => Ok(()),
         }

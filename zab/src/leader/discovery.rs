@@ -10,6 +10,7 @@ use super::observer_master::check_not_ahead;
 use super::{Leader, Phase, Synchronisation};
 use crate::core::Context;
 use crate::effect::{Io, Store};
+use crate::election::Vote;
 use crate::input::LearnerLink;
 use crate::leave::{Exit, Leave};
 use crate::message::LeaderPacket;
@@ -108,6 +109,11 @@ impl Leader {
     /// of an older one. Were it left alone (as Apache leaves it) until the next election, the
     /// ensemble would do without it until then. So the reign ends in order, and the next one has a
     /// later epoch; unless an epoch is told that no one can have got to.
+    ///
+    /// Or unless the server's history itself is of a later epoch. NEWLEADER, which makes an epoch the current one, is sent when
+    /// a quorum has accepted it, and of that quorum someone would be in this one: so a quorum has lost its data since. An
+    /// election would be won by that history, and what was acknowledged in this reign would be gone: as in Apache, the
+    /// server stays out, and the operator decides.
     fn passed_by(
         &mut self,
         cx: &Context<'_>,
@@ -115,6 +121,13 @@ impl Leader {
         accepted: Epoch,
         epoch: Epoch,
     ) -> Leave {
+        if let Some(current) = self.ahead.get(&server).copied() {
+            return Leave::AheadInEpoch {
+                server,
+                current,
+                epoch,
+            };
+        }
         let why = Leave::PassedBy {
             server,
             accepted,
@@ -131,10 +144,17 @@ impl Leader {
     /// election again. If the quorum does not come soon it will not come: to wait for all of
     /// initLimit would keep everyone.
     pub(crate) fn on_elector_looking(
-        &self,
+        &mut self,
         cx: &Context<'_>,
         server: ServerId,
+        vote: Vote,
     ) -> Result<(), Exit> {
+        if vote.leader == server && cx.core.configs.is_voter(server) {
+            self.ahead.remove(&server);
+            if self.epoch().is_some_and(|epoch| vote.peer_epoch > epoch) {
+                self.ahead.insert(server, vote.peer_epoch);
+            }
+        }
         let (Phase::Discovery(phase), Some(ms)) =
             (&self.phase, cx.core.options.max_time_to_wait_for_epoch_ms)
         else {

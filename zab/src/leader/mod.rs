@@ -22,6 +22,8 @@ mod reconfiguration;
 mod synced_reads;
 mod synchronisation;
 
+use std::collections::BTreeMap;
+
 use jute::Zxid;
 use jute::quorum::config::Role;
 
@@ -53,6 +55,8 @@ pub(crate) struct Leader {
     designated: ServerId,
     learners: Learners,
     pinging: Pinging,
+    /// Voters that looked for a leader with histories of later epochs than this one.
+    ahead: BTreeMap<ServerId, Epoch>,
     /// What is being committed; between two calls, memory for the next.
     due: Vec<Zxid>,
     phase: Phase,
@@ -84,6 +88,7 @@ impl Leader {
             designated: cx.core.me,
             learners: Learners::default(),
             pinging: Pinging::new(cx),
+            ahead: BTreeMap::new(),
             due: Vec::new(),
             phase: Phase::Discovery(Discovery::new(cx)),
         };

@@ -6,7 +6,7 @@
 //! a quorum has accepted already. Nothing has to be waited for. What observers ask of a leader goes
 //! through to it, and the answers come back the same way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use jute::Zxid;
 
@@ -103,6 +103,7 @@ impl ObserverMaster {
             designated: leader,
             learners: Learners::default(),
             pinging: Pinging::new(cx),
+            ahead: BTreeMap::new(),
             due: Vec::new(),
             phase: Phase::ObserverMaster(Relay {
                 epoch: cx.core.writes.current_epoch(),

@@ -133,6 +133,39 @@ fn an_emptied_directory_does_not_vote_away_what_it_acknowledged() {
     }
 }
 
+/// Two of three begin anew, as the operator wants, and the third comes with what they had. The election in which it could lead
+/// again would be won by its history, and what the others have acknowledged by then would be gone.
+#[test]
+fn an_old_history_does_not_replace_what_was_begun_anew() {
+    let mut ensemble = Ensemble::started(3, "");
+    let leader = ensemble.leader();
+    ensemble.stop(leader, Signal::KILL);
+    // A second epoch.
+    let kept = ensemble.leader();
+    ensemble.start(leader);
+    ensemble.wait_until_serving(leader);
+    let others = [leader, 6 - leader - kept];
+    for id in 1..=3 {
+        ensemble.stop(id, Signal::KILL);
+    }
+    for id in others {
+        fs::remove_dir_all(ensemble.data(id)).expect("removed");
+        fs::create_dir_all(ensemble.data(id)).expect("made");
+        fs::write(ensemble.dir(id).join("data/initialize"), "").expect("written");
+        ensemble.start(id);
+    }
+    let leader = ensemble.leader();
+    let mut client = ensemble.client(leader);
+    client.created("/new", 0);
+    ensemble.start(kept);
+    let why = format!("server {kept} has a history of epoch 2, this is 1: a quorum");
+    ensemble.wait_logged(leader, &why);
+    assert_eq!(client.exists("/new", false).err, 0);
+    client.close();
+    ensemble.assert_goes_on(leader);
+    assert_eq!(ensemble.mode(kept), None, "server {kept} serves");
+}
+
 /// A file may not grow any more: the write fails, and the process says which file and ends.
 #[test]
 fn a_disk_that_fails_ends_the_server_with_the_name_of_the_file() {
