@@ -20,13 +20,14 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// The word that a connection's first bytes are, if they are one and it is complete.
-    pub(crate) fn parse(first: &[u8]) -> Option<Self> {
+    /// The word that a connection's first bytes are, if they are one and it is complete. A mask that is not allowed is not
+    /// waited for.
+    pub(crate) fn parse(server: &Server, first: &[u8]) -> Option<Self> {
         let (head, rest) = first.split_first_chunk::<4>()?;
         match FirstBytes::classify(*head) {
             FirstBytes::Length(_) => None,
             FirstBytes::TelnetClose => Some(Self::Close),
-            FirstBytes::Word(Word::Stmk) => {
+            FirstBytes::Word(Word::Stmk) if whitelist(server).allows(Word::Stmk) => {
                 let mask = rest.first_chunk::<8>()?;
                 Some(Self::SetTraceMask(i64::from_be_bytes(*mask)))
             }
@@ -83,9 +84,6 @@ fn whitelist(server: &Server) -> Whitelist {
 }
 
 fn set_trace_mask(server: &Server, mask: i64) -> String {
-    if !whitelist(server).allows(Word::Stmk) {
-        return words::not_whitelisted(Word::Stmk);
-    }
     server.metrics.set_trace_mask(mask);
     text::trace_mask(mask)
 }

@@ -204,7 +204,7 @@ impl Task {
 
     /// A connection begins with a four-letter word or with a frame.
     async fn first_bytes(&mut self, first: Vec<u8>) -> Option<End> {
-        if let Some(word) = admin::Request::parse(&first) {
+        if let Some(word) = admin::Request::parse(&self.server, &first) {
             admin::answer(&self.server, &self.connection, word, &self.socket.half).await;
             return Some(End::Word);
         }

@@ -105,6 +105,9 @@ fn what_is_not_allowed_says_so_and_what_is_no_word_is_closed() {
     let refused = server.word(b"ruok");
     let expected = "ruok is not executed because it is not in the whitelist.";
     assert_eq!(refused.trim_end(), expected);
+    // Without waiting for a mask.
+    let refused = server.word(b"stmk");
+    assert!(refused.starts_with("stmk is not executed"), "{refused}");
     for not_a_word in [b"zzzz", b"RUOK", b"\xff\xf4\xff\xfd"] {
         let mut wire = Wire::open(server.address);
         wire.send(not_a_word);
