@@ -41,7 +41,7 @@ fn push(client: &mut Client, chunk: &[u8], times: usize) -> bool {
 
 #[test]
 fn who_never_connects_in_full_is_closed() {
-    let server = Server::start("nio.sessionlessCnxnTimeout=300");
+    let server = Server::start("nio.sessionlessCnxnTimeout=300\n4lw.commands.whitelist=stmk");
     let mut witness = Client::connect(server.address);
     let first = crate::common::frame(&bytes(&connect_request(5000)));
     for part in [0, 1, 3, 4, 30] {
