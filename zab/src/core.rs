@@ -1,5 +1,7 @@
 //! What a peer is, whatever its role.
 
+use std::collections::BTreeSet;
+
 use jute::Zxid;
 
 use crate::effect::{Effect, Effects, RoleStatus, Store};
@@ -28,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) look_from: Time,
     /// When a leader closed the connection before it said anything, the last time.
     pub(crate) last_turned_away: Option<Time>,
+    /// Voters that this server has heard of since it started.
+    pub(crate) heard_of: BTreeSet<ServerId>,
     /// Whose votes made this server a leader, if it is one.
     pub(crate) electors: Vec<ServerId>,
     pub(crate) strangers: Strangers,

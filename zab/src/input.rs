@@ -36,7 +36,8 @@ pub enum Input {
         /// The message.
         notification: Notification,
     },
-    /// A connection to the election port of `peer` was refused or reset: no process answers there.
+    /// A connection to the election port of `peer` was refused or reset: no process answers there,
+    /// or not yet.
     Unreachable {
         /// Who.
         peer: ServerId,

@@ -1,6 +1,6 @@
 //! One server of an ensemble.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jute::Zxid;
 use jute::quorum::config::Role;
@@ -166,6 +166,7 @@ impl Peer {
             masters_tried: 0,
             look_from: Time::default(),
             last_turned_away: None,
+            heard_of: BTreeSet::new(),
             electors: Vec::new(),
             strangers: Strangers::default(),
             reputation: Reputation::new(recovered.standing),
@@ -471,6 +472,9 @@ impl PeerRole {
         notification: Notification,
     ) -> Result<(), Exit> {
         cx.core.reputation.heard(from, &notification.vote);
+        if cx.core.configs.is_voter(from) {
+            cx.core.heard_of.insert(from);
+        }
         if let Self::Halted = self {
             return Ok(());
         }

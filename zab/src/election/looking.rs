@@ -37,7 +37,7 @@ pub(crate) struct Looking {
     votes: Tally,
     /// Votes of servers that follow or lead already.
     established: Tally,
-    /// Voters that cannot be reached: no better vote will come from them.
+    /// Voters that are gone: no better vote will come from them.
     unreachable: BTreeSet<ServerId>,
     backoff: Backoff,
     /// Set while a quorum agrees with the proposal.
@@ -116,9 +116,12 @@ impl Looking {
         Outcome::Open
     }
 
-    /// A connection to a voter was refused or reset.
+    /// A connection to a voter was refused or reset. One that was never heard of may be starting
+    /// along with this server: it is waited for like one that is silent.
     pub(crate) fn on_unreachable(&mut self, cx: &mut Context<'_>, peer: ServerId) -> Outcome {
-        self.unreachable.insert(peer);
+        if cx.core.heard_of.contains(&peer) {
+            self.unreachable.insert(peer);
+        }
         self.decide(cx)
     }
 
@@ -166,10 +169,14 @@ impl Looking {
         notification: &Notification,
     ) -> Outcome {
         let vote = notification.vote;
-        if notification.round < cx.core.ballot.round && !self.goes_back_for(cx, &vote) {
+        if notification.round < cx.core.ballot.round {
+            if self.brings_forward(cx, &vote) {
+                self.propose(vote);
+                self.broadcast(cx);
+            }
             return Outcome::Open;
         }
-        if notification.round != cx.core.ballot.round {
+        if notification.round > cx.core.ballot.round {
             cx.core.ballot.round = notification.round;
             self.votes.clear();
             self.propose(self.initial);
@@ -235,11 +242,15 @@ impl Looking {
         }
     }
 
-    /// Whether this vote is worth going back to an earlier round. Who is behind is told the round
-    /// by answers, but one that names no one is heeded nowhere, not by Apache's servers either: this
-    /// server and the other would wait for each other for ever. It goes back once: it names
-    /// someone then.
-    fn goes_back_for(&self, cx: &Context<'_>, vote: &Vote) -> bool {
+    /// Whether a vote of an earlier round is to be taken over in this one. Who is behind is told the
+    /// round by answers, but one that names no one is heeded nowhere, not by Apache's servers either:
+    /// this server and the other would wait for each other for ever. Once it names someone, the
+    /// others come to its round.
+    ///
+    /// It does not go back to theirs: in an earlier round it may have named itself, before it learned
+    /// of a configuration under which it must not lead. No one takes back a vote for a better server
+    /// within a round.
+    fn brings_forward(&self, cx: &Context<'_>, vote: &Vote) -> bool {
         // An observer, or who was wiped, is counted in no round.
         self.initial != Vote::NONE
             && self.proposal.leader == ServerId::NON_VOTER

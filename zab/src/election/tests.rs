@@ -221,15 +221,29 @@ fn a_quorum_waits_for_a_better_vote_unless_no_one_can_cast_one() {
     assert_eq!(server.wait(), 200);
     assert_eq!(server.joins(), Some(2));
 
-    // It is refused: at once. It was refused before: at once as well.
+    // It is gone: at once. It was gone before: at once as well.
+    let gone = Input::Unreachable { peer: ServerId(3) };
     let mut server = Server::start(1, Standing::Sound, 1, 5);
+    server.hear(3, LOOKING, 1, vote(3, 1, 4));
     server.hear(2, LOOKING, 1, better);
-    server.take(Input::Unreachable { peer: ServerId(3) });
+    assert_eq!(server.joins(), None);
+    server.take(gone.clone());
     assert_eq!(server.joins(), Some(2));
     let mut server = Server::start(1, Standing::Sound, 1, 5);
-    server.take(Input::Unreachable { peer: ServerId(3) });
+    server.hear(3, LOOKING, 1, vote(3, 1, 4));
+    server.take(gone.clone());
     server.hear(2, LOOKING, 1, better);
     assert_eq!(server.joins(), Some(2));
+
+    // It is refused, but may be starting just now: 200 ms. Its vote is better.
+    let mut server = Server::start(1, Standing::Sound, 1, 5);
+    server.take(gone.clone());
+    server.hear(2, LOOKING, 1, better);
+    server.take(gone);
+    assert_eq!(server.joins(), None);
+    server.hear(3, LOOKING, 1, vote(3, 1, 7));
+    server.hear(2, LOOKING, 1, vote(3, 1, 7));
+    assert_eq!(server.joins(), Some(3));
 
     // It agrees: at once. It has something better: not the second one.
     let mut server = Server::start(1, Standing::Sound, 1, 5);

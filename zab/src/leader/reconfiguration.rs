@@ -1,7 +1,5 @@
 //! A configuration comes into force.
 
-use std::collections::BTreeSet;
-
 use jute::quorum::config::Role;
 
 use super::handler::Progress;
@@ -46,14 +44,18 @@ impl Leader {
         cx.commit_config(config.clone());
     }
 
-    /// A new leader is established together with the configuration it saw last.
-    pub(super) fn activate_last_seen(&mut self, cx: &mut Context<'_>, acked: &BTreeSet<ServerId>) {
+    /// A new leader is established together with the configuration it saw last, and looks again if
+    /// it does not lead in that. UPTODATE names no one: an heir would not know.
+    pub(super) fn activate_last_seen(cx: &mut Context<'_>) -> Result<(), Leave> {
         let Some(config) = cx.core.configs.proposed().cloned() else {
-            return;
+            return Ok(());
         };
-        let best = config.voters().find(|server| acked.contains(server));
-        self.designated = designated(cx, &config, best);
+        let stays = leads_on(cx, &config);
         cx.commit_config(config);
+        match stays {
+            true => Ok(()),
+            false => Err(Leave::Reconfigured),
+        }
     }
 
     /// Ends the reign if someone else leads from here on.
@@ -67,18 +69,21 @@ impl Leader {
     }
 }
 
-/// This server leads on if it votes in the new configuration at the same address; else the best
-/// other one.
+/// This server, or else the best other one.
 fn designated(cx: &Context<'_>, config: &Config, best: Option<ServerId>) -> ServerId {
+    match best {
+        Some(best) if !leads_on(cx, config) => best,
+        _ => cx.core.me,
+    }
+}
+
+/// Whether this server votes in the new configuration, at the same address.
+fn leads_on(cx: &Context<'_>, config: &Config) -> bool {
     let me = cx.core.me;
     let addresses = |config: &Config| {
         let member = config.members.get(&me)?;
         let ports = |a: &jute::quorum::config::MemberAddress| (a.host.clone(), a.quorum_port);
         Some(member.addresses.iter().map(ports).collect::<Vec<_>>())
     };
-    let stays = config.is_voter(me) && addresses(config) == addresses(cx.core.configs.committed());
-    match best {
-        Some(best) if !stays => best,
-        _ => me,
-    }
+    config.is_voter(me) && addresses(config) == addresses(cx.core.configs.committed())
 }

@@ -198,17 +198,17 @@ impl Leader {
         {
             return Ok(());
         }
-        let (epoch, acked) = (phase.epoch, phase.acked.clone());
+        let epoch = phase.epoch;
         self.phase = Phase::Broadcast(Broadcast::new(epoch, cx.now));
         cx.core.history.commit(self.initial_end);
         cx.core.ballot.vote.peer_epoch = epoch;
-        self.activate_last_seen(cx, &acked);
+        let leads_on = Self::activate_last_seen(cx);
         cx.change_status(RoleStatus::Leading { epoch });
         cx.deliver();
         for link in self.learners.fed(Progress::Acked) {
             self.up_to_date(cx, link);
         }
-        self.give_way(cx)
+        Ok(leads_on?)
     }
 
     fn up_to_date(&mut self, cx: &mut Context<'_>, link: LearnerLink) {

@@ -109,8 +109,8 @@ impl Stream {
     }
 
     /// Puts the configuration in force whose transaction is committed. Who has another role in it,
-    /// or another leader, starts again as what it is now; without an election, as the leader is
-    /// known.
+    /// or another leader, starts again as what it is now; without an election if the leader is
+    /// known: UPTODATE says nothing of one, and who sent it leads on only if it votes.
     pub(super) fn activate(&mut self, cx: &mut Context<'_>, uplink: &Uplink) -> Result<(), Exit> {
         let proposed = cx.core.configs.proposed().cloned();
         let committed = |config: &Config| {
@@ -120,12 +120,16 @@ impl Stream {
         if let Some(config) = proposed.filter(committed) {
             cx.commit_config(config);
         }
-        let leader = self.designated.take().unwrap_or(uplink.leader);
-        if leader != uplink.leader || cx.core.role() != uplink.role {
-            cx.core.ballot.vote.leader = leader;
-            return Err(Exit::join(Leave::Reconfigured, leader));
+        let designated = self.designated.take();
+        let leader = designated.unwrap_or(uplink.leader);
+        if leader == uplink.leader && cx.core.role() == uplink.role {
+            return Ok(());
         }
-        Ok(())
+        if designated.is_none() && !cx.core.configs.is_voter(leader) {
+            return Err(Leave::Reconfigured.into());
+        }
+        cx.core.ballot.vote.leader = leader;
+        Err(Exit::join(Leave::Reconfigured, leader))
     }
 
     /// Tells the state what is committed. Only after UPTODATE: what a leader calls committed before

@@ -20,6 +20,8 @@ fn a_truncation_that_misses() {
     ensemble.start(one);
     ensemble.start(two);
     settle(&mut ensemble);
+    ensemble.advance(ensemble.now.after_ms(200));
+    settle(&mut ensemble);
     let leader = ensemble.leader().expect("a leader");
     for _ in 0..2 {
         ensemble.propose(leader).expect("a leader");

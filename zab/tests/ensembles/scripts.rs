@@ -15,6 +15,7 @@
 //! | `propose ID [N]`, `sync ID N`, `forward-sync ID` | clients |
 //! | `revalidate ID N` | asks the leader about session N: odd ones are alive |
 //! | `reconfig ID MEMBER...` | as `4` or `4:observer`: all members |
+//! | `committed ID EPOCH MEMBER...`, `seen ID EPOCH MEMBER...` | what its configuration files say; their version names an epoch |
 //! | `oracle ID yes`, `oracle ID no` | what an ensemble of two is told |
 //! | `snapshot ID` | its log is purged behind a snapshot |
 //! | `mismatch ID`, `hand-over ID` | its tree is not the leader's; it is to be stopped |
@@ -25,9 +26,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use jute::quorum::config::Role;
-use zab::{Input, Options, Request, ServerId, SyncId};
+use zab::{Epoch, Input, Options, Request, ServerId, SyncId};
 
-use crate::ensemble::{Ensemble, Event};
+use crate::ensemble::{Ensemble, Event, config};
 
 /// Events of one `settle` at the most.
 const EVENTS_MAX: usize = 100_000;
@@ -91,6 +92,11 @@ impl Script {
             "sync" => ensemble.input(id, Input::Sync(SyncId(count(1, 0) as u64))),
             "forward-sync" => ensemble.input(id, forwarded_sync()),
             "reconfig" => self.reconfig(id, &words[1..]),
+            "committed" | "seen" => {
+                let version = Epoch(number(1, 0)).zxid();
+                let config = config(version.0, &members(&words[2..]));
+                ensemble.write_config(id, config, verb == "committed");
+            }
             "revalidate" => ensemble.input(
                 id,
                 Input::Revalidate {
@@ -144,14 +150,8 @@ impl Script {
         self.settle();
     }
 
-    fn reconfig(&mut self, id: ServerId, members: &[&str]) {
-        let member = |word: &&str| {
-            let (id, role) = word.split_once(':').unwrap_or((word, "participant"));
-            let role = Role::from_name(role).expect("a role");
-            (id.parse().expect("an id"), role)
-        };
-        let members: Vec<(i64, Role)> = members.iter().map(member).collect();
-        let taken = self.ensemble.propose_entry(id, Some(&members));
+    fn reconfig(&mut self, id: ServerId, words: &[&str]) {
+        let taken = self.ensemble.propose_entry(id, Some(&members(words)));
         assert!(taken.is_some(), "{id} takes no reconfiguration");
     }
 
@@ -159,6 +159,15 @@ impl Script {
         let lines = self.ensemble.state();
         self.ensemble.trace.extend(lines);
     }
+}
+
+fn members(words: &[&str]) -> Vec<(i64, Role)> {
+    let member = |word: &&str| {
+        let (id, role) = word.split_once(':').unwrap_or((word, "participant"));
+        let role = Role::from_name(role).expect("a role");
+        (id.parse().expect("an id"), role)
+    };
+    words.iter().map(member).collect()
 }
 
 fn forwarded_sync() -> Input {

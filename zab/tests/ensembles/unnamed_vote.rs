@@ -62,7 +62,7 @@ fn looks(from: i64, epoch: i64, zxid: i64, round: i64) -> (Vote, Input) {
 }
 
 #[test]
-fn who_names_no_one_goes_back_to_the_round_of_who_could_lead() {
+fn who_names_no_one_takes_over_the_vote_of_who_could_lead() {
     let mut peer = uncut();
     says(&mut peer, Time(0), Input::Tick);
     // Server 3 has lost everything, but it is ahead in rounds.
@@ -70,7 +70,7 @@ fn who_names_no_one_goes_back_to_the_round_of_who_could_lead() {
     let said = says(&mut peer, Time(0), third);
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].0.leader, said[0].1), (ServerId::NON_VOTER, 7));
-    // Nor does it go back for who is behind it.
+    // Nor does it name one that is behind it.
     let (_, behind) = looks(2, 1, 0x2_0000_000b, 5);
     let said = says(&mut peer, Time(0), behind);
     assert!(
@@ -80,8 +80,10 @@ fn who_names_no_one_goes_back_to_the_round_of_who_could_lead() {
 
     let (second, better) = looks(2, 3, 0x2_0000_000d, 5);
     let said = says(&mut peer, Time(0), better.clone());
-    assert_eq!(said.last(), Some(&(second, 5)));
-    // The two are a quorum: nothing better comes, and it goes along.
+    assert_eq!(said.last(), Some(&(second, 7)));
+    // That one comes to its round. The two are a quorum: nothing better comes, and it goes along.
+    let (_, came) = looks(2, 3, 0x2_0000_000d, 7);
+    says(&mut peer, Time(0), came);
     let mut now = Time(0);
     while peer.status() == RoleStatus::Looking {
         now = peer.next_deadline().expect("it waits for something");
@@ -90,7 +92,7 @@ fn who_names_no_one_goes_back_to_the_round_of_who_could_lead() {
     let joins = matches!(peer.status(), RoleStatus::Joining { leader } if leader == ServerId(2));
     assert!(joins, "{:?}", peer.status());
 
-    // One that names someone does not go back.
+    // One that names someone stays with it.
     let mut peer = uncut();
     says(&mut peer, now, Input::Tick);
     let (third, best) = looks(3, 3, 0x2_0000_000e, 7);

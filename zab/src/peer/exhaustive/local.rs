@@ -353,8 +353,8 @@ impl Server {
         };
         let (votes, settled) = (&self.votes, &self.settled);
         let (ballot, standing) = (core.ballot, self.peer.standing());
-        let doing = self.doing();
-        format!("{doing:?} {ballot:?} {standing:?} {looking} {votes:?} {settled:?}")
+        let (doing, heard_of) = (self.doing(), &core.heard_of);
+        format!("{doing:?} {ballot:?} {standing:?} {heard_of:?} {looking} {votes:?} {settled:?}")
     }
 
     fn record(&mut self, happening: Happening, messages: &[Notification]) {

@@ -151,6 +151,12 @@ impl Disk {
         self.visible = self.durable.clone();
     }
 
+    /// An operator writes files of a server that is down.
+    pub(crate) fn edit(&mut self, change: impl Fn(&mut Image)) {
+        change(&mut self.durable);
+        change(&mut self.visible);
+    }
+
     /// All is lost.
     pub(crate) fn wipe(&mut self) {
         let config = self.durable.committed_config.clone();

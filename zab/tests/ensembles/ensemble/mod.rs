@@ -296,6 +296,15 @@ impl Ensemble {
             .for_each(|number| self.net.break_connection(number));
     }
 
+    /// What the file of its configuration, or of the next one, says on a server that is down.
+    pub(crate) fn write_config(&mut self, id: ServerId, config: Config, committed: bool) {
+        self.static_config = false;
+        self.server(id).disk.edit(|image| match committed {
+            true => image.committed_config = config.clone(),
+            false => image.last_seen_config = Some(config.clone()),
+        });
+    }
+
     /// The oracle of an ensemble of two decides: what one server commits alone is on one disk.
     pub(crate) fn tell_oracle(&mut self, id: ServerId, says: bool) {
         self.static_config = false;
