@@ -504,7 +504,7 @@ impl PeerRole {
                 let looks = notification.state == ServerState::Looking;
                 let again = looks && notification.round > cx.core.ballot.vote_round;
                 if from == learner.leader() && again {
-                    return learner.on_leader_gone();
+                    return learner.on_leader_looking();
                 }
                 Ok(())
             }

@@ -241,7 +241,15 @@ impl Learner {
         Ok(())
     }
 
-    /// The leader's process is gone, or it is in an election again: no use to go on connecting.
+    /// The leader is in an election again: no use to go on connecting, or to wait for its first word.
+    pub(crate) fn on_leader_looking(&mut self) -> Result<(), Exit> {
+        match self.phase {
+            Phase::Connecting(_) | Phase::Discovering(_) => Err(Leave::Lost.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The leader's process is gone: no use to go on connecting.
     pub(crate) fn on_leader_gone(&mut self) -> Result<(), Exit> {
         match self.phase {
             Phase::Connecting(_) => Err(Leave::Lost.into()),
