@@ -14,6 +14,9 @@ use crate::writes::{Ticket, Writes};
 use crate::{Epoch, Options, ServerId, Time};
 use jute::quorum::config::Role;
 
+/// Of the rest between joins in vain: as many as there is any use for.
+const DOUBLINGS_MAX: u32 = 10;
+
 /// Everything that outlives a role.
 #[derive(Clone, Debug)]
 pub(crate) struct Core {
@@ -25,11 +28,11 @@ pub(crate) struct Core {
     pub(crate) ballot: Ballot,
     /// Learner masters that an observer has tried.
     pub(crate) masters_tried: usize,
-    /// An observer that lost its leader does not look for one before, nor does who was turned away
+    /// An observer that lost its leader does not look for one before, nor does who joins in vain
     /// again and again.
     pub(crate) look_from: Time,
-    /// When a leader closed the connection before it said anything, the last time.
-    pub(crate) last_turned_away: Option<Time>,
+    /// So many times in a row a leader was left before it let this server serve.
+    pub(crate) joined_in_vain: u32,
     /// Voters that this server has heard of since it started.
     pub(crate) heard_of: BTreeSet<ServerId>,
     /// Whose votes made this server a leader, if it is one.
@@ -73,18 +76,17 @@ impl Core {
         !self.configs.committed().is_quorum(may_have_it)
     }
 
-    /// A leader closed the connection before it said anything. This server looks again at once; but
-    /// not faster than `leaderConnectDelayDuringRetryMs` if that goes on, as when something in
-    /// between accepts connections in place of a server.
-    pub(crate) fn turned_away(&mut self, now: Time) {
-        let pause_ms = self.options.leader_connect_delay_ms;
-        if self
-            .last_turned_away
-            .is_some_and(|last| now < last.after_ms(pause_ms))
-        {
-            self.look_from = now.after_ms(pause_ms);
+    /// A leader is left before it let this server serve. This server looks again at once, as the
+    /// leader may have changed. If that goes on, as when its history is refused for good, or when
+    /// something in between accepts connections in place of a server, it rests before:
+    /// `leaderConnectDelayDuringRetryMs`, and twice that each time, up to a tick. It still answers
+    /// whoever asks.
+    pub(crate) fn join_in_vain(&mut self, now: Time) {
+        if let Some(doublings) = self.joined_in_vain.checked_sub(1) {
+            let pause_ms = self.options.leader_connect_delay_ms << doublings.min(DOUBLINGS_MAX);
+            self.look_from = now.after_ms(pause_ms.min(self.options.tick_time_ms));
         }
-        self.last_turned_away = Some(now);
+        self.joined_in_vain = self.joined_in_vain.saturating_add(1);
     }
 
     /// Participant or observer. Who is in no configuration follows as participants do, as in
@@ -158,6 +160,9 @@ impl Context<'_> {
 
     pub(crate) fn change_status(&mut self, status: RoleStatus) {
         if self.core.status != status {
+            if status.serves() {
+                self.core.joined_in_vain = 0;
+            }
             self.core.status = status;
             self.out.push(Effect::RoleChanged(status));
         }

@@ -213,6 +213,16 @@ pub enum RoleStatus {
     Halted,
 }
 
+impl RoleStatus {
+    /// Whether clients are served.
+    pub fn serves(self) -> bool {
+        match self {
+            Self::Following { .. } | Self::Observing { .. } | Self::Leading { .. } => true,
+            Self::Looking | Self::Joining { .. } | Self::Preparing | Self::Halted => false,
+        }
+    }
+}
+
 /// Collects effects, in order.
 #[derive(Debug, Default)]
 pub struct Effects(Vec<Effect>);

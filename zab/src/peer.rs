@@ -165,7 +165,7 @@ impl Peer {
             ballot: Ballot::default(),
             masters_tried: 0,
             look_from: Time::default(),
-            last_turned_away: None,
+            joined_in_vain: 0,
             heard_of: BTreeSet::new(),
             electors: Vec::new(),
             strangers: Strangers::default(),

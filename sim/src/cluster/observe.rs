@@ -61,12 +61,7 @@ impl Cluster {
         let server = at as u64 + 1;
         let now_us = self.now(at).monotonic_us;
         tell!(self.world, "server {server}: {}", status);
-        let serves = matches!(
-            status,
-            RoleStatus::Leading { .. }
-                | RoleStatus::Following { .. }
-                | RoleStatus::Observing { .. }
-        );
+        let serves = status.serves();
         match status {
             RoleStatus::Leading { epoch } => {
                 self.world.coverage.count("leader established");

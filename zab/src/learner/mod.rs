@@ -143,9 +143,16 @@ impl Learner {
     /// Lets go of the leader. No one waits for an observer: it does not come back at once to a leader
     /// that has perhaps just turned it away.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: Leave) {
+        if cx.core.status
+            == (RoleStatus::Joining {
+                leader: self.leader(),
+            })
+        {
+            cx.core.join_in_vain(cx.now);
+        }
         if self.uplink.role == Role::Observer {
             let delay_ms = cx.core.options.observer_election_delay_ms;
-            cx.core.look_from = cx.now.after_ms(delay_ms);
+            cx.core.look_from = cx.core.look_from.max(cx.now.after_ms(delay_ms));
         }
         if let Some(master) = self.master {
             master.end(cx, &why);
@@ -231,10 +238,6 @@ impl Learner {
                     || self.uplink.master != self.uplink.leader =>
             {
                 self.phase = Phase::Connecting(discovering.reconnect(cx));
-            }
-            Phase::Discovering(_) => {
-                cx.core.turned_away(cx.now);
-                return Err(Leave::Lost.into());
             }
             _ => return Err(Leave::Lost.into()),
         }

@@ -194,13 +194,7 @@ impl Ensemble {
         if let RoleStatus::Following { .. } | RoleStatus::Observing { .. } = status {
             self.server(id).wiped = false;
         }
-        let serves = matches!(
-            status,
-            RoleStatus::Leading { .. }
-                | RoleStatus::Following { .. }
-                | RoleStatus::Observing { .. }
-        );
-        if serves
+        if status.serves()
             && self.servers[&id]
                 .peer
                 .as_ref()
