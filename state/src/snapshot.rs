@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::acl::{AclId, AclList};
 use crate::state::{Options, State};
-use crate::tree::{NodeId, TreeWalk};
+use crate::tree::{NewChild, NodeId, TreeWalk};
 
 /// A snapshot being written: what stands at its front, and the walk over the nodes.
 pub struct SnapshotWalk {
@@ -140,12 +140,17 @@ impl Loader {
             return self.root(data, acl, stat);
         }
         let bad = || LoadError::BadPath(path.to_owned());
-        let (parent_path, name) = jute::path::split_child(path).ok_or_else(bad)?;
+        let (parent_path, _) = jute::path::split_child(path).ok_or_else(bad)?;
         let parent = self.parent(parent_path)?;
         let parent = parent.ok_or_else(|| LoadError::NoParent(path.to_owned()))?;
         self.state.acls.retain(acl);
-        let tree = &mut self.state.tree;
-        let id = tree.append(parent, name, path, data, acl, stat);
+        let new = NewChild {
+            path,
+            data,
+            acl,
+            stat,
+        };
+        let id = self.state.tree.append(parent, &new);
         self.state.note_owner(id, stat);
         self.last_path.truncate(parent_path.len());
         self.last_path.push_str(&path[parent_path.len()..]);

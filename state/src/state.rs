@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::acl::{AclCache, AclId, AclList};
 use crate::quota::Quotas;
 use crate::session::SessionTable;
-use crate::tree::{NodeId, Owner, OwnerRules, Tree};
+use crate::tree::{NewChild, NodeId, Owner, OwnerRules, Tree};
 use crate::watch::Watches;
 
 /// What the application of transactions depends on besides the transactions.
@@ -53,7 +53,12 @@ impl State {
         let mut state = Self::bare(options, seed);
         let system = StatPersisted::default();
         for path in [path::ZOOKEEPER, path::QUOTA] {
-            state.insert_node(path, Some(b""), AclId::OPEN, &system);
+            state.insert_node(&NewChild {
+                path,
+                data: Some(b""),
+                acl: AclId::OPEN,
+                stat: &system,
+            });
         }
         state.add_config_node();
         state
@@ -82,7 +87,6 @@ impl State {
         let Some(parent) = self.tree.lookup(path::ZOOKEEPER) else {
             return false;
         };
-        let (_, name) = path::split(path::CONFIG).expect("a path has a slash");
         let acl = self
             .acls
             .intern(&[Acl::new(perms::READ, "world", "anyone")]);
@@ -90,7 +94,13 @@ impl State {
             aversion: -1,
             ..StatPersisted::default()
         };
-        self.insert_child(parent, name, path::CONFIG, Some(b""), acl, &stat);
+        let new = NewChild {
+            path: path::CONFIG,
+            data: Some(b""),
+            acl,
+            stat: &stat,
+        };
+        self.insert_child(parent, &new);
         true
     }
 
@@ -159,30 +169,16 @@ impl State {
     ///
     /// # Panics
     /// If the parent is missing or the node exists.
-    pub(crate) fn insert_node(
-        &mut self,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: AclId,
-        stat: &StatPersisted,
-    ) -> NodeId {
-        let (parent, name) = path::split(path).expect("a path has a slash");
+    pub(crate) fn insert_node(&mut self, new: &NewChild<'_>) -> NodeId {
+        let (parent, _) = path::split(new.path).expect("a path has a slash");
         let parent = self.tree.lookup(parent).expect("the parent exists");
-        self.insert_child(parent, name, path, data, acl, stat)
+        self.insert_child(parent, new)
     }
 
     /// As [`State::insert_node`], for a caller who knows the parent.
-    pub(crate) fn insert_child(
-        &mut self,
-        parent: NodeId,
-        name: &str,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: AclId,
-        stat: &StatPersisted,
-    ) -> NodeId {
-        let id = self.tree.insert(parent, name, path, data, acl, stat);
-        self.note_owner(id, stat);
+    pub(crate) fn insert_child(&mut self, parent: NodeId, new: &NewChild<'_>) -> NodeId {
+        let id = self.tree.insert(parent, new);
+        self.note_owner(id, new.stat);
         id
     }
 

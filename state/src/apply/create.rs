@@ -5,7 +5,7 @@ use jute::{Buffer, ErrorCode, OpCode, Ustring, path};
 use super::{Outcome, acl_list, watched_path};
 use crate::acl::AclId;
 use crate::state::State;
-use crate::tree::{NodeId, Owner};
+use crate::tree::{NewChild, NodeId, Owner};
 use crate::watch::{Changed, EventSink};
 
 /// What the four kinds of create have in common.
@@ -81,7 +81,13 @@ impl State {
         self.raise_cversion(parent, node.parent_cversion, header.zxid);
         let stat = new_stat(header, node.owner);
         let data_len = node.data.map_or(0, <[u8]>::len);
-        self.insert_child(parent, name, &path, node.data, acl, &stat);
+        let child = NewChild {
+            path: &path,
+            data: node.data,
+            acl,
+            stat: &stat,
+        };
+        self.insert_child(parent, &child);
         self.count_created(&path, node.data);
         self.watches.get_mut().created(
             Changed {

@@ -2,7 +2,7 @@ use jute::ErrorCode;
 
 use super::*;
 use crate::state::{Options, State};
-use crate::tree::Tree;
+use crate::tree::{NewChild, Tree};
 
 #[test]
 fn the_deepest_prefix_counts() {
@@ -96,7 +96,12 @@ fn limited(limits: &str) -> (Quotas, Tree) {
     let stat = Default::default();
     let nodes = [("/zookeeper/quota/a", ""), (&limits_path("/a"), limits)];
     for (path, data) in nodes {
-        state.insert_node(path, Some(data.as_bytes()), crate::acl::AclId::OPEN, &stat);
+        state.insert_node(&NewChild {
+            path,
+            data: Some(data.as_bytes()),
+            acl: crate::acl::AclId::OPEN,
+            stat: &stat,
+        });
     }
     let mut quotas = Quotas::default();
     quotas.on_limits_created("/a");

@@ -45,6 +45,26 @@ impl NodeId {
     }
 }
 
+/// A node that is to be added below another.
+#[derive(Clone, Copy, Debug)]
+pub struct NewChild<'a> {
+    /// Its path; the last part is its name.
+    pub path: &'a str,
+    /// Its data.
+    pub data: Option<&'a [u8]>,
+    /// Who may do what with it.
+    pub acl: AclId,
+    /// Its Stat.
+    pub stat: &'a StatPersisted,
+}
+
+impl<'a> NewChild<'a> {
+    fn name(&self) -> &'a str {
+        let (_, name) = jute::path::split(self.path).expect("a path has a slash");
+        name
+    }
+}
+
 /// All nodes.
 pub struct Tree {
     nodes: Slab<Node>,
@@ -210,17 +230,13 @@ impl Tree {
     ///
     /// # Panics
     /// If the parent has a child of that name, or all 2^32 - 1 ids are taken.
-    pub fn insert(
-        &mut self,
-        parent: NodeId,
-        name: &str,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: AclId,
-        stat: &StatPersisted,
-    ) -> NodeId {
-        debug_assert!(self.child(parent, name).is_none(), "{path} exists");
-        let id = self.link(parent, name, path, data, acl, stat);
+    pub fn insert(&mut self, parent: NodeId, new: &NewChild<'_>) -> NodeId {
+        debug_assert!(
+            self.child(parent, new.name()).is_none(),
+            "{} exists",
+            new.path
+        );
+        let id = self.link(parent, new);
         self.index.insert(&self.nodes, id);
         id
     }
@@ -228,31 +244,18 @@ impl Tree {
     /// As [`Tree::insert`], but the node cannot be found by its name, and a second one of
     /// that name is not noticed, before [`Tree::index_appended`]. For loading many nodes:
     /// the index then grows once.
-    pub(crate) fn append(
-        &mut self,
-        parent: NodeId,
-        name: &str,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: AclId,
-        stat: &StatPersisted,
-    ) -> NodeId {
-        let id = self.link(parent, name, path, data, acl, stat);
+    pub(crate) fn append(&mut self, parent: NodeId, new: &NewChild<'_>) -> NodeId {
+        let id = self.link(parent, new);
         self.index.defer(&self.nodes, id);
         id
     }
 
     /// Adds a child that is not in the index.
-    fn link(
-        &mut self,
-        parent: NodeId,
-        name: &str,
-        path: &str,
-        data: Option<&[u8]>,
-        acl: AclId,
-        stat: &StatPersisted,
-    ) -> NodeId {
-        let mut node = Node::new(name, data, acl, stat);
+    fn link(&mut self, parent: NodeId, new: &NewChild<'_>) -> NodeId {
+        let NewChild {
+            path, data, stat, ..
+        } = *new;
+        let mut node = Node::new(new.name(), data, new.acl, stat);
         node.parent = parent;
         node.content_crc = digest::content_crc(path, data);
         node.set_outside_digest(self.is_outside_digest_below(parent));

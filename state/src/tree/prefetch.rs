@@ -74,17 +74,25 @@ impl Tree {
 mod tests {
     use super::*;
     use crate::acl::AclId;
+    use crate::tree::NewChild;
     use jute::data::StatPersisted;
 
     #[test]
     fn whatever_the_paths_are_those_that_are_there_are_found() {
         let mut tree = Tree::new(1);
         let stat = StatPersisted::default();
-        let top = tree.insert(NodeId::ROOT, "a", "/a", None, AclId::OPEN, &stat);
-        let names: Vec<_> = (0..PATHS_MAX).map(|number| number.to_string()).collect();
-        let paths: Vec<_> = names.iter().map(|name| format!("/a/{name}")).collect();
-        for (name, path) in names.iter().zip(&paths) {
-            tree.insert(top, name, path, Some(b"1"), AclId::OPEN, &stat);
+        let new = |path, data| NewChild {
+            path,
+            data,
+            acl: AclId::OPEN,
+            stat: &stat,
+        };
+        let top = tree.insert(NodeId::ROOT, &new("/a", None));
+        let paths: Vec<_> = (0..PATHS_MAX)
+            .map(|number| format!("/a/{number}"))
+            .collect();
+        for path in &paths {
+            tree.insert(top, &new(path, Some(b"1")));
         }
         let all = paths.iter().map(String::as_bytes);
         assert_eq!(tree.prefetch(all.clone()), PATHS_MAX);

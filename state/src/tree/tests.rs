@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jute::data::StatPersisted;
 
-use super::{NodeId, Tree};
+use super::{NewChild, NodeId, Tree};
 use crate::acl::AclId;
 use crate::digest;
 
@@ -20,9 +20,15 @@ fn stat(zxid: i64) -> StatPersisted {
 }
 
 fn add(tree: &mut Tree, path: &str, data: Option<&[u8]>, zxid: i64) -> NodeId {
-    let (parent, name) = jute::path::split(path).expect("a slash");
+    let (parent, _) = jute::path::split(path).expect("a slash");
     let parent = tree.lookup(parent).expect("a parent");
-    tree.insert(parent, name, path, data, AclId::OPEN, &stat(zxid))
+    let new = NewChild {
+        path,
+        data,
+        acl: AclId::OPEN,
+        stat: &stat(zxid),
+    };
+    tree.insert(parent, &new)
 }
 
 /// A small generator: the tests need variety, not quality.

@@ -6,6 +6,7 @@ use super::harness::{NOW_MS, SESSION, Server, create_request};
 use crate::acl::AclId;
 use crate::prep::{Closing, Prep, PrepOptions};
 use crate::state::Options;
+use crate::tree::NewChild;
 use jute::wire::Limits;
 
 fn listed(txn: Txn<'_>) -> Vec<String> {
@@ -78,7 +79,12 @@ fn an_ephemeral_below_another_goes_first() {
         ..StatPersisted::default()
     };
     for path in ["/e", "/e/f", "/e/f/g"] {
-        server.state.insert_node(path, None, AclId::OPEN, &stat);
+        server.state.insert_node(&NewChild {
+            path,
+            data: None,
+            acl: AclId::OPEN,
+            stat: &stat,
+        });
     }
     server.prep = Prep::new(PrepOptions::default(), &server.state, Zxid::ZERO, 1);
     server.close_session(SESSION);
