@@ -48,7 +48,8 @@ pub struct ReplicaOptions {
     pub auth: AuthConfig,
     /// `zookeeper.enforce.auth.schemes`, when enforcement is on.
     pub enforced_schemes: Option<Vec<String>>,
-    /// `zookeeper.enableEagerACLCheck`: a member of an ensemble refuses what its own tree does not permit, without a transaction.
+    /// `zookeeper.enableEagerACLCheck`: a write that the tree here does not permit is refused without
+    /// a transaction. Of use to a member of an ensemble, whose leader would have to be asked.
     pub eager_acl_check: bool,
     /// Reaping of containers and TTL nodes.
     pub reaper: ReaperOptions,

@@ -97,7 +97,7 @@ pub(crate) fn replica(config: &Config, seed: u64) -> ReplicaOptions {
         large_request_max_bytes: i64::from(limits_of.large_request_max_bytes),
         connection_throttle: connection_throttle(config),
         auth: auth(config),
-        eager_acl_check: config.auth.eager_acl_check,
+        eager_acl_check: config.auth.eager_acl_check && config.ensemble.is_some(),
         enforced_schemes: (!enforced.is_empty()).then(|| enforced.clone()),
         reaper: reaper(config),
         seed,

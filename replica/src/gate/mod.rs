@@ -454,12 +454,13 @@ impl<'a> Gate<'a> {
         None
     }
 
-    /// Why a write is refused where it came, with `enableEagerACLCheck`. Where others of the connection are on their way it is not
-    /// asked: they may give it what it lacks, and the answer would have to wait for theirs. The leader checks all of them.
+    /// Why a write is refused where it came, with `enableEagerACLCheck`. Where others of the
+    /// connection are on their way it is not asked: they may give it what it lacks, and the answer
+    /// would have to wait for theirs. The leader checks all of them.
     fn eager_refusal(&self, request: &Request<'_>, op: OpCode) -> Option<ErrorCode> {
         let options = &self.replica.options;
-        let asked = options.eager_acl_check && self.replica.in_ensemble;
-        if !asked || !self.writes.is_empty() || self.connection.in_flight() > 0 {
+        let on_its_way = !self.writes.is_empty() || self.connection.in_flight() > 0;
+        if !options.eager_acl_check || on_its_way {
             return None;
         }
         let (state, identities) = (self.replica.read(), self.connection.identities());

@@ -9,8 +9,9 @@ use super::Write;
 use crate::acl::{AuthConfig, fixup, node_allows};
 use crate::state::State;
 
-/// Whether this tree, as it is now, lets these identities do what a request asks for. What is not checked here passes: all but
-/// create, create2, delete, setData and setACL, as in Apache, and whatever fails for another reason.
+/// Whether this tree, as it is now, lets these identities do what a request asks for. What is not
+/// checked here passes: all but create, create2, delete, setData and setACL, as in Apache, and
+/// whatever fails for another reason.
 ///
 /// # Errors
 /// INVALIDACL, or NOAUTH.
