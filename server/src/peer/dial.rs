@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -193,6 +193,9 @@ static LOOKUPS: Semaphore = Semaphore::const_new(LOOKUPS_MAX);
 /// # Errors
 /// If it stands for nothing, as far as can be found out now.
 pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Some(address) = zoned(host) {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
     let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
     let (answer, answered) = oneshot::channel();
     let host = host.to_owned();
@@ -213,6 +216,14 @@ pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
     Ok(found)
 }
 
+/// An IPv6 address with a zone that it does not need, as Java writes the loopback's: `::1%lo`. The
+/// resolver takes zones of link-local addresses alone.
+fn zoned(host: &str) -> Option<IpAddr> {
+    let (address, _zone) = host.split_once('%')?;
+    let address: Ipv6Addr = address.parse().ok()?;
+    (!address.is_unicast_link_local()).then_some(address.into())
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -225,6 +236,21 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(300);
     /// Nothing is to take so long.
     const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn zones_that_are_not_needed() {
+        let loopback: IpAddr = Ipv6Addr::LOCALHOST.into();
+        for (host, expected) in [
+            ("::1%lo", Some(loopback)),
+            ("0:0:0:0:0:0:0:1%1", Some(loopback)),
+            ("::1", None),
+            ("fe80::1%lo", None),
+            ("a%lo", None),
+            ("127.0.0.1%lo", None),
+        ] {
+            assert_eq!(zoned(host), expected, "{host}");
+        }
+    }
 
     fn kind(outcome: &Result<TcpStream, DialError>) -> &'static str {
         match outcome {
