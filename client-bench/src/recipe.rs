@@ -76,8 +76,8 @@ async fn three_calls(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Has many wait for a mutex, and hands it from one to the next. Whom a release wakes is told by the
-/// watches on the node that it deletes; who is woken in vain would have to look again, which is
+/// Has many wait for a mutex, and hands it from one to the next. Whom a release wakes is told by
+/// the watches on the node that it deletes; who is woken in vain would have to look again, which is
 /// seen in the requests.
 async fn handed_over(server: SocketAddr, client: &Client, options: &Options) -> Result<()> {
     let contenders = options.contenders;

@@ -255,7 +255,8 @@ async fn calls_made_together_make_one_write() {
     assert!(pieces <= 2, "{pieces} writes");
 }
 
-/// More than all buffers between two sockets hold, made at once and held by the proxy: each call needs the one before it.
+/// More than all buffers between two sockets hold, made at once and held by the proxy: each call
+/// needs the one before it.
 async fn large_calls() -> (Server, Proxy, Client, Vec<Call<Stat>>) {
     let (server, proxy, client) = behind_proxy(|plain| plain.session_timeout(LONG)).await;
     made(&client, "/n", "").await;
@@ -277,8 +278,8 @@ async fn what_the_system_does_not_take_at_once_is_sent_in_order() {
     assert_eq!(node.data.as_deref(), Some(&[99; 200_000][..]));
 }
 
-/// Callers on several threads and the driver take turns in sending. Each needs its own calls in order, and a byte at the
-/// wrong place would end the connection.
+/// Callers on several threads and the driver take turns in sending. Each needs its own calls in
+/// order, and a byte at the wrong place would end the connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn callers_on_several_threads_do_not_get_between_each_other() {
     const CALLERS: i32 = 6;

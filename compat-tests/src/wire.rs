@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, bail};
 
 /// A server that is silent for this long hangs.
 pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(10);
-/// The silence is that of so many waits in a row. A machine that stands still for as long as the limit, as virtual ones
-/// do, ends one of them, and the server can still answer.
+/// The silence is that of so many waits in a row. A machine that stands still for as long as the
+/// limit, as virtual ones do, ends one of them, and the server can still answer.
 const WAITS: u32 = 5;
 /// No reply in these tests comes near this size.
 const FRAME_LIMIT: usize = 64 << 20;

@@ -111,8 +111,8 @@ impl Dump {
         dump
     }
 
-    /// With what a load adds: the node of the configuration, which snapshots of old servers do not have, and some log
-    /// may have deleted.
+    /// With what a load adds: the node of the configuration, which snapshots of old servers do not
+    /// have, and some log may have deleted.
     fn completed(mut self) -> Self {
         if self.nodes.contains_key(path::ZOOKEEPER) {
             let added = self.nodes.entry(path::CONFIG.to_owned());
@@ -121,8 +121,8 @@ impl Dump {
         self
     }
 
-    /// Without the usage of quotas, which a load counts anew, as Apache's does: limits that come after the stats
-    /// node and after what they limit have not been counted before.
+    /// Without the usage of quotas, which a load counts anew, as Apache's does: limits that come
+    /// after the stats node and after what they limit have not been counted before.
     fn uncounted(mut self) -> Self {
         for (path, node) in &mut self.nodes {
             if let Some(QuotaNode::Stats(_)) = QuotaNode::of(path) {

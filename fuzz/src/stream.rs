@@ -14,8 +14,8 @@ use crate::disk::{STATE_OPTIONS, empty_disk, layout, open, put_empty_snapshot};
 /// The zxid of the tree.
 const ZXID: Zxid = Zxid(1 << 32 | 5);
 
-/// The first byte says in pieces of how many bytes the rest comes in. What is accepted is the same as if it came at once, and a
-/// server can start from it.
+/// The first byte says in pieces of how many bytes the rest comes in. What is accepted is the same
+/// as if it came at once, and a server can start from it.
 pub fn snap_stream(input: &[u8]) {
     let Some((piece_len, stream)) = input.split_first() else {
         return;

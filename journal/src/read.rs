@@ -151,7 +151,8 @@ impl LogReader {
         };
         let mut found = open(after)?;
         if found.is_none() && !opening {
-            // Behind a snapshot the log starts with the next one. That snapshot may be purged since.
+            // Behind a snapshot the log starts with the next one. That snapshot may be purged
+            // since.
             found = open(Zxid(after.0.saturating_add(1)))?;
         }
         if found.is_none() && !opening {

@@ -26,7 +26,8 @@ pub struct Settings {
     /// `zookeeper.commitLogCount`: so many of the newest entries are kept in memory from the start
     /// on.
     pub commit_log_count: usize,
-    /// So far apart in the log, in bytes, are the places that are kept in memory for those who read it.
+    /// So far apart in the log, in bytes, are the places that are kept in memory for those who read
+    /// it.
     pub log_mark_spacing: u64,
     /// `zookeeper.snapshotSizeFactor`
     pub size_factor: SizeFactor,

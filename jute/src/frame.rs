@@ -25,7 +25,8 @@ pub fn first(buf: &[u8], max_len: usize) -> Result<Option<&[u8]>, BadFrameLength
     }
 }
 
-/// The bodies of the whole frames of a stream, in order. A length that is out of range is the last item.
+/// The bodies of the whole frames of a stream, in order. A length that is out of range is the last
+/// item.
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     rest: &'a [u8],

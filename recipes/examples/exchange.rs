@@ -10,8 +10,8 @@
 //! * `drain KIND PATH`: takes until nothing is left, and prints what it took;
 //! * `hold KIND PATH`: holds the first entry, and prints it; then `consume` or `requeue`;
 //! * `remove PATH ID`: removes from a queue with ids, and prints how many;
-//! * `join KIND PATH ID`, where KIND is group, party, shallow, or node, sequential or ttl for a node
-//!   that is kept at this path with this for its data; then `leave`;
+//! * `join KIND PATH ID`, where KIND is group, party, shallow, or node, sequential or ttl for a
+//!   node that is kept at this path with this for its data; then `leave`;
 //! * `members KIND PATH`: prints them, sorted.
 
 use std::process::ExitCode;

@@ -37,8 +37,9 @@
 //!
 //! # What is held
 //!
-//! Every guard but a [`PersistentNode`] and what is built on it dereferences to a [`Hold`]: a fencing token ([`Hold::token`]), a future that tells
-//! when it is lost ([`Hold::lost`]), and multis that fail if it is ([`Hold::multi`]).
+//! Every guard but a [`PersistentNode`] and what is built on it dereferences to a [`Hold`]: a
+//! fencing token ([`Hold::token`]), a future that tells when it is lost ([`Hold::lost`]), and
+//! multis that fail if it is ([`Hold::multi`]).
 //!
 //! A connection that is lost loses nothing by itself: the nodes of holders and of those who wait
 //! stay as long as the session, and all goes on with the next connection. The end of the session
@@ -54,9 +55,9 @@
 //! of the session, or of the runtime, it goes with its session: the next owner waits no longer
 //! than its time-out.
 //!
-//! A directory is made before the first node in it. Whoever ends between the two leaves it empty, and
-//! servers remove a container that never had a child only if `znode.container.maxNeverUsedIntervalMs` is
-//! set, which it is not by default.
+//! A directory is made before the first node in it. Whoever ends between the two leaves it empty,
+//! and servers remove a container that never had a child only if
+//! `znode.container.maxNeverUsedIntervalMs` is set, which it is not by default.
 //!
 //! What a future of a queue leaves is said with each: an entry that is put in is there for others,
 //! and not cleaned up. What holds an entry is.
@@ -122,8 +123,8 @@
 //! | [`Counter::atomic_long`] | the path itself * | 8 bytes, signed, big-endian |
 //! | [`Counter::kazoo`] | the path itself * | decimal digits, with `-` before if negative |
 //!
-//! Entries of queues are persistent. `P` is a priority, `T` milliseconds since 1970, both in capital
-//! hexadecimal digits, 8 (of `T`: at least).
+//! Entries of queues are persistent. `P` is a priority, `T` milliseconds since 1970, both in
+//! capital hexadecimal digits, 8 (of `T`: at least).
 //!
 //! | Queue | Entry | Data |
 //! | --- | --- | --- |

@@ -1,4 +1,5 @@
-//! What will be looked up soon is looked up together, see [`Tree::prefetch`](state::tree::Tree::prefetch).
+//! What will be looked up soon is looked up together, see
+//! [`Tree::prefetch`](state::tree::Tree::prefetch).
 
 use jute::txn::TxnHeader;
 use state::State;

@@ -134,9 +134,9 @@ impl Riding<'_> {
     /// `state` is held for writing: who lets go of the connection forgets its watches under a
     /// guard, and this one is registered before that, or not at all.
     ///
-    /// The answer cannot wait until those before it are read: what comes behind it has its turn too.
-    /// The gate lets no more reads go than are expected to fit; should nodes turn out far larger than
-    /// those that the connection has read so far, it ends.
+    /// The answer cannot wait until those before it are read: what comes behind it has its turn
+    /// too. The gate lets no more reads go than are expected to fit; should nodes turn out far
+    /// larger than those that the connection has read so far, it ends.
     pub(crate) fn answer(&self, replica: &Replica, state: &mut State, now: Now) -> Rode {
         let (connection, asked) = (self.connection, self.asked);
         let us = now.monotonic_us.saturating_sub(asked.received_us);
@@ -261,8 +261,8 @@ pub(crate) const ANSWERS_PER_GUARD: usize = OUTBOX_HIGH_WATER;
 
 impl Replica {
     /// So many bytes a connection may leave unread when a read behind its writes has its turn: as
-    /// many as of watch events, or the answers of unknown length that the gate lets through at once,
-    /// if `jute.maxbuffer` makes them longer.
+    /// many as of watch events, or the answers of unknown length that the gate lets through at
+    /// once, if `jute.maxbuffer` makes them longer.
     fn riding_budget(&self) -> usize {
         OUTBOX_EVENT_BUDGET.max(UNKNOWN_ANSWERS.saturating_mul(self.options.max_frame))
     }

@@ -48,8 +48,9 @@ pub struct ReplicaOptions {
     pub auth: AuthConfig,
     /// `zookeeper.enforce.auth.schemes`, when enforcement is on.
     pub enforced_schemes: Option<Vec<String>>,
-    /// `zookeeper.enableEagerACLCheck`: a write that the tree here does not permit is refused without
-    /// a transaction. Of use to a member of an ensemble, whose leader would have to be asked.
+    /// `zookeeper.enableEagerACLCheck`: a write that the tree here does not permit is refused
+    /// without a transaction. Of use to a member of an ensemble, whose leader would have to be
+    /// asked.
     pub eager_acl_check: bool,
     /// Reaping of containers and TTL nodes.
     pub reaper: ReaperOptions,
@@ -80,9 +81,9 @@ pub struct Replica {
     pub(crate) service: ServiceCell,
     /// Does an ensemble order the writes? Then a sync is no read.
     pub(crate) in_ensemble: bool,
-    /// How long the last round took that was committed, from its making, microseconds: the disk's time, and that of the
-    /// threads on the way there and back. Only a server alone sets it, in the sequencer; one that is refused is no measure,
-    /// since nothing was written.
+    /// How long the last round took that was committed, from its making, microseconds: the disk's
+    /// time, and that of the threads on the way there and back. Only a server alone sets it, in the
+    /// sequencer; one that is refused is no measure, since nothing was written.
     pub(crate) round_us: AtomicU64,
     digests: Mutex<VecDeque<(Zxid, u64)>>,
     generation: AtomicU64,

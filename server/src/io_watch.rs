@@ -1,11 +1,11 @@
 //! Keeps sockets and timers looked after while a thread that moves bytes waits for the disk.
 //!
-//! A thread of the runtime that receives a lone write may write the log itself, which saves its client
-//! two wake-ups. The runtime does not know that it waits. If the others sleep at that moment, none of
-//! them polls the sockets, and none is woken to do so: reads, pings and words would wait for the disk.
-//! To wake another one at each write would cost what is saved. So a thread that never waits for the
-//! disk looks every so often whether one has been at it all the time since; if so, it wakes another,
-//! which goes on polling.
+//! A thread of the runtime that receives a lone write may write the log itself, which saves its
+//! client two wake-ups. The runtime does not know that it waits. If the others sleep at that
+//! moment, none of them polls the sockets, and none is woken to do so: reads, pings and words would
+//! wait for the disk. To wake another one at each write would cost what is saved. So a thread that
+//! never waits for the disk looks every so often whether one has been at it all the time since; if
+//! so, it wakes another, which goes on polling.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

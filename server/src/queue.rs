@@ -9,10 +9,11 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 const WAITING_MAX: usize = 1 << 16;
 
 /// Most work that is there without having waited for room. Who posts was asked for what it brings,
-/// and has a bound of its own, far below this: the log's thread reports twice at the most before its
-/// jobs are given by who takes the reports; messages of the election port hold one of eight places of
-/// their server until they are taken; an oracle is told of when it changes its mind, seconds apart;
-/// a stop is asked for once. What exceeds this has lost its bound, and would fill the memory.
+/// and has a bound of its own, far below this: the log's thread reports twice at the most before
+/// its jobs are given by who takes the reports; messages of the election port hold one of eight
+/// places of their server until they are taken; an oracle is told of when it changes its mind,
+/// seconds apart; a stop is asked for once. What exceeds this has lost its bound, and would fill
+/// the memory.
 const POSTED_MAX: usize = 1 << 16;
 
 /// Nothing is due.
@@ -127,8 +128,8 @@ impl<W> Queue<W> {
         empty
     }
 
-    /// A helper stops and leaves what is queued to the owner, who alone keeps deadlines: `due_ms` is
-    /// the next one as the helper leaves it, in milliseconds of the owner's clock.
+    /// A helper stops and leaves what is queued to the owner, who alone keeps deadlines: `due_ms`
+    /// is the next one as the helper leaves it, in milliseconds of the owner's clock.
     pub(crate) fn leave(&self, due_ms: u64) {
         self.left(self.inner.lock(), due_ms);
     }

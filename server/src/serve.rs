@@ -61,8 +61,8 @@ pub fn run(config: Config) -> Result<()> {
         io_threads: cores,
         disk: Arc::new(RealDisk),
         gather: None,
-        // The process ends with the server. The system takes a large tree's memory back in far less time than its nodes can be
-        // freed in, one by one, while whoever stops this server waits.
+        // The process ends with the server. The system takes a large tree's memory back in far less
+        // time than its nodes can be freed in, one by one, while whoever stops this server waits.
         up: |server: &Arc<Server>| std::mem::forget(Arc::clone(&server.replica)),
         end: stop_signal(),
     };

@@ -17,7 +17,8 @@ pub(crate) struct Flip {
 }
 
 impl Flip {
-    /// Flips a bit of a log record or of the newest snapshot; `None` if there is nothing of the kind.
+    /// Flips a bit of a log record or of the newest snapshot; `None` if there is nothing of the
+    /// kind.
     pub(crate) fn draw(disk: &SimDisk, layout: &Layout, rng: &mut Rng) -> Option<Self> {
         let flip = match rng.percent(50) {
             true => in_a_record(disk, layout.log_dir(), rng),

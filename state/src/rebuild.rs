@@ -74,7 +74,8 @@ impl Rebuild {
         let loader = self.loader.take().ok_or(LoadError::NoRoot)?;
         let state = self.state.insert(loader.finish(zxid, digest)?);
         let told = digest.is_some_and(|(at, _)| at != Zxid::ZERO);
-        // That of zxid 0 is the empty tree, unless a leader's was walked while its first transactions came.
+        // That of zxid 0 is the empty tree, unless a leader's was walked while its first
+        // transactions came.
         let (options, seed) = (self.options, self.seed);
         let empty = || State::new(options, seed).tree().digest();
         let is_known = zxid == Zxid::ZERO && state.tree().digest() == empty();
@@ -201,7 +202,8 @@ mod tests {
             ),
             (4, None, &first, vec![false, false], 1),
             (4, None, &first, vec![], 0),
-            // The first leader's empty tree is known, but it need not have been empty when it was walked.
+            // The first leader's empty tree is known, but it need not have been empty when it was
+            // walked.
             (0, Some((Zxid::ZERO, 0)), &first, vec![false, true], 1),
             (0, Some((Zxid::ZERO, 0)), &later, vec![false, true], 0),
         ] {

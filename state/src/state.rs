@@ -81,8 +81,9 @@ impl State {
         }
     }
 
-    /// Adds `/zookeeper/config`, as Apache does: readable by all, with an aversion of -1. Without its parent, which
-    /// a damaged log may delete, there is no place for it, and this returns false.
+    /// Adds `/zookeeper/config`, as Apache does: readable by all, with an aversion of -1. Without
+    /// its parent, which a damaged log may delete, there is no place for it, and this returns
+    /// false.
     pub(crate) fn add_config_node(&mut self) -> bool {
         let Some(parent) = self.tree.lookup(path::ZOOKEEPER) else {
             return false;

@@ -2,32 +2,38 @@
 //!
 //! # Order, and why
 //!
-//! The old history must not be mixed with the new base: its snapshots may be newer than the base, its log may go on behind the base
-//! with transactions that the leader never had, and an epoch that begins would hide the gap between the two. But it must not go
-//! before the new base is safe either: what it acknowledged may be on no other disk. So one renaming decides:
+//! The old history must not be mixed with the new base: its snapshots may be newer than the base,
+//! its log may go on behind the base with transactions that the leader never had, and an epoch that
+//! begins would hide the gap between the two. But it must not go before the new base is safe
+//! either: what it acknowledged may be on no other disk. So one renaming decides:
 //!
-//! 1. The tree is complete and synced under a name that no start looks at (`unfinished-snapshot.*`), and so are the transactions
-//!    that came behind it, if any did (`unfinished-log.*`). Both were written as they came in: nothing is written twice. A crash
+//! 1. The tree is complete and synced under a name that no start looks at
+//!    (`unfinished-snapshot.*`), and so are the transactions that came behind it, if any did
+//!    (`unfinished-log.*`). Both were written as they came in: nothing is written twice. A crash
 //!    until here leaves the old history; the leftovers are removed.
-//! 2. The log is renamed to `received-log.<first zxid>`, and its directory is synced. No start uses it for itself: a crash until here
-//!    leaves the old history as well, and the start makes the removal of the leftover durable, so it can never be taken for the log of
-//!    a later tree.
-//! 3. The tree is renamed to `received-snapshot.<zxid>[.log-<first zxid>]`, and the directory is synced. **From here on the new base
-//!    counts, with the log that its name tells of**: a start that finds this name continues with step 4, whatever else is there.
+//! 2. The log is renamed to `received-log.<first zxid>`, and its directory is synced. No start uses
+//!    it for itself: a crash until here leaves the old history as well, and the start makes the
+//!    removal of the leftover durable, so it can never be taken for the log of a later tree.
+//! 3. The tree is renamed to `received-snapshot.<zxid>[.log-<first zxid>]`, and the directory is
+//!    synced. **From here on the new base counts, with the log that its name tells of**: a start
+//!    that finds this name continues with step 4, whatever else is there.
 //! 4. All other snapshots are removed, and the directory is synced.
 //! 5. All log files are removed, and their directory is synced.
-//! 6. The received log is renamed to `log.<first zxid>`, and the directory is synced. A crash before that is durable leaves the name of
-//!    step 2, so the removals are repeated. A crash after it leaves the name of step 3 without that of step 2. As the latter was
-//!    durable before the former, it was renamed, so nothing else is left in the log's directory, and the removals must not be
-//!    repeated: they would take the log along.
-//! 7. The tree is renamed to `snapshot.<zxid>`, and the directory is synced. A crash before that leaves the name of step 3; after it
-//!    there is one snapshot and the log behind it. Only then may a new log begin: those removals would take it along.
+//! 6. The received log is renamed to `log.<first zxid>`, and the directory is synced. A crash
+//!    before that is durable leaves the name of step 2, so the removals are repeated. A crash after
+//!    it leaves the name of step 3 without that of step 2. As the latter was durable before the
+//!    former, it was renamed, so nothing else is left in the log's directory, and the removals must
+//!    not be repeated: they would take the log along.
+//! 7. The tree is renamed to `snapshot.<zxid>`, and the directory is synced. A crash before that
+//!    leaves the name of step 3; after it there is one snapshot and the log behind it. Only then
+//!    may a new log begin: those removals would take it along.
 //!
-//! Snapshots go before logs so that whoever does not know that name, as Apache, finds a log without a snapshot as long as
-//! possible, and refuses.
+//! Snapshots go before logs so that whoever does not know that name, as Apache, finds a log without
+//! a snapshot as long as possible, and refuses.
 //!
-//! The zab crate relies on it: when the ticket of the snapshot is given back, no transaction of the old history can come back, and
-//! the base with the log behind it is durable before currentEpoch is written.
+//! The zab crate relies on it: when the ticket of the snapshot is given back, no transaction of the
+//! old history can come back, and the base with the log behind it is durable before currentEpoch is
+//! written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +54,8 @@ use crate::snap::body::Discard;
 use crate::snap::load;
 use crate::snap::receive::SnapshotReceiver;
 
-/// Replaces the history that `log` ends by the complete tree and the transactions behind it; returns a log that continues from there.
+/// Replaces the history that `log` ends by the complete tree and the transactions behind it;
+/// returns a log that continues from there.
 ///
 /// No snapshot may be under way: it would be one of the old history.
 ///
@@ -71,8 +78,9 @@ pub fn adopt(
     Ok(LogWriter::new(disk, layout.log_dir(), log.options, last))
 }
 
-/// Continues after a crash between deciding for a received snapshot and being done; returns its zxid. Nothing is changed unless
-/// the snapshot can be loaded and the log behind it read to its end.
+/// Continues after a crash between deciding for a received snapshot and being done; returns its
+/// zxid. Nothing is changed unless the snapshot can be loaded and the log behind it read to its
+/// end.
 pub(crate) fn recover_adoption(
     disk: &dyn Disk,
     layout: &Layout,

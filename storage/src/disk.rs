@@ -1,7 +1,8 @@
 //! The whole of what storage asks of a file system.
 //!
-//! Two implementations exist: the real one in the `server` crate and [`crate::sim_disk::SimDisk`]. Both must pass
-//! [`crate::suite`]. Errors are `std::io::Error`; the kinds that storage tells apart are `NotFound` and `StorageFull`.
+//! Two implementations exist: the real one in the `server` crate and [`crate::sim_disk::SimDisk`].
+//! Both must pass [`crate::suite`]. Errors are `std::io::Error`; the kinds that storage tells apart
+//! are `NotFound` and `StorageFull`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ pub const READ_ALL_BYTES_MAX: u64 = 64 << 30;
 
 /// A directory tree.
 ///
-/// A name (created, renamed or removed) survives a crash for certain only after [`Disk::sync_dir`] on its directory;
-/// bytes and sizes only after [`DiskFile::sync_data`]. Neither implies the other.
+/// A name (created, renamed or removed) survives a crash for certain only after [`Disk::sync_dir`]
+/// on its directory; bytes and sizes only after [`DiskFile::sync_data`]. Neither implies the other.
 pub trait Disk: Send + Sync {
     /// The names in `dir`, in no particular order. `NotFound` when there is no such directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
@@ -40,14 +41,16 @@ pub trait Disk: Send + Sync {
 
     /// Makes every earlier creation, rename and removal in `dir` durable.
     ///
-    /// The log relies on it before its first commit into a new file, snapshots and epoch files before they count.
+    /// The log relies on it before its first commit into a new file, snapshots and epoch files
+    /// before they count.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// A hint: these files will be read from beginning to end, after something else that takes a while. May read them
-    /// meanwhile; must not wait for that.
+    /// A hint: these files will be read from beginning to end, after something else that takes a
+    /// while. May read them meanwhile; must not wait for that.
     fn read_ahead(&self, _paths: Vec<PathBuf>) {}
 
-    /// A hint: the file will hardly be read again, so the system need not keep its content in memory.
+    /// A hint: the file will hardly be read again, so the system need not keep its content in
+    /// memory.
     fn uncache(&self, _path: &Path) {}
 
     /// The whole content of a file.
@@ -74,18 +77,19 @@ pub trait DiskFile: Send + Sync {
     /// Reads at `offset`; fewer bytes than asked for, down to 0, only at the end of the file.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Reserves space for `offset..offset + len` and extends the file to cover it. Bytes that were there stay, new ones
-    /// read as zeros. `StorageFull` when the space cannot be had.
+    /// Reserves space for `offset..offset + len` and extends the file to cover it. Bytes that were
+    /// there stay, new ones read as zeros. `StorageFull` when the space cannot be had.
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()>;
 
     /// Makes every earlier write, and the size needed to read it back, durable.
     ///
-    /// Whoever acknowledges a transaction relies on it. After an error the state of the earlier writes is unknown, so
-    /// callers must not try again and carry on.
+    /// Whoever acknowledges a transaction relies on it. After an error the state of the earlier
+    /// writes is unknown, so callers must not try again and carry on.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Writes all of `bytes` at `offset` and makes them durable, with the size needed to read them back; of earlier
-    /// writes it says nothing. For disks that do both at once in less time. Errors as for [`DiskFile::sync_data`].
+    /// Writes all of `bytes` at `offset` and makes them durable, with the size needed to read them
+    /// back; of earlier writes it says nothing. For disks that do both at once in less time. Errors
+    /// as for [`DiskFile::sync_data`].
     ///
     /// Behind them the file must hold nothing but zeros: some of these may be written again.
     fn write_durable_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -93,7 +97,8 @@ pub trait DiskFile: Send + Sync {
         self.sync_data()
     }
 
-    /// Writes zeros from `from` to `until` and makes them durable, with the size needed to read them back.
+    /// Writes zeros from `from` to `until` and makes them durable, with the size needed to read
+    /// them back.
     fn zero_fill(&self, from: u64, until: u64) -> io::Result<()> {
         write_zeros(self, from, until)
     }
@@ -101,8 +106,8 @@ pub trait DiskFile: Send + Sync {
     /// Cuts or extends (with zeros) the file to `len` bytes.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// A hint: what is read through this handle is read in small pieces beside others' writes, which wait for whatever
-    /// the system reads ahead.
+    /// A hint: what is read through this handle is read in small pieces beside others' writes,
+    /// which wait for whatever the system reads ahead.
     fn do_not_read_ahead(&self) {}
 
     /// The size in bytes.
@@ -114,8 +119,8 @@ pub trait DiskFile: Send + Sync {
     }
 }
 
-/// Zeros are written and synced in pieces of so many bytes: the syncs of other files wait for what the same disk was given
-/// before.
+/// Zeros are written and synced in pieces of so many bytes: the syncs of other files wait for what
+/// the same disk was given before.
 const ZEROS_LEN: u64 = 1 << 20;
 
 /// [`DiskFile::zero_fill`] by writes and syncs.

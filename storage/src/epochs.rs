@@ -1,10 +1,12 @@
 //! `currentEpoch` and `acceptedEpoch`: a decimal number each, replaced atomically.
 //!
-//! A learner writes them in this order, each step durable before the next: **acceptedEpoch** when it has the new epoch from
-//! LEADERINFO, then **the history** that NEWLEADER ends (entries of the log, a truncation, a received snapshot), then
-//! **currentEpoch**; only then may it acknowledge NEWLEADER. So currentEpoch never stands for a history that is not there, and a start
-//! never finds transactions of an epoch that was not accepted: [`start_up`] takes what a crash leaves between any two steps, and refuses
-//! what none can. `tests/sync_order.rs` crashes at every operation of the whole.
+//! A learner writes them in this order, each step durable before the next: **acceptedEpoch** when
+//! it has the new epoch from LEADERINFO, then **the history** that NEWLEADER ends (entries of the
+//! log, a truncation, a received snapshot), then **currentEpoch**; only then may it acknowledge
+//! NEWLEADER. So currentEpoch never stands for a history that is not there, and a start never finds
+//! transactions of an epoch that was not accepted: [`start_up`] takes what a crash leaves between
+//! any two steps, and refuses what none can. `tests/sync_order.rs` crashes at every operation of
+//! the whole.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -107,8 +109,9 @@ fn read_number(disk: &dyn Disk, path: &Path) -> Result<Option<i64>, StorageError
 
 /// Reads both files, checks them against the history's last zxid, and writes what is missing.
 ///
-/// A history newer than `currentEpoch` is what a crash leaves between storing a synced history and the epoch file. Apache refuses it; here it
-/// is accepted as long as the epoch was promised, and the lower `currentEpoch` stays: it is the safe one to vote with.
+/// A history newer than `currentEpoch` is what a crash leaves between storing a synced history and
+/// the epoch file. Apache refuses it; here it is accepted as long as the epoch was promised, and
+/// the lower `currentEpoch` stays: it is the safe one to vote with.
 pub fn start_up(disk: &dyn Disk, layout: &Layout, last_zxid: Zxid) -> Result<Epochs, StorageError> {
     let history = last_zxid.epoch().max(0);
     let mut warnings = Vec::new();
@@ -120,8 +123,9 @@ pub fn start_up(disk: &dyn Disk, layout: &Layout, last_zxid: Zxid) -> Result<Epo
         }
     };
     let accepted = match read(disk, layout, EpochFile::Accepted)? {
-        // On a wiped disk the leader's history comes first: a crash behind it leaves a history of an ensemble that this server has not
-        // promised anything to yet. To promise what it has is always right.
+        // On a wiped disk the leader's history comes first: a crash behind it leaves a history of
+        // an ensemble that this server has not promised anything to yet. To promise what it has is
+        // always right.
         Some(0) if current == 0 && history > 0 => {
             save(disk, layout, EpochFile::Accepted, history)?;
             history

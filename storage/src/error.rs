@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jute::Zxid;
 
-/// A caller's refusal to take a decoded piece (a session, an ACL, a node, a log entry), with its reason.
+/// A caller's refusal to take a decoded piece (a session, an ACL, a node, a log entry), with its
+/// reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Rejected(pub String);
@@ -17,7 +18,8 @@ impl Rejected {
     }
 }
 
-/// A storage failure. Every message names the file and, where there is one, the offset, and says what can be done.
+/// A storage failure. Every message names the file and, where there is one, the offset, and says
+/// what can be done.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The operating system refused an operation.
@@ -30,7 +32,8 @@ pub enum StorageError {
         /// The system's answer.
         source: io::Error,
     },
-    /// A write or sync of this log failed earlier; what reached the disk is unknown, so nothing more is written.
+    /// A write or sync of this log failed earlier; what reached the disk is unknown, so nothing
+    /// more is written.
     #[error("log in {} failed earlier and takes no more records; restart the server to recover from disk", dir.display())]
     Poisoned {
         /// The log directory.

@@ -20,15 +20,16 @@ pub(crate) const UNFINISHED_SNAPSHOT: &str = "unfinished-snapshot.";
 /// Prefix of a log behind a snapshot that is being received. Not `log.*`, for the same reason.
 pub(crate) const UNFINISHED_LOG: &str = "unfinished-log.";
 
-/// What stands before the first zxid of a log that is whole and goes with a received snapshot. Not `log.*`: it counts only if that
-/// snapshot's name says so.
+/// What stands before the first zxid of a log that is whole and goes with a received snapshot. Not
+/// `log.*`: it counts only if that snapshot's name says so.
 pub(crate) const RECEIVED_LOG: &str = "received-log";
 
-/// What stands before the first zxid of the log that goes with a received snapshot, in the name of the latter.
+/// What stands before the first zxid of the log that goes with a received snapshot, in the name of
+/// the latter.
 const LOG_BEHIND: &str = "log-";
 
-/// What stands before the zxid of a snapshot that came from a leader and is about to replace everything else. Not `snapshot.*`:
-/// it counts before it has that name, but only for us.
+/// What stands before the zxid of a snapshot that came from a leader and is about to replace
+/// everything else. Not `snapshot.*`: it counts before it has that name, but only for us.
 pub(crate) const RECEIVED_SNAPSHOT: &str = "received-snapshot";
 
 /// The two `version-2` directories; they may be the same.
@@ -66,7 +67,8 @@ impl Layout {
         self.log_parent.join(INITIALIZE)
     }
 
-    /// Makes missing directories if `autocreate` allows it, and refuses directories whose contents are swapped.
+    /// Makes missing directories if `autocreate` allows it, and refuses directories whose contents
+    /// are swapped.
     pub fn prepare(&self, disk: &dyn Disk, autocreate: bool) -> Result<(), StorageError> {
         for (dir, parent) in [
             (&self.snap_dir, &self.snap_parent),
@@ -124,8 +126,8 @@ pub fn snapshot_name(zxid: Zxid, compression: Compression) -> String {
     format!("snapshot.{}{}", hex(zxid), compression.suffix())
 }
 
-/// The name of a received snapshot before it has replaced everything else. `behind` is the first transaction of the log that goes
-/// with it, if there is one.
+/// The name of a received snapshot before it has replaced everything else. `behind` is the first
+/// transaction of the log that goes with it, if there is one.
 pub(crate) fn received_snapshot_name(
     zxid: Zxid,
     behind: Option<Zxid>,
@@ -155,7 +157,8 @@ pub(crate) fn adopted_snapshot_name(received_snapshot: &str) -> String {
     parts.join(".")
 }
 
-/// The zxid in a file name such as `log.1f` or `snapshot.1f.gz`, when the part before the first dot is `prefix`.
+/// The zxid in a file name such as `log.1f` or `snapshot.1f.gz`, when the part before the first dot
+/// is `prefix`.
 pub fn zxid_in_name(name: &str, prefix: &str) -> Option<Zxid> {
     let mut parts = name.split('.');
     if parts.next() != Some(prefix) {

@@ -1,7 +1,7 @@
 //! Transaction log, snapshots and epoch files in Apache's formats over a small disk trait.
 //!
-//! The crate decides what is on disk; it never touches the operating system. Bytes go through [`disk::Disk`], time and chance are
-//! arguments, and what the simulator runs is what ships.
+//! The crate decides what is on disk; it never touches the operating system. Bytes go through
+//! [`disk::Disk`], time and chance are arguments, and what the simulator runs is what ships.
 //!
 //! * [`recovery`]: from whatever a crash left to a loaded state and a writer that continues
 //! * [`log`]: records, group commit, what counts as an unfinished end

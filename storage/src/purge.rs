@@ -10,11 +10,12 @@ use crate::layout::{Layout, files_with_prefix};
 use crate::log::LogHolds;
 use crate::snap::candidates;
 
-/// Fewest snapshots that are kept (`autopurge.snapRetainCount` is raised to it): one may turn out to be damaged.
+/// Fewest snapshots that are kept (`autopurge.snapRetainCount` is raised to it): one may turn out
+/// to be damaged.
 pub const SNAPSHOTS_KEPT_MIN: usize = 3;
 
-/// Keeps the newest `keep` snapshots that pass the cheap check, the logs that continue from the oldest of them, and whatever is newer.
-/// Returns what was removed.
+/// Keeps the newest `keep` snapshots that pass the cheap check, the logs that continue from the
+/// oldest of them, and whatever is newer. Returns what was removed.
 ///
 /// With fewer good snapshots than that nothing is removed. Log files that a reader holds stay.
 pub fn purge(
@@ -31,7 +32,8 @@ pub fn purge(
     };
     let snapshots = files_with_prefix(disk, layout.snap_dir(), "snapshot")?;
     let mut removed = remove_below(disk, layout.snap_dir(), snapshots, oldest_kept)?;
-    // Snapshots go first, durably: whatever a crash leaves, every snapshot that is left still has its logs.
+    // Snapshots go first, durably: whatever a crash leaves, every snapshot that is left still has
+    // its logs.
     disk.sync_dir(layout.snap_dir())
         .map_err(StorageError::io("sync", layout.snap_dir()))?;
     let logs = files_with_prefix(disk, layout.log_dir(), "log")?;

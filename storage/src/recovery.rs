@@ -1,7 +1,8 @@
 //! From whatever a crash left to a loaded state and a log that continues.
 //!
-//! The newest snapshot that loads, then every record behind it. Only when both are in is anything on disk changed: unfinished tails are
-//! cut, so that they can never later stand in the middle of the history, and leftovers of writers are removed.
+//! The newest snapshot that loads, then every record behind it. Only when both are in is anything
+//! on disk changed: unfinished tails are cut, so that they can never later stand in the middle of
+//! the history, and leftovers of writers are removed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ use crate::truncate::base_below;
 pub struct Options {
     /// `zookeeper.datadir.autocreate`: make missing directories.
     pub datadir_autocreate: bool,
-    /// `zookeeper.db.autocreate`: an empty directory is an empty database even without the `initialize` marker.
+    /// `zookeeper.db.autocreate`: an empty directory is an empty database even without the
+    /// `initialize` marker.
     pub db_autocreate: bool,
     /// `zookeeper.snapshot.trust.empty`: replay the log from nothing when there is no snapshot.
     pub trust_empty_snapshot: bool,
@@ -71,9 +73,11 @@ pub enum Start {
     },
     /// The log alone, by `snapshot.trust.empty`. The caller should take a snapshot soon.
     LogOnly,
-    /// Nothing was there and an empty database is wanted. The caller must write its empty tree as snapshot 0.
+    /// Nothing was there and an empty database is wanted. The caller must write its empty tree as
+    /// snapshot 0.
     Empty,
-    /// Nothing was there and an empty database is not wanted: the last zxid is -1, and nothing may be written before a sync.
+    /// Nothing was there and an empty database is not wanted: the last zxid is -1, and nothing may
+    /// be written before a sync.
     Blank,
 }
 
@@ -93,8 +97,9 @@ pub struct Recovered {
 
 /// Loads the newest state from `layout` into `sink`.
 ///
-/// Nothing is changed on disk unless all of it succeeds, except that missing directories are made and that the replacement by a
-/// received snapshot, decided before a crash, is completed (see [`crate::adopt`]).
+/// Nothing is changed on disk unless all of it succeeds, except that missing directories are made
+/// and that the replacement by a received snapshot, decided before a crash, is completed (see
+/// [`crate::adopt`]).
 pub fn open<S: RecoverySink>(
     disk: Arc<dyn Disk>,
     layout: &Layout,
@@ -150,8 +155,8 @@ pub fn open<S: RecoverySink>(
     })
 }
 
-/// Loads the state up to `upto` once more, from files that a [`LogWriter`] goes on with; changes nothing. Nothing may wait for a
-/// commit, and nobody may append or remove meanwhile.
+/// Loads the state up to `upto` once more, from files that a [`LogWriter`] goes on with; changes
+/// nothing. Nothing may wait for a commit, and nobody may append or remove meanwhile.
 ///
 /// # Errors
 /// As [`open`], and when every snapshot that loads holds more than that.
@@ -224,7 +229,8 @@ fn load_newest<S: RecoverySink>(
     let mut newest_error = None;
     for Candidate { zxid, path } in &candidates {
         sink.reset();
-        // The log was written past the page cache. It comes from the disk while the snapshot is loaded.
+        // The log was written past the page cache. It comes from the disk while the snapshot is
+        // loaded.
         let behind = files_behind(logs, *zxid).iter();
         let behind = behind.map(|(_, name)| layout.log_dir().join(name));
         disk.read_ahead(behind.collect());
@@ -299,8 +305,8 @@ fn tidy(disk: &dyn Disk, layout: &Layout, replayed: &Replayed) -> Result<(), Sto
     for repair in &replayed.repairs {
         repair.run(disk)?;
     }
-    // A killed process leaves records that can be read but are not durable yet. From now on they are history: clients will be
-    // told of them, and later records will build on them.
+    // A killed process leaves records that can be read but are not durable yet. From now on they
+    // are history: clients will be told of them, and later records will build on them.
     for path in &replayed.used {
         let file = disk.open(path).map_err(StorageError::io("open", path))?;
         file.sync_data().map_err(StorageError::io("sync", path))?;
@@ -324,14 +330,16 @@ fn tidy(disk: &dyn Disk, layout: &Layout, replayed: &Replayed) -> Result<(), Sto
     Ok(())
 }
 
-/// Removes the `initialize` marker, once the empty database it allowed is durable (or it turned out not to be needed).
+/// Removes the `initialize` marker, once the empty database it allowed is durable (or it turned out
+/// not to be needed).
 pub fn remove_initialize(disk: &dyn Disk, layout: &Layout) -> Result<(), StorageError> {
     let marker = layout.initialize();
     match disk.remove(&marker) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         other => other.map_err(StorageError::io("remove", &marker))?,
     }
-    // Were it back after a power failure, it would allow another empty database in the place of a lost one.
+    // Were it back after a power failure, it would allow another empty database in the place of a
+    // lost one.
     let dir = marker.parent().expect("it is in a directory");
     disk.sync_dir(dir).map_err(StorageError::io("sync", dir))
 }

@@ -1,6 +1,7 @@
 //! What every [`Disk`] must do: run here on the simulated disk, and by the shell on the real one.
 //!
-//! Only what can be seen without a crash is checked; what survives one is the simulated disk's fault model, and the real disk's promise.
+//! Only what can be seen without a crash is checked; what survives one is the simulated disk's
+//! fault model, and the real disk's promise.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -134,7 +135,8 @@ fn reading_and_writing(disk: &Arc<dyn Disk>, dir: &Path) {
     disk.uncache(&dir.join("gone"));
 }
 
-/// What a log does with its file, whatever the lengths and wherever the space ends that was prepared.
+/// What a log does with its file, whatever the lengths and wherever the space ends that was
+/// prepared.
 fn appending(disk: &Arc<dyn Disk>, dir: &Path) {
     for (number, prepared) in [0, 5, 5000, 3 << 20].into_iter().enumerate() {
         let path = dir.join(format!("log{number}"));

@@ -1,7 +1,9 @@
-//! What a new snapshot makes needless. It stays on the disk until a purge, but need not stay in memory.
+//! What a new snapshot makes needless. It stays on the disk until a purge, but need not stay in
+//! memory.
 //!
-//! Without this the operating system would keep a copy of every log file, and would have to find memory for each new one: at a
-//! gigabyte of log in a few seconds that can cost more than writing it.
+//! Without this the operating system would keep a copy of every log file, and would have to find
+//! memory for each new one: at a gigabyte of log in a few seconds that can cost more than writing
+//! it.
 
 use std::path::PathBuf;
 
@@ -12,8 +14,8 @@ use crate::error::StorageError;
 use crate::layout::{Layout, files_with_prefix};
 use crate::purge::first_log_needed;
 
-/// What a start needed before there was the snapshot `newest`, and needs no longer: the snapshot before it, and the logs between the
-/// two.
+/// What a start needed before there was the snapshot `newest`, and needs no longer: the snapshot
+/// before it, and the logs between the two.
 pub fn superseded(
     disk: &dyn Disk,
     layout: &Layout,

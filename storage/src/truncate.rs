@@ -1,22 +1,27 @@
-//! Takes back the end of the history, as a leader asks for by TRUNC: what was logged and never committed.
+//! Takes back the end of the history, as a leader asks for by TRUNC: what was logged and never
+//! committed.
 //!
 //! # Order, and why
 //!
-//! When it is done nothing above the cut can be read again; after a crash in between a start must find a prefix of the old
-//! history, never a gap, and never a transaction above one that is gone.
+//! When it is done nothing above the cut can be read again; after a crash in between a start must
+//! find a prefix of the old history, never a gap, and never a transaction above one that is gone.
 //!
-//! 1. Nothing is changed before it is certain that the rest can be loaded: there is a snapshot that holds nothing above the cut, the
-//!    log continues from it without a gap, and the cut is at a transaction that exists.
-//! 2. **Snapshots that hold anything above the cut are removed first**, and their directory is synced. The log still has what they held,
-//!    so a crash here loses nothing. The other way round a start would load such a snapshot, and with it what was cut off.
-//! 3. Log files that begin above the cut are removed, the last one first, with a sync of the directory behind each: were an
-//!    earlier one gone while a later one stayed, the history would have a gap.
-//! 4. The file with the cut is shortened from its end, by at most one batch of records and one sync at a time. A crash between a cut
-//!    and its sync may leave any of the cut-off sectors; within one batch a start takes that for an unfinished commit, and
-//!    drops it (see `log/tail.rs`). No space is needed, so a full disk is no obstacle.
+//! 1. Nothing is changed before it is certain that the rest can be loaded: there is a snapshot that
+//!    holds nothing above the cut, the log continues from it without a gap, and the cut is at a
+//!    transaction that exists.
+//! 2. **Snapshots that hold anything above the cut are removed first**, and their directory is
+//!    synced. The log still has what they held, so a crash here loses nothing. The other way round
+//!    a start would load such a snapshot, and with it what was cut off.
+//! 3. Log files that begin above the cut are removed, the last one first, with a sync of the
+//!    directory behind each: were an earlier one gone while a later one stayed, the history would
+//!    have a gap.
+//! 4. The file with the cut is shortened from its end, by at most one batch of records and one sync
+//!    at a time. A crash between a cut and its sync may leave any of the cut-off sectors; within
+//!    one batch a start takes that for an unfinished commit, and drops it (see `log/tail.rs`). No
+//!    space is needed, so a full disk is no obstacle.
 //!
-//! The zab crate relies on it: once the ticket of the truncation is given back, the server may vote, and acknowledge a new
-//! history, as if it had never seen what was cut off.
+//! The zab crate relies on it: once the ticket of the truncation is given back, the server may
+//! vote, and acknowledge a new history, as if it had never seen what was cut off.
 
 use std::path::{Path, PathBuf};
 
@@ -44,16 +49,18 @@ pub struct Truncated {
 /// Whether the history was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The cut is the last transaction now, durably. What the state holds above it must be forgotten.
+    /// The cut is the last transaction now, durably. What the state holds above it must be
+    /// forgotten.
     Cut,
-    /// The history cannot be cut there, and nothing was changed: another way of synchronisation must be found.
+    /// The history cannot be cut there, and nothing was changed: another way of synchronisation
+    /// must be found.
     Impossible(String),
 }
 
 /// Removes every transaction above `cut`.
 ///
-/// Nothing may wait for a commit in `log`. No snapshot may be under way: it could hold what is cut off, and would appear
-/// after it.
+/// Nothing may wait for a commit in `log`. No snapshot may be under way: it could hold what is cut
+/// off, and would appear after it.
 pub fn truncate(
     log: LogWriter,
     layout: &Layout,
@@ -154,9 +161,9 @@ fn plan(
 
 /// The newest snapshot that can be loaded and holds nothing above `cut`.
 ///
-/// A fuzzy snapshot holds more than its name says; how much more, its trailer does. One without a trailer, of which that is not
-/// known, serves only if there is a newer one that is not above the cut: snapshots are taken one at a time, so it
-/// ended before the newer one began.
+/// A fuzzy snapshot holds more than its name says; how much more, its trailer does. One without a
+/// trailer, of which that is not known, serves only if there is a newer one that is not above the
+/// cut: snapshots are taken one at a time, so it ended before the newer one began.
 pub(crate) fn base_below(
     disk: &dyn Disk,
     layout: &Layout,
@@ -194,9 +201,10 @@ fn reach(name: Zxid, trailer: &Trailer) -> Option<Zxid> {
 
 /// What happens to the log files, the last one first.
 ///
-/// Files are named after their first record, so those named above the cut go as a whole. Of the others the last one has the cut, as a
-/// rule; but servers may log a part of the history a second time after a restart, so that files overlap. Hence all files
-/// that a start would read are looked at, and older ones as long as they reach above the cut.
+/// Files are named after their first record, so those named above the cut go as a whole. Of the
+/// others the last one has the cut, as a rule; but servers may log a part of the history a second
+/// time after a restart, so that files overlap. Hence all files that a start would read are looked
+/// at, and older ones as long as they reach above the cut.
 fn log_changes(
     disk: &dyn Disk,
     dir: &Path,

@@ -8,8 +8,8 @@ use crate::error::StorageError;
 /// Unfinished files with the same name at the most; the last one is taken over.
 const UNFINISHED_MAX: u32 = 100;
 
-/// A path in `dir` for the unfinished file `name` that no other one has: several may be on their way to the same name, and one that
-/// was given up may still be about to be removed.
+/// A path in `dir` for the unfinished file `name` that no other one has: several may be on their
+/// way to the same name, and one that was given up may still be about to be removed.
 pub(crate) fn free_name(dir: &Path, name: &str, disk: &dyn Disk) -> Result<PathBuf, StorageError> {
     let mut path = dir.join(name);
     for number in 1..=UNFINISHED_MAX {
@@ -24,8 +24,8 @@ pub(crate) fn free_name(dir: &Path, name: &str, disk: &dyn Disk) -> Result<PathB
     Ok(path)
 }
 
-/// Removes the file, for good: a file system may keep the space until a removal is durable. Best effort: the next start removes it
-/// as well.
+/// Removes the file, for good: a file system may keep the space until a removal is durable. Best
+/// effort: the next start removes it as well.
 pub(crate) fn discard(disk: &dyn Disk, unfinished: &Path) {
     if disk.remove(unfinished).is_ok() {
         let dir = unfinished.parent().expect("it is in a directory");

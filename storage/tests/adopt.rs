@@ -1,4 +1,5 @@
-//! A tree received from a leader: taken in pieces of any size, stored, and made the only base, with crashes at every operation.
+//! A tree received from a leader: taken in pieces of any size, stored, and made the only base, with
+//! crashes at every operation.
 
 mod common;
 
@@ -174,8 +175,8 @@ fn a_crash_at_every_operation() {
     }
 }
 
-/// One replacement that ends after `ops` operations; true if it was done before. Counts whether the old or the new history
-/// is found.
+/// One replacement that ends after `ops` operations; true if it was done before. Counts whether the
+/// old or the new history is found.
 fn crash(
     layout: &Layout,
     (zxid, behind): (i64, &[(Zxid, Vec<u8>)]),

@@ -1,5 +1,5 @@
-//! Crashes at every operation, several in a row, with every kind of preallocation: what was acknowledged is there, what is there was
-//! written, and every start succeeds.
+//! Crashes at every operation, several in a row, with every kind of preallocation: what was
+//! acknowledged is there, what is there was written, and every start succeeds.
 
 mod common;
 
@@ -36,7 +36,8 @@ fn options(preallocation: Preallocation) -> Options {
     }
 }
 
-/// Opens, checks the state against the model, then writes `commits` batches; ends early at a crash point.
+/// Opens, checks the state against the model, then writes `commits` batches; ends early at a crash
+/// point.
 fn run(
     disk: &SimDisk,
     model: &mut Model,
@@ -152,7 +153,8 @@ fn many_crashes_in_a_row() {
         for round in 0..8 {
             let preallocation = POLICIES[rng.below(3) as usize];
             disk.crash_after(rng.below(250));
-            // It ends at the crash point, or without one; a refusal would show as an error of another kind.
+            // It ends at the crash point, or without one; a refusal would show as an error of
+            // another kind.
             match run(&disk, &mut model, preallocation, 20, &mut rng) {
                 Ok(()) | Err(StorageError::Io { .. } | StorageError::Poisoned { .. }) => {}
                 Err(error) => assert!(
@@ -193,7 +195,8 @@ fn without_force_sync_a_killed_process_loses_nothing_and_a_power_failure_invents
         }
         let kept = match open(&disk, &options) {
             Ok((_, kept)) => kept,
-            // Sectors of several commits mix; what that leaves may look like damage, and the operator was warned.
+            // Sectors of several commits mix; what that leaves may look like damage, and the
+            // operator was warned.
             Err(StorageError::DamagedLog { .. }) if power_failure => continue,
             Err(error) => panic!("seed {seed}: {error}"),
         };

@@ -200,8 +200,8 @@ fn behind_a_snapshot_whose_epoch_has_ended() {
     assert!(open_behind(&disk, first).is_none(), "the log reaches back");
 }
 
-/// A server of Apache's that gets a tree keeps the log that it had, and only the snapshot tells of what is
-/// missing in between.
+/// A server of Apache's that gets a tree keeps the log that it had, and only the snapshot tells of
+/// what is missing in between.
 #[test]
 fn an_epoch_does_not_hide_what_a_tree_brought() {
     for missed in [20, EPOCH, EPOCH + 9] {

@@ -87,10 +87,12 @@ fn every_node_comes_back_whatever_its_place() {
 
 #[test]
 fn what_was_changed_or_cut_is_refused() {
-    // With more seals than one, what is cut behind the first is whole in the form of an older server.
+    // With more seals than one, what is cut behind the first is whole in the form of an older
+    // server.
     let (disk, path) = written(Compression::None, Trailer::default());
     let len = disk.size(&path).expect("a size");
-    // Header, counts, lengths and data of the first pieces, places in the middle, the end and all of the seals.
+    // Header, counts, lengths and data of the first pieces, places in the middle, the end and all
+    // of the seals.
     let places = || {
         (0..60)
             .chain((60..len - 20).step_by(99_731))

@@ -1,6 +1,8 @@
-//! A learner's synchronisation, cut short by a crash at every operation: acceptedEpoch, then the history, then currentEpoch.
+//! A learner's synchronisation, cut short by a crash at every operation: acceptedEpoch, then the
+//! history, then currentEpoch.
 //!
-//! Whatever a crash leaves starts again, and currentEpoch never promises a history that is not there.
+//! Whatever a crash leaves starts again, and currentEpoch never promises a history that is not
+//! there.
 
 mod common;
 
@@ -134,7 +136,8 @@ fn a_crash_at_every_operation() {
                         _ => between += 1,
                     }
                 }
-                // Once more, from what is there. A leader would ask for something else; the epochs do not depend on it.
+                // Once more, from what is there. A leader would ask for something else; the epochs
+                // do not depend on it.
                 if last < sync.end() {
                     drop(log);
                     let (_, _, log) = start(&disk).expect("it starts again");

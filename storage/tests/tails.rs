@@ -54,7 +54,8 @@ fn last_zxid(disk: &SimDisk) -> Result<i64, StorageError> {
     open(disk, &options()).map(|(recovered, _)| recovered.last_zxid.0)
 }
 
-/// Opens twice, and appends in between: the tidied tail must stay acceptable when it is no longer the last.
+/// Opens twice, and appends in between: the tidied tail must stay acceptable when it is no longer
+/// the last.
 fn survives_with(disk: &SimDisk, expected: i64, what: &str) {
     let (mut recovered, _) =
         open(disk, &options()).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -117,7 +118,8 @@ fn a_header_cut_at_every_byte() {
 fn every_flipped_bit_in_the_middle_is_refused() {
     let (mut bytes, starts) = log_of(&[20, 90, 200, 30]);
     bytes.resize(bytes.len() + 1000, 0);
-    // Behind the header, up to the last record: there, bad checksums and lost end marks have rules of their own.
+    // Behind the header, up to the last record: there, bad checksums and lost end marks have rules
+    // of their own.
     for offset in starts[0]..starts[3] {
         for bit in 0..8 {
             let disk = disk_with(&[(1, &bytes)]);
@@ -139,7 +141,8 @@ fn every_flipped_bit_in_the_middle_is_refused() {
 #[test]
 fn lost_sectors_inside_the_last_batch_are_an_unfinished_end() {
     let (bytes, starts) = log_of(&[100, 3000, 200, 200]);
-    // Each whole sector behind the start of the second record, lost alone: the first record always survives.
+    // Each whole sector behind the start of the second record, lost alone: the first record always
+    // survives.
     for sector in starts[1].div_ceil(512)..bytes.len() / 512 {
         let mut torn = bytes.clone();
         torn[sector * 512..(sector + 1) * 512].fill(0);

@@ -1,4 +1,5 @@
-//! Taking back the end of the history: which snapshots and files go, and crashes at every operation on the way.
+//! Taking back the end of the history: which snapshots and files go, and crashes at every operation
+//! on the way.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What the compiler does not look at: file lengths, words that do not belong into a
-//! commit, and mutants that no longer fit the code.
+//! What the compiler does not look at: lengths of files and of comments, words that do not belong
+//! into a commit, and mutants that no longer fit the code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,8 @@ use anyhow::{Result, ensure};
 
 /// Longest source file; past about 600 lines a file asks for a seam.
 const LINES_MAX: usize = 700;
+/// Longest line of a comment, characters: the formatter leaves comments alone.
+const COMMENT_MAX: usize = 100;
 /// Files looked at, at most.
 const FILES_MAX: usize = 100_000;
 /// Folders that hold nothing to check: builds, history, recorded bytes, fuzz findings.
@@ -80,11 +82,22 @@ fn check(name: &Path, text: &str) -> Vec<String> {
         findings.push(format!("{name}: {lines} lines, at most {LINES_MAX}"));
     }
     let forbidden = forbidden();
+    // In the middle of a drawing or of an example.
+    let mut fenced = false;
     for (n, line) in text.lines().enumerate() {
         for (word, why) in &forbidden {
             if line.contains(word.as_str()) {
                 findings.push(format!("{name}:{}: {word} is {why}", n + 1));
             }
+        }
+        let comment = line.trim_start();
+        fenced ^= comment.starts_with("//") && comment.contains("```");
+        let prose = comment.starts_with("//") && !fenced && !comment.contains(" | ");
+        if prose && text_is_source(&name.to_string()) && line.chars().count() > COMMENT_MAX {
+            findings.push(format!(
+                "{name}:{}: a comment is longer than {COMMENT_MAX}",
+                n + 1
+            ));
         }
         if line.ends_with([' ', '\t']) && text_is_source(&name.to_string()) {
             findings.push(format!("{name}:{}: trailing blanks", n + 1));
@@ -107,12 +120,16 @@ mod tests {
     #[test]
     fn finds_what_it_forbids() {
         let long = "x\n".repeat(LINES_MAX + 1);
+        let wide = format!("/// {}x\n", "x ".repeat(COMMENT_MAX / 2));
         let todo = ["fn f() { todo", "!() }\n"].concat();
         let path = ["see /ro", "ot/x\n"].concat();
         for (name, text, expected) in [
             ("a.rs", "fn f() {}\n", 0),
             ("a.rs", long.as_str(), 1),
             ("a.md", long.as_str(), 0),
+            ("a.rs", wide.as_str(), 1),
+            ("a.rs", &format!("/// ```text\n{wide}/// ```\n"), 0),
+            ("a.md", wide.as_str(), 0),
             ("a.rs", todo.as_str(), 1),
             ("a.md", path.as_str(), 1),
             ("a.rs", "fn f() {} \n", 1),

@@ -58,16 +58,16 @@ impl Core {
     /// Whether this server's promise of an epoch may be one of a quorum.
     ///
     /// A server that started with an empty disk may be new, or wiped. For the very first epoch that
-    /// makes no difference that anyone could tell. But a later one says that some server has promised
-    /// before, so there may be a history: on a quorum, this server among it, of which the others are
-    /// down, while those that are here have promised and never got any further. So it takes part only
-    /// if every quorum that it may have been one of has a member that says it has no history. A
-    /// history that was acknowledged would be on that member's disk too; that two disks are wiped at
-    /// a time is beyond what can be seen.
+    /// makes no difference that anyone could tell. But a later one says that some server has
+    /// promised before, so there may be a history: on a quorum, this server among it, of which the
+    /// others are down, while those that are here have promised and never got any further. So it
+    /// takes part only if every quorum that it may have been one of has a member that says it has
+    /// no history. A history that was acknowledged would be on that member's disk too; that two
+    /// disks are wiped at a time is beyond what can be seen.
     ///
-    /// Who said so once is believed for as long as this server runs (`Reputation::heard`): what this
-    /// server ever acknowledged without remembering it was before its start, and who says behind that
-    /// start that it has no history was not among those who acknowledged it too.
+    /// Who said so once is believed for as long as this server runs (`Reputation::heard`): what
+    /// this server ever acknowledged without remembering it was before its start, and who says
+    /// behind that start that it has no history was not among those who acknowledged it too.
     pub(crate) fn may_promise(&self, epoch: Epoch) -> bool {
         if self.reputation.standing() != Standing::Empty || epoch <= Epoch::ZERO.next() {
             return true;

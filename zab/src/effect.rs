@@ -100,8 +100,8 @@ pub enum Io {
         /// Its line, if the configuration has one.
         member: Option<Member>,
     },
-    /// Connects to the `observerMasterPort` of a follower instead, on its first address: it stands in
-    /// for the leader.
+    /// Connects to the `observerMasterPort` of a follower instead, on its first address: it stands
+    /// in for the leader.
     ConnectToObserverMaster {
         /// The connection's name from here on.
         link: LeaderLink,

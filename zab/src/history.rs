@@ -180,8 +180,8 @@ impl Window {
         self.entries.range(self.start_behind(after)..)
     }
 
-    /// Where the entries behind `after` start. Those of an epoch have no gaps, so the place of one in
-    /// the last epoch can be told.
+    /// Where the entries behind `after` start. Those of an epoch have no gaps, so the place of one
+    /// in the last epoch can be told.
     fn start_behind(&self, after: Zxid) -> usize {
         let last = self.last();
         if after.epoch() == last.epoch() && after <= last {

@@ -207,8 +207,8 @@ pub enum Leave {
 }
 
 impl Leave {
-    /// Whether it is told for good manners' sake: nothing is wrong with the other side, and what was
-    /// sent to it last is worth its while. It may say who leads next.
+    /// Whether it is told for good manners' sake: nothing is wrong with the other side, and what
+    /// was sent to it last is worth its while. It may say who leads next.
     pub fn is_orderly(&self) -> bool {
         matches!(
             self,

@@ -17,15 +17,15 @@ pub struct Options {
     pub min_notification_interval_ms: u64,
     /// `zookeeper.fastleader.maxNotificationInterval`.
     pub max_notification_interval_ms: u64,
-    /// `zookeeper.observer.election.DelayMs`: how long an observer that lost its leader waits before
-    /// it looks for one again. Apache waits a random time below it.
+    /// `zookeeper.observer.election.DelayMs`: how long an observer that lost its leader waits
+    /// before it looks for one again. Apache waits a random time below it.
     pub observer_election_delay_ms: u64,
     /// How long a better vote is waited for once a quorum agrees, unless every voter has spoken.
     pub finalize_wait_ms: u64,
     /// `zookeeper.commitLogCount`: committed entries kept in memory for learners.
     pub commit_log_count: usize,
-    /// `zookeeper.leader.maxConcurrentSnapSyncs`: an observer that needs one more tree at the same time
-    /// is turned away. Followers count, but are never turned away.
+    /// `zookeeper.leader.maxConcurrentSnapSyncs`: an observer that needs one more tree at the same
+    /// time is turned away. Followers count, but are never turned away.
     pub max_concurrent_snap_syncs: usize,
     /// `zookeeper.leader.maxConcurrentDiffSyncs`: the same for DIFF and TRUNC, from memory or from
     /// the log.
@@ -33,12 +33,12 @@ pub struct Options {
     /// `observerMasterPort` is set: as a follower this server serves observers, as an observer it
     /// prefers followers to the leader.
     pub observer_masters: bool,
-    /// `zookeeper.leader.maxTimeToWaitForEpoch`; `None` for -1. After so long a leader that waits for
-    /// a quorum to tell its epochs gives up when one who elected it is in an election again.
+    /// `zookeeper.leader.maxTimeToWaitForEpoch`; `None` for -1. After so long a leader that waits
+    /// for a quorum to tell its epochs gives up when one who elected it is in an election again.
     pub max_time_to_wait_for_epoch_ms: Option<u64>,
     /// `reconfigEnabled`: without it the configuration is that of the files for ever, and has the
-    /// version that it has there; 0, as a rule. A stock server that is told of a later one by a vote
-    /// begins its election anew, again and again.
+    /// version that it has there; 0, as a rule. A stock server that is told of a later one by a
+    /// vote begins its election anew, again and again.
     pub reconfig_enabled: bool,
     /// The last counter of an epoch that is given to a transaction; then a new epoch begins.
     pub counter_max: u32,

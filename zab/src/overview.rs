@@ -16,7 +16,8 @@ pub struct Overview {
     /// Who gets the history from this server: of a leader, established or not, and of a follower
     /// that serves observers. `None` for all others.
     pub learners: Option<LearnerCounts>,
-    /// A learner only: whom it is connected with, or tries to be. The leader, or its observer master.
+    /// A learner only: whom it is connected with, or tries to be. The leader, or its observer
+    /// master.
     pub master: Option<ServerId>,
 }
 

@@ -331,8 +331,8 @@ impl Peer {
         self.core.reputation.standing()
     }
 
-    /// Whether the tree is known to differ from what the history says, and to build it again from the
-    /// disk has not helped.
+    /// Whether the tree is known to differ from what the history says, and to build it again from
+    /// the disk has not helped.
     pub fn has_doubtful_tree(&self) -> bool {
         self.core.reputation.has_doubtful_tree()
     }

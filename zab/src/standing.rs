@@ -17,8 +17,8 @@ pub enum Standing {
     /// As good as any.
     Sound,
     /// The disk was empty at the start and no one said that it should be. Perhaps the whole
-    /// ensemble is new; perhaps this disk was wiped, and with it promises and acknowledgements.
-    /// As long as no one has a history, the two cannot be told apart. A server that accepts an epoch
+    /// ensemble is new; perhaps this disk was wiped, and with it promises and acknowledgements. As
+    /// long as no one has a history, the two cannot be told apart. A server that accepts an epoch
     /// before it hears of any history is one of the new ones.
     Empty,
     /// It was wiped: someone has a history. Counting this server's vote could elect a leader
@@ -28,9 +28,9 @@ pub enum Standing {
     /// The tree differs from the leader's. No vote until a snapshot has replaced it. Not kept on
     /// disk: after a start the caller finds the mismatch again.
     Mismatched,
-    /// The log begins behind the point to which a leader wanted it cut, so it is as it was. All that
-    /// this server ever acknowledged is in it: it votes, as it would after a start, and is counted.
-    /// But only a snapshot brings it to the leader's history, and it never leads.
+    /// The log begins behind the point to which a leader wanted it cut, so it is as it was. All
+    /// that this server ever acknowledged is in it: it votes, as it would after a start, and is
+    /// counted. But only a snapshot brings it to the leader's history, and it never leads.
     Uncut,
     /// It differed again right after it had been replaced: the fault lies elsewhere. Votes and
     /// serves, never leads.
@@ -79,8 +79,8 @@ impl Reputation {
         }
     }
 
-    /// Whether the tree is known to differ from what the history says: to build it again from the disk
-    /// has not helped before.
+    /// Whether the tree is known to differ from what the history says: to build it again from the
+    /// disk has not helped before.
     pub(crate) fn has_doubtful_tree(&self) -> bool {
         self.suspect || self.history == Standing::Mismatched
     }
@@ -104,8 +104,8 @@ impl Reputation {
         self.may_vote() && self.history != Standing::Uncut
     }
 
-    /// Someone's vote: an empty server learns from it that there is a history. Whoever has one votes
-    /// for it, or for a longer one; who has no voice says nothing about any.
+    /// Someone's vote: an empty server learns from it that there is a history. Whoever has one
+    /// votes for it, or for a longer one; who has no voice says nothing about any.
     pub(crate) fn heard(&mut self, from: ServerId, vote: &Vote) {
         let has_history = vote.peer_epoch.0 > 0 || vote.zxid.0 > 0;
         if (vote.peer_epoch, vote.zxid) == (Epoch::ZERO, Zxid::ZERO) {
@@ -121,10 +121,10 @@ impl Reputation {
         self.without_history.contains(&server)
     }
 
-    /// An epoch is accepted, durably. No one had a history so far, or an empty server would be known as
-    /// wiped, and not promise anything: it takes part in the beginning of the ensemble. Were it taken
-    /// for wiped later, when the first leader has made its epoch the current one, an ensemble whose
-    /// servers die in their first synchronisation would never get a leader.
+    /// An epoch is accepted, durably. No one had a history so far, or an empty server would be
+    /// known as wiped, and not promise anything: it takes part in the beginning of the ensemble.
+    /// Were it taken for wiped later, when the first leader has made its epoch the current one, an
+    /// ensemble whose servers die in their first synchronisation would never get a leader.
     pub(crate) fn promised(&mut self) {
         if self.history == Standing::Empty {
             self.history = Standing::Sound;

@@ -20,7 +20,8 @@ pub enum Input<'a> {
     /// The connection is gone, or could not be had.
     Disconnected,
     /// The application asks for something. Answered by one [`Effect::Answer`], unless it is
-    /// withdrawn with [`Session::withdraw`](crate::session::Session::withdraw). Tokens grow from request to request.
+    /// withdrawn with [`Session::withdraw`](crate::session::Session::withdraw). Tokens grow from
+    /// request to request.
     Submit(Token, Request),
     /// A server that takes writes was found: leave the read-only one for it.
     WritableFound,
@@ -31,8 +32,8 @@ pub enum Input<'a> {
     Tick,
 }
 
-/// What is to be done, in order, besides sending [`Session::output`](crate::session::Session::output), which
-/// comes last.
+/// What is to be done, in order, besides sending
+/// [`Session::output`](crate::session::Session::output), which comes last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Open a connection; report [`Input::Connected`] or [`Input::Disconnected`].

@@ -72,8 +72,9 @@ pub enum Request {
     RemoveWatches { path: String, kind: WatcherType },
     /// Is there such a watch?
     CheckWatches { path: String, kind: WatcherType },
-    /// Change the ensemble: servers that join (`server.N=...` lines) and ids that leave, comma separated,
-    /// or the whole new membership. Answers the new configuration and the Stat of its node.
+    /// Change the ensemble: servers that join (`server.N=...` lines) and ids that leave, comma
+    /// separated, or the whole new membership. Answers the new configuration and the Stat of its
+    /// node.
     Reconfig {
         joining: Option<String>,
         leaving: Option<String>,

@@ -1,5 +1,6 @@
-//! Who sends. Mostly the driver does; a caller does it by itself when much has come together, while the driver waits for
-//! its turn on the caller's thread: the server has something to do meanwhile, and nobody is woken up for it.
+//! Who sends. Mostly the driver does; a caller does it by itself when much has come together, while
+//! the driver waits for its turn on the caller's thread: the server has something to do meanwhile,
+//! and nobody is woken up for it.
 
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ impl Sending {
         &self.bytes[self.sent..]
     }
 
-    /// The next `count` of them are sent. Once all are, the memory is free for others, unless it is much.
+    /// The next `count` of them are sent. Once all are, the memory is free for others, unless it is
+    /// much.
     pub(crate) fn advance(&mut self, count: usize) {
         self.sent += count;
         if self.left().is_empty() {
@@ -40,7 +42,8 @@ impl Sending {
     }
 }
 
-/// The way of the session's bytes to the socket. One at a time has some of them, which keeps them in order.
+/// The way of the session's bytes to the socket. One at a time has some of them, which keeps them
+/// in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outlet {
     /// The present connection, if callers may send on it.
@@ -66,8 +69,9 @@ pub(crate) struct Portion {
 }
 
 impl Outlet {
-    /// There is another connection, or none. What was on its way is not for it, nor is what the session wanted to send
-    /// before: it forgets that in the step in which it learns of the end, see `Session::output`.
+    /// There is another connection, or none. What was on its way is not for it, nor is what the
+    /// session wanted to send before: it forgets that in the step in which it learns of the end,
+    /// see `Session::output`.
     pub(crate) fn connect(&mut self, writer: Option<Arc<OwnedWriteHalf>>) {
         *self = Self {
             writer,
@@ -75,8 +79,8 @@ impl Outlet {
         };
     }
 
-    /// For the driver: if it has sent all that it had and it is its turn, `sending` becomes what a caller left, or
-    /// `output` unless the driver is to `wait` for more. True if it took that.
+    /// For the driver: if it has sent all that it had and it is its turn, `sending` becomes what a
+    /// caller left, or `output` unless the driver is to `wait` for more. True if it took that.
     pub(crate) fn fill(&mut self, sending: &mut Sending, output: &mut Vec<u8>, wait: bool) -> bool {
         if !sending.left().is_empty() || self.sender == Sender::Caller {
             return false;
@@ -108,9 +112,9 @@ impl Outlet {
         Some(Portion { writer, sending })
     }
 
-    /// The caller has sent what could be sent at once. `output` is what has come meanwhile. True if something is left to
-    /// the driver, who then has to look once more. What memory is of no more use stays with the portion, so that it is not
-    /// freed under a lock.
+    /// The caller has sent what could be sent at once. `output` is what has come meanwhile. True if
+    /// something is left to the driver, who then has to look once more. What memory is of no more
+    /// use stays with the portion, so that it is not freed under a lock.
     pub(crate) fn give_back(&mut self, portion: &mut Portion, output: &mut Vec<u8>) -> bool {
         let present = self.writer.as_ref();
         if !present.is_some_and(|writer| Arc::ptr_eq(writer, &portion.writer)) {

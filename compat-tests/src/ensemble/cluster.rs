@@ -232,8 +232,8 @@ impl Ensemble {
     }
 
     /// Writes something, and waits until every other running member has it, and the leader counts
-    /// each as synchronised (`zk_synced_followers`): what an operator looks at before the next step. Without a write a new leader shows a zxid of which nobody
-    /// else hears.
+    /// each as synchronised (`zk_synced_followers`): what an operator looks at before the next
+    /// step. Without a write a new leader shows a zxid of which nobody else hears.
     ///
     /// # Errors
     /// When they are not in time, or a word is not answered.
@@ -295,7 +295,8 @@ impl Ensemble {
         for member in self.members.iter().filter(|member| member.runs()) {
             let name = format!("server.{} ({})", member.id, member.kind.name());
             let mut read = tree_dump::dump(member.address);
-            // It is the trees that are compared here. A read that Apache's 3.8.0 left without an answer has been seen.
+            // It is the trees that are compared here. A read that Apache's 3.8.0 left without an
+            // answer has been seen.
             if let Err(error) = &read
                 && member.kind != Which::Ours
                 && is_silence(error)

@@ -235,8 +235,8 @@ impl Inflow {
             }
         };
         // Unless it is proven, effects of transactions to come may be in the tree. If it is, the
-        // file is as one of a state that changed while it was walked: what its name says and the log
-        // up to `zxid` give this digest.
+        // file is as one of a state that changed while it was walked: what its name says and the
+        // log up to `zxid` give this digest.
         let digest = self.proven.then(|| state.tree().digest());
         let trailer = trailer(&settings.snapshot, zxid, digest);
         let log = adopt(tree, behind, trailer, &settings.layout, log)?;

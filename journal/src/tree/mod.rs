@@ -14,8 +14,8 @@ use storage::{DigestSeal, Trailer};
 
 use crate::settings::SnapshotSettings;
 
-/// What stands at the end of a snapshot's file that is one of the tree at `zxid`, if not of an earlier one. `None` for a digest
-/// that is not known.
+/// What stands at the end of a snapshot's file that is one of the tree at `zxid`, if not of an
+/// earlier one. `None` for a digest that is not known.
 fn trailer(settings: &SnapshotSettings, zxid: Zxid, digest: Option<u64>) -> Trailer {
     let seal = digest.map_or(DigestSeal::UNKNOWN, |digest| DigestSeal {
         zxid,

@@ -43,7 +43,8 @@ record! {
         pub mtime: i64,
         /// Number of changes of the data.
         pub version: i32,
-        /// Number of children ever created; what a client sees is twice this less the children there are.
+        /// Number of children ever created; what a client sees is twice this less the children
+        /// there are.
         pub cversion: i32,
         /// Number of changes of the ACL.
         pub aversion: i32,

@@ -105,8 +105,8 @@ pub fn max_len(limits: Limits) -> usize {
 ///
 /// # Errors
 /// Data longer than [`Limits::max_len`], or an authinfo of more than [`AUTHINFO_IDS_MAX`]
-/// identities or [`AUTHINFO_BYTES_MAX`] bytes. This shows as soon as the length is there, so no more
-/// than [`max_len`] bytes are ever waited for.
+/// identities or [`AUTHINFO_BYTES_MAX`] bytes. This shows as soon as the length is there, so no
+/// more than [`max_len`] bytes are ever waited for.
 pub fn first(buf: &[u8], limits: Limits) -> Result<Option<(QuorumPacket<'_>, usize)>, DecodeError> {
     let mut reader = Reader::new(buf, limits);
     match skip(&mut reader) {

@@ -116,11 +116,11 @@ impl Hold {
     /// on holding, with a biased `tokio::select!` say: what happened before the first poll is seen.
     ///
     /// A session that no server has vouched for is lost after three quarters of its timeout,
-    /// counted from when the last request was sent that was answered ([`Client::touched`]). That
-    /// is before it can have expired, and so before anybody else can hold what this held: a
-    /// server that does not lead passes on within half a `tickTime` that it has heard of a session,
-    /// which is a quarter of the shortest timeout. It holds as far as this machine's clock runs as
-    /// fast as the leader's, and also for a process that stood still: the first poll tells. If that is
+    /// counted from when the last request was sent that was answered ([`Client::touched`]). That is
+    /// before it can have expired, and so before anybody else can hold what this held: a server
+    /// that does not lead passes on within half a `tickTime` that it has heard of a session, which
+    /// is a quarter of the shortest timeout. It holds as far as this machine's clock runs as fast
+    /// as the leader's, and also for a process that stood still: the first poll tells. If that is
     /// not enough, [`Hold::multi`] is.
     ///
     /// Cancellation: nothing is left but a watch, which is removed.

@@ -65,8 +65,8 @@ pub struct Outbox {
     events: UnsentEvents,
 }
 
-/// How many of the unsent bytes are watch events, at the most: what was queued before a mark counts until
-/// everything before the mark is sent.
+/// How many of the unsent bytes are watch events, at the most: what was queued before a mark counts
+/// until everything before the mark is sent.
 #[derive(Debug, Default)]
 struct UnsentEvents {
     before: usize,
@@ -92,8 +92,8 @@ impl UnsentEvents {
     }
 }
 
-/// How long the answer to a read of one node is expected to be, bytes: as the longest so far, less an
-/// eighth for each that came since and was shorter.
+/// How long the answer to a read of one node is expected to be, bytes: as the longest so far, less
+/// an eighth for each that came since and was shorter.
 #[derive(Debug)]
 struct NodeLen(usize);
 

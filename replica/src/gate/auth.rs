@@ -35,7 +35,8 @@ impl<'a> Gate<'a> {
             Err(error) => {
                 self.replica.stats.auth_failed.fetch_add(1, Relaxed);
                 return Some(match error {
-                    // Who looks for another ensemble tries the next address; refused, it would give up.
+                    // Who looks for another ensemble tries the next address; refused, it would give
+                    // up.
                     Some(AuthError::WrongEnsemble) => {
                         self.connection.end(Ending::AuthFailed);
                         Next::End

@@ -1,10 +1,10 @@
 //! From a client's bytes to answers and submissions, in the order of its requests.
 //!
-//! The gate keeps a session's requests in order without a queue of its own. Writes behind
-//! writes go on at once, and with them the reads of a single node that come behind them, or close in
-//! front of them: each is answered in its turn, when what is before it is applied. Any other read stays in the input
-//! buffer while something of the connection is in flight, and with it everything behind; when
-//! the last answer is in the outbox the shell is woken and hands the same input in again.
+//! The gate keeps a session's requests in order without a queue of its own. Writes behind writes go
+//! on at once, and with them the reads of a single node that come behind them, or close in front of
+//! them: each is answered in its turn, when what is before it is applied. Any other read stays in
+//! the input buffer while something of the connection is in flight, and with it everything behind;
+//! when the last answer is in the outbox the shell is woken and hands the same input in again.
 
 mod auth;
 mod connect;
@@ -102,7 +102,8 @@ pub enum Ask {
     Writes(Writes),
 }
 
-/// Consecutive writes of one connection, and reads that go with them, with their bodies in one buffer.
+/// Consecutive writes of one connection, and reads that go with them, with their bodies in one
+/// buffer.
 #[derive(Debug, Default)]
 pub struct Writes {
     bodies: Vec<u8>,

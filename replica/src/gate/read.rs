@@ -69,7 +69,8 @@ impl<'a> Gate<'a> {
         next
     }
 
-    /// The bodies of the reads at the front of the input, but for the first: that is looked up at once.
+    /// The bodies of the reads at the front of the input, but for the first: that is looked up at
+    /// once.
     fn further_reads(&self) -> impl Iterator<Item = &'a [u8]> {
         let reads = self
             .requests()

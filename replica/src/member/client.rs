@@ -12,8 +12,8 @@ use crate::Replica;
 use crate::answer::Asked;
 use crate::connection::{Connection, Ending};
 
-/// A write, a sync, or a read behind such, that has no answer yet. Kept until then: should the leader be lost before
-/// it is decided, it is found in the history, or asked for again.
+/// A write, a sync, or a read behind such, that has no answer yet. Kept until then: should the
+/// leader be lost before it is decided, it is found in the history, or asked for again.
 #[derive(Clone, Debug)]
 pub(super) struct Unanswered {
     pub(super) asked: Asked,
@@ -33,8 +33,8 @@ pub(super) enum Fate {
     Refused(ErrorCode),
     /// A read: it waits for those before it alone.
     Riding,
-    /// A sync that the leader has answered before a write that was asked for earlier. No leader should;
-    /// dropping the answer would leave the client waiting for ever.
+    /// A sync that the leader has answered before a write that was asked for earlier. No leader
+    /// should; dropping the answer would leave the client waiting for ever.
     Synced,
     /// The end of a local session: it concerns nobody else, and waits for those before it.
     Closing,
@@ -205,8 +205,8 @@ impl Clients {
 /// A connection without a session yet, and how far its request has come.
 pub(super) struct Newcomer {
     pub(super) connection: Arc<Connection>,
-    /// Does a leader have its request? Nothing else tells those that came before the leader was lost,
-    /// of which a transaction may yet come, from those that came since.
+    /// Does a leader have its request? Nothing else tells those that came before the leader was
+    /// lost, of which a transaction may yet come, from those that came since.
     pub(super) sent: bool,
 }
 

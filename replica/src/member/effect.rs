@@ -12,7 +12,8 @@ use crate::answer::Touched;
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// What consensus wants of disk and network. Before a [`zab::Store::InstallSnapshot`] is
-    /// reported as stored, the state that it holds comes as [`Input::Loaded`](super::Input::Loaded).
+    /// reported as stored, the state that it holds comes as
+    /// [`Input::Loaded`](super::Input::Loaded).
     Io(Io),
     /// Loads the state from snapshot and log again, as of this zxid and no further, when the
     /// stores before this are done. Answered by [`Input::Loaded`](super::Input::Loaded).

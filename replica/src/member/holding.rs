@@ -40,7 +40,8 @@ impl Member {
         self.options.peer.tick_time_ms.min(self.patience_ms())
     }
 
-    /// So long without a leader, and clients should look for a server that has one, or for one that reads.
+    /// So long without a leader, and clients should look for a server that has one, or for one that
+    /// reads.
     fn patience_ms(&self) -> u64 {
         let patience_ms = self.options.peer.sync_limit_ms();
         match self.options.read_only_mode {

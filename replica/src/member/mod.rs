@@ -207,9 +207,9 @@ impl Member {
         }
     }
 
-    /// Takes what another server, a link or the disk has to say, as [`Input::Peer`]. What follows from
-    /// it for clients may wait for the next call of [`Member::handle`] or [`Member::work_off`]: who has
-    /// several inputs has that done for all of them at once.
+    /// Takes what another server, a link or the disk has to say, as [`Input::Peer`]. What follows
+    /// from it for clients may wait for the next call of [`Member::handle`] or
+    /// [`Member::work_off`]: who has several inputs has that done for all of them at once.
     pub fn take(&mut self, now: Now, input: zab::Input, out: &mut Outcome) {
         let input = self.checked(input);
         self.feed(now, input, out);
@@ -271,8 +271,9 @@ impl Member {
     }
 
     /// Requests that wait until proposals are taken again, and steps that wait until a state is
-    /// loaded. Above some bound the shell reads nothing more from other servers, which is what bounds
-    /// both: a state is loaded by the disk, so what a leader sends meanwhile does not become durable.
+    /// loaded. Above some bound the shell reads nothing more from other servers, which is what
+    /// bounds both: a state is loaded by the disk, so what a leader sends meanwhile does not become
+    /// durable.
     pub fn backlog(&self) -> usize {
         let requests = match &self.duty {
             Duty::Leading(reign) => reign.backlog(),

@@ -234,8 +234,8 @@ impl Member {
         }
     }
 
-    /// The leader has answered a sync, the last request that its connection waits for: it is answered
-    /// in its turn.
+    /// The leader has answered a sync, the last request that its connection waits for: it is
+    /// answered in its turn.
     pub(super) fn finish_sync(
         &mut self,
         now: Now,

@@ -20,8 +20,8 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// The word that a connection's first bytes are, if they are one and it is complete. A mask that is not allowed is not
-    /// waited for.
+    /// The word that a connection's first bytes are, if they are one and it is complete. A mask
+    /// that is not allowed is not waited for.
     pub(crate) fn parse(server: &Server, first: &[u8]) -> Option<Self> {
         let (head, rest) = first.split_first_chunk::<4>()?;
         match FirstBytes::classify(*head) {

@@ -24,7 +24,8 @@ use crate::write_path::WritePath;
 pub(super) struct Views<'a> {
     server: &'a Server,
     mode: Option<Mode>,
-    /// Of a member of an ensemble, unless it serves in read-only mode: then it is a server by itself.
+    /// Of a member of an ensemble, unless it serves in read-only mode: then it is a server by
+    /// itself.
     overview: Option<Overview>,
     local_sessions: usize,
 }

@@ -17,8 +17,8 @@ pub(super) struct Beside {
     pub(super) file: PathBuf,
     /// What it points to.
     pub(super) dynamic: Option<Dynamic>,
-    /// A configuration that was proposed, if there is one. Only a member of an ensemble minds that it
-    /// cannot be read.
+    /// A configuration that was proposed, if there is one. Only a member of an ensemble minds that
+    /// it cannot be read.
     pub(super) next: Result<Option<Properties>, ConfigError>,
     /// Where the own id should be.
     pub(super) my_id_path: PathBuf,
@@ -37,8 +37,8 @@ pub(super) struct Dynamic {
 /// Reads what belongs to the file `path` with the keys `keys`.
 ///
 /// # Errors
-/// Files that cannot be read, or are no properties. That a dynamic file is missing is an error, that one
-/// of the others is missing is not.
+/// Files that cannot be read, or are no properties. That a dynamic file is missing is an error,
+/// that one of the others is missing is not.
 pub(super) fn read(path: &Path, keys: &Properties) -> Result<Beside, ConfigError> {
     let file = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
     let dynamic = keys.get("dynamicConfigFile").map(|entry| {

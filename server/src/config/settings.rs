@@ -40,8 +40,8 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Switches of the API.
     pub features: Features,
-    /// `reconfigEnabled`: the ensemble may be reconfigured, and then keeps its configuration in dynamic
-    /// files. Decides also which error a reconfiguration of a standalone server gets.
+    /// `reconfigEnabled`: the ensemble may be reconfigured, and then keeps its configuration in
+    /// dynamic files. Decides also which error a reconfiguration of a standalone server gets.
     pub reconfig_enabled: bool,
     /// What makes this server a member of an ensemble; `None` for a standalone server.
     pub ensemble: Option<EnsembleSettings>,
@@ -246,7 +246,8 @@ pub struct Features {
     pub container_check_interval: Duration,
     /// `znode.container.maxPerMinute`: nodes that it deletes, at least 1.
     pub container_max_per_minute: u32,
-    /// `znode.container.maxNeverUsedIntervalMs`: containers that never had a child; `None` keeps them.
+    /// `znode.container.maxNeverUsedIntervalMs`: containers that never had a child; `None` keeps
+    /// them.
     pub container_max_never_used: Option<Duration>,
 }
 

@@ -64,7 +64,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Warns about what a member of an ensemble, unlike a standalone server, might be expected to heed.
+    /// Warns about what a member of an ensemble, unlike a standalone server, might be expected to
+    /// heed.
     pub(super) fn warn_of_ensemble_keys(&mut self) {
         let mut warnings = Vec::new();
         let mut look = |at: &str, key: &str, value: &str, found: Option<Handling>| {

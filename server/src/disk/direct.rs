@@ -1,12 +1,13 @@
 //! Writes that go past the page cache.
 //!
-//! The log is written once and hardly ever read. Through the page cache each of its pages costs memory that
-//! must be found first, a copy of zeros when space is prepared, and the search for dirty pages in each
-//! sync. Past it a sync of one record takes 6 to 8 % less time, and one of 64 KiB a third less of the processor.
+//! The log is written once and hardly ever read. Through the page cache each of its pages costs
+//! memory that must be found first, a copy of zeros when space is prepared, and the search for
+//! dirty pages in each sync. Past it a sync of one record takes 6 to 8 % less time, and one of 64
+//! KiB a third less of the processor.
 //!
 //! Only whole blocks can be written so. The block in which a batch ends is therefore kept, and
-//! written again in front of the next one: what it holds by then is the same, byte for byte, so that a torn
-//! write can damage nothing that was durable.
+//! written again in front of the next one: what it holds by then is the same, byte for byte, so
+//! that a torn write can damage nothing that was durable.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
@@ -16,7 +17,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 
-/// A multiple of what the file systems in use ask for. The others say so, and are written to in the usual way.
+/// A multiple of what the file systems in use ask for. The others say so, and are written to in the
+/// usual way.
 const BLOCK: u64 = 4096;
 
 /// Most bytes in one write, a multiple of a block.
@@ -24,8 +26,9 @@ const PIECE: usize = 1 << 20;
 
 /// A second handle on a file, which has no page cache, and what is known of the file's end.
 ///
-/// What is known holds as long as nobody writes to the file through another handle: who takes back or replaces a
-/// history ends the log's writer first, and the next one begins another file (`storage::LogWriter`).
+/// What is known holds as long as nobody writes to the file through another handle: who takes back
+/// or replaces a history ends the log's writer first, and the next one begins another file
+/// (`storage::LogWriter`).
 pub(super) struct Direct {
     file: File,
     buffer: Aligned,
@@ -56,11 +59,12 @@ impl Direct {
         self.len = 0;
     }
 
-    /// Writes `bytes`, and zeros behind them up to the end of their last block, durably. False, and nothing is done, if the file
-    /// ends before that.
+    /// Writes `bytes`, and zeros behind them up to the end of their last block, durably. False, and
+    /// nothing is done, if the file ends before that.
     ///
     /// # Errors
-    /// `Unsupported` if the file system takes no such writes. Whatever the error is, nothing is known of the bytes.
+    /// `Unsupported` if the file system takes no such writes. Whatever the error is, nothing is
+    /// known of the bytes.
     pub(super) fn append(&mut self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<bool> {
         let end = offset + bytes.len() as u64;
         if self.len < end.next_multiple_of(BLOCK) {
@@ -96,7 +100,8 @@ impl Direct {
         Ok(true)
     }
 
-    /// Writes zeros durably, and lets the file grow. Both ends must be those of blocks. Errors as for [`Direct::append`].
+    /// Writes zeros durably, and lets the file grow. Both ends must be those of blocks. Errors as
+    /// for [`Direct::append`].
     pub(super) fn zero(&mut self, from: u64, until: u64) -> io::Result<()> {
         self.forget();
         // Not the own one, which stays: a batch is far smaller.

@@ -71,14 +71,16 @@ impl Disk for RealDisk {
     }
 
     fn read_ahead(&self, paths: Vec<PathBuf>) {
-        // The system reads by itself then, but finds room for what it reads first, which takes a while for much.
+        // The system reads by itself then, but finds room for what it reads first, which takes a
+        // while for much.
         let thread = thread::Builder::new().name("zk-read-ahead".to_owned());
         // Without, reading takes longer.
         let _ = thread.spawn(move || will_need(&paths));
     }
 
     fn uncache(&self, path: &Path) {
-        // What is not on the disk yet stays, and so does everything where the system knows no such hint.
+        // What is not on the disk yet stays, and so does everything where the system knows no such
+        // hint.
         let _ = File::open(path).map(|file| fadvise(file, 0, None, Advice::DontNeed));
     }
 }

@@ -155,9 +155,9 @@ impl Disk {
     }
 }
 
-/// So often the thread lets others run before it takes what is there, for no longer than it was busy last. On a
-/// busy machine they add to it, and a sync, its wake-ups included, costs the processor as much as a few dozen entries;
-/// where nobody else wants to run it goes on at once.
+/// So often the thread lets others run before it takes what is there, for no longer than it was
+/// busy last. On a busy machine they add to it, and a sync, its wake-ups included, costs the
+/// processor as much as a few dozen entries; where nobody else wants to run it goes on at once.
 const TURNS_LEFT: usize = 8;
 
 /// So many bytes are worth a sync.

@@ -29,8 +29,8 @@ const SIGHT_PATIENCE: Duration = Duration::from_millis(20);
 /// A thread that moves bytes does no more batches than this at a time.
 const HELPED_BATCHES: usize = 4;
 
-/// Requests that wait for a proposal, and steps that wait for a state to be loaded, from which on no
-/// more is read from other servers.
+/// Requests that wait for a proposal, and steps that wait for a state to be loaded, from which on
+/// no more is read from other servers.
 const BACKLOG_MAX: usize = 10_000;
 
 /// Bytes of entries that are not durable, from which on no more is read from the leader.
@@ -317,7 +317,8 @@ impl Engine {
         let arrivals = arrivals.into_iter().chain(begin).chain(due);
         let arrivals = arrivals.chain([Arrival::DiskDone { batches }]);
         if self.queue.offer(arrivals, true) {
-            // What is durable is acknowledged, or committed, without another thread waking up for it.
+            // What is durable is acknowledged, or committed, without another thread waking up for
+            // it.
             self.help();
         }
     }

@@ -31,8 +31,9 @@ impl Socket {
         }
     }
 
-    /// Sends what the socket takes at once. If these are the `last` bytes the end goes with them, in the same segment: a client
-    /// that closes its session waits for both, and would be woken twice.
+    /// Sends what the socket takes at once. If these are the `last` bytes the end goes with them,
+    /// in the same segment: a client that closes its session waits for both, and would be woken
+    /// twice.
     pub(super) fn send(&self, bytes: &[u8], last: bool) -> io::Result<usize> {
         if !last {
             return self.half.try_write(bytes);
@@ -49,7 +50,8 @@ impl Socket {
         Ok(sent)
     }
 
-    /// Lets the socket close as a whole, with the reading half. The sending half would be shut down by itself otherwise.
+    /// Lets the socket close as a whole, with the reading half. The sending half would be shut down
+    /// by itself otherwise.
     pub(super) fn forget(self) {
         self.place.lock().take();
         self.half.forget();

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 /// Machines and kinds of faults that are remembered at the most.
 const REMEMBERED_MAX: usize = 1024;
 
-/// Says what of it is to be logged: the first of a machine and kind, the second, the fourth, and so on.
+/// Says what of it is to be logged: the first of a machine and kind, the second, the fourth, and so
+/// on.
 #[derive(Debug)]
 pub(crate) struct Complaints<K>(Mutex<HashMap<(IpAddr, K), u64>>);
 

@@ -3,9 +3,9 @@
 //! A few clients with one request each otherwise fall into two groups, of which each waits for the
 //! sync of the other and then for its own. If the next sync waits until those are back that the
 //! last one answered, all share it: they wait for one sync and the way to the client and back.
-//! Those whose sessions were closed are not waited for: they come back by new connections, if at all.
-//! What the wait may cost is bounded by the length of a sync, and it is given up for a while when
-//! they do not come back.
+//! Those whose sessions were closed are not waited for: they come back by new connections, if at
+//! all. What the wait may cost is bounded by the length of a sync, and it is given up for a while
+//! when they do not come back.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -87,8 +87,8 @@ impl Gathering {
     }
 }
 
-/// How many of these connections may want something again. Nobody waits for many, so all of many count: to ask
-/// takes each one's lock.
+/// How many of these connections may want something again. Nobody waits for many, so all of many
+/// count: to ask takes each one's lock.
 pub(super) fn staying(answered: &[Arc<Connection>]) -> usize {
     if answered.len() >= OVERLAPPED_ENTRIES {
         return answered.len();

@@ -1,4 +1,5 @@
-//! The log's end in its threads: batches of entries become durable here, in the order in which they come.
+//! The log's end in its threads: batches of entries become durable here, in the order in which they
+//! come.
 //!
 //! Under load a thread of its own writes and syncs, so that the core prepares the next round
 //! and commits the last one meanwhile; everything that came in during a sync is written by

@@ -69,8 +69,8 @@ pub(crate) struct Record {
     open: VecDeque<Held>,
     /// A truncation missed, and nothing is carried out before the next barrier.
     void: bool,
-    /// Current epochs whose writing a crash may have interrupted: a start that finds a history newer
-    /// than the current epoch takes over what an unfinished replacement says, however old.
+    /// Current epochs whose writing a crash may have interrupted: a start that finds a history
+    /// newer than the current epoch takes over what an unfinished replacement says, however old.
     attempted: BTreeSet<Epoch>,
 }
 

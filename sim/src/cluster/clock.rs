@@ -3,9 +3,9 @@
 use crate::rng::Rng;
 
 /// Clocks differ from true time by so much at the most, in millionths. Crystals are within 200;
-/// virtual machines under load have been seen to drift by far more. What is measured with two clocks
-/// (a session's silence, a leader's) differs by twice as much at the most, and every limit that the
-/// protocol compares leaves more room than that.
+/// virtual machines under load have been seen to drift by far more. What is measured with two
+/// clocks (a session's silence, a leader's) differs by twice as much at the most, and every limit
+/// that the protocol compares leaves more room than that.
 const DRIFT_MAX_PPM: u64 = 20_000;
 
 /// A million.

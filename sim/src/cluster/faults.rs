@@ -177,8 +177,8 @@ impl Cluster {
         self.heal_later();
     }
 
-    /// Cuts the leader off for about as long as it takes it to notice. What its own clients ask of it
-    /// then it logs in vain; all others rest, so that the next leader does not go on before the
+    /// Cuts the leader off for about as long as it takes it to notice. What its own clients ask of
+    /// it then it logs in vain; all others rest, so that the next leader does not go on before the
     /// deposed one is back: it must truncate its log.
     fn depose(&mut self) -> Checked {
         let Some(leader) = self.leader() else {

@@ -121,7 +121,8 @@ impl Model {
                 let listed = listed.unwrap_or_default().iter().flatten();
                 self.close_session(header, listed.map(|path| path.as_ref()))
             }
-            // The configuration's node is none of the model's: each server also writes it by itself.
+            // The configuration's node is none of the model's: each server also writes it by
+            // itself.
             Txn::Check(_) | Txn::Error(_) | Txn::Reconfig(_) => Ok(()),
             Txn::Multi(_) => Err(format!("{txn:?} is not expected here")),
         }

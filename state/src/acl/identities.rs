@@ -125,7 +125,8 @@ fn digest_identities(config: &AuthConfig, user_password: &str) -> Vec<Id<'static
     added
 }
 
-/// An empty credential is a client that does not care which ensemble it talks to, and a server without a name takes all.
+/// An empty credential is a client that does not care which ensemble it talks to, and a server
+/// without a name takes all.
 fn check_ensemble(config: &AuthConfig, expected: &[u8]) -> Result<Vec<Id<'static>>, AuthError> {
     let names = config.ensemble_names.as_deref().unwrap_or_default();
     if expected.is_empty()

@@ -7,8 +7,9 @@ use jute::txn::TxnDigest;
 /// never were, so nothing is compared until the zxid at which the snapshot's own digest
 /// was taken. From there on every transaction's digest is.
 ///
-/// A tree that came from a leader brings no digest, and may be as fuzzy: then nothing counts until a digest fits, or until
-/// [`State::end_grace`](crate::State::end_grace), when everything that can be in it has been applied.
+/// A tree that came from a leader brings no digest, and may be as fuzzy: then nothing counts until
+/// a digest fits, or until [`State::end_grace`](crate::State::end_grace), when everything that can
+/// be in it has been applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DigestCheck {
     /// The snapshot's digest, while the transaction it belongs to is still to come.

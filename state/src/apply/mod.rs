@@ -113,14 +113,14 @@ impl State {
         &self.digest_check
     }
 
-    /// The tree came without a digest and may hold effects of transactions to come: digests that differ are excused until one
-    /// fits.
+    /// The tree came without a digest and may hold effects of transactions to come: digests that
+    /// differ are excused until one fits.
     pub fn begin_grace(&mut self) {
         self.digest_check.begin_grace();
     }
 
-    /// Everything that the tree can hold has been applied: from now on every digest counts. If none has fitted, and
-    /// the last one did not, that is a mismatch after all.
+    /// Everything that the tree can hold has been applied: from now on every digest counts. If none
+    /// has fitted, and the last one did not, that is a mismatch after all.
     pub fn end_grace(&mut self) -> Option<DigestMismatch> {
         self.digest_check.end_grace()
     }

@@ -16,7 +16,8 @@ use crate::tree::Owner;
 /// The time to live of requests without one.
 pub(super) const NO_TTL: i64 = -1;
 
-/// A createTTL whose flags want none: Apache makes a transaction of it that kills whoever applies it.
+/// A createTTL whose flags want none: Apache makes a transaction of it that kills whoever applies
+/// it.
 pub(super) fn lacks_ttl(op: &MultiOp<'_>) -> bool {
     let MultiOp::CreateTtl(request) = op else {
         return false;

@@ -15,7 +15,8 @@ const SHARDS: usize = 256;
 pub(super) struct Index {
     hasher: SeedableRandomState,
     shards: Vec<HashTable<Entry>>,
-    /// Not in the tables yet: while a tree is loaded they would grow again and again, with memory for both sizes each time.
+    /// Not in the tables yet: while a tree is loaded they would grow again and again, with memory
+    /// for both sizes each time.
     deferred: Vec<Entry>,
 }
 
@@ -70,8 +71,9 @@ impl Index {
         self.shards[shard(new.hash)].insert_unique(new.spread(), new, Entry::spread);
     }
 
-    /// As [`Index::insert`], but the node is not found before [`Index::insert_deferred`]. Its name is looked at now, while it is
-    /// in the processor's caches: for the name alone a later look would wait for memory at each node.
+    /// As [`Index::insert`], but the node is not found before [`Index::insert_deferred`]. Its name
+    /// is looked at now, while it is in the processor's caches: for the name alone a later look
+    /// would wait for memory at each node.
     pub(super) fn defer(&mut self, nodes: &Slab<Node>, id: NodeId) {
         self.deferred.push(self.entry(nodes, id));
     }

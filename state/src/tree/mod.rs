@@ -393,8 +393,9 @@ impl Tree {
         digest::node_digest(node.content_crc, stat)
     }
 
-    /// Counts a node in whose Stat was just written. It is not read back: the processor would wait until it has left for the cache,
-    /// which for new memory takes as long as the rest of the change.
+    /// Counts a node in whose Stat was just written. It is not read back: the processor would wait
+    /// until it has left for the cache, which for new memory takes as long as the rest of the
+    /// change.
     fn add_to_digest(&mut self, id: NodeId, stat: &StatPersisted) {
         debug_assert_eq!(self.stat(id), *stat, "it was written");
         let digest = self.digest_of(id, stat);

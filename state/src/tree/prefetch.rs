@@ -1,8 +1,9 @@
 //! Brings nodes into the processor's caches before they are looked up.
 //!
-//! A lookup in a large tree waits for memory four times, one after the other: for the index twice, for the node, and for its name.
-//! That is most of what it costs, and what comes in together need not wait in turn. So each of the four is asked for at all nodes
-//! of a group before the next one is: the processor then waits for many at once.
+//! A lookup in a large tree waits for memory four times, one after the other: for the index twice,
+//! for the node, and for its name. That is most of what it costs, and what comes in together need
+//! not wait in turn. So each of the four is asked for at all nodes of a group before the next one
+//! is: the processor then waits for many at once.
 
 use super::{NodeId, Tree};
 
@@ -13,8 +14,9 @@ const GROUP: usize = 32;
 const PATHS_MAX: usize = 256;
 
 impl Tree {
-    /// Prefetches the nodes at the first of these paths, which need not be paths, and returns how many were there. What is looked up
-    /// soon after costs a fraction then; nothing else depends on it.
+    /// Prefetches the nodes at the first of these paths, which need not be paths, and returns how
+    /// many were there. What is looked up soon after costs a fraction then; nothing else depends on
+    /// it.
     pub fn prefetch<'a>(&self, paths: impl Iterator<Item = &'a [u8]>) -> usize {
         let mut parent: (&[u8], NodeId) = (b"", NodeId::ROOT);
         let (mut hashes, mut len, mut found) = ([0; GROUP], 0, 0);

@@ -13,7 +13,8 @@ use crate::log::holds::{LogHold, LogHolds};
 use crate::log::marks::LogMark;
 use crate::log::reader::{Head, Next, RecordReader, read_head};
 
-/// So much more than a step wants is read, in bytes: most records that begin within a step end within that.
+/// So much more than a step wants is read, in bytes: most records that begin within a step end
+/// within that.
 const BEYOND_STEP: usize = 4 << 10;
 
 /// A place in the log, from which records are handed out in their order.
@@ -57,11 +58,12 @@ enum PieceEnd {
 }
 
 impl LogCursor {
-    /// Starts at the first record that is not below `from`. `None` if the log does not reach back to `from`: transactions
-    /// between it and the first record may have been removed.
+    /// Starts at the first record that is not below `from`. `None` if the log does not reach back
+    /// to `from`: transactions between it and the first record may have been removed.
     ///
-    /// From now on no file that is still needed is purged. `mark` is a place before `from` ([`LogMarks::before`](super::LogMarks::before)),
-    /// which is looked for from there: without one, from the start of a file.
+    /// From now on no file that is still needed is purged. `mark` is a place before `from`
+    /// ([`LogMarks::before`](super::LogMarks::before)), which is looked for from there: without
+    /// one, from the start of a file.
     pub fn open(
         disk: Arc<dyn Disk>,
         layout: &Layout,
@@ -98,12 +100,13 @@ impl LogCursor {
         Ok(Some(cursor))
     }
 
-    /// Starts at the first record of a log that lies behind `base` as a whole. `None` if transactions between the two may have been
-    /// removed, or stand in no log of this server.
+    /// Starts at the first record of a log that lies behind `base` as a whole. `None` if
+    /// transactions between the two may have been removed, or stand in no log of this server.
     ///
-    /// A tree that came from a leader has no log that reaches back to it, and the transactions behind it may be of a later epoch. But
-    /// whatever snapshot is there, the log behind it is complete: [`purge`](crate::purge) removes snapshots first, and none of what
-    /// is claimed before they are looked at.
+    /// A tree that came from a leader has no log that reaches back to it, and the transactions
+    /// behind it may be of a later epoch. But whatever snapshot is there, the log behind it is
+    /// complete: [`purge`](crate::purge) removes snapshots first, and none of what is claimed
+    /// before they are looked at.
     pub fn open_behind_snapshot(
         disk: Arc<dyn Disk>,
         layout: &Layout,
@@ -132,7 +135,8 @@ impl LogCursor {
         }))
     }
 
-    /// At the start of the file of this name and its zxid, for one who wants, and holds, what begins with `from`. `None` if it is no log.
+    /// At the start of the file of this name and its zxid, for one who wants, and holds, what
+    /// begins with `from`. `None` if it is no log.
     fn at(
         disk: Arc<dyn Disk>,
         layout: &Layout,
@@ -159,14 +163,15 @@ impl LogCursor {
         }))
     }
 
-    /// Hands out records up to the zxid `until`, until about `bytes_max` bytes of the log are passed. At least one record is, so
-    /// that every step gets on.
+    /// Hands out records up to the zxid `until`, until about `bytes_max` bytes of the log are
+    /// passed. At least one record is, so that every step gets on.
     ///
-    /// All records up to `until`, which is that of a record, must be in the log, written and synced. What stands behind it may be half
-    /// written and is not looked at.
+    /// All records up to `until`, which is that of a record, must be in the log, written and
+    /// synced. What stands behind it may be half written and is not looked at.
     ///
     /// # Errors
-    /// A gap, or a record that cannot be read, before `until`. The reader must be synchronised in another way.
+    /// A gap, or a record that cannot be read, before `until`. The reader must be synchronised in
+    /// another way.
     pub fn step(
         &mut self,
         until: Zxid,
@@ -204,7 +209,8 @@ impl LogCursor {
         }
     }
 
-    /// The size of the files behind the one that is read, in bytes; see [`SizeFactor`](super::SizeFactor).
+    /// The size of the files behind the one that is read, in bytes; see
+    /// [`SizeFactor`](super::SizeFactor).
     pub fn further_len(&self) -> Result<u64, StorageError> {
         let mut sum = 0;
         for (zxid, name) in files_with_prefix(self.disk.as_ref(), &self.dir, "log")? {
@@ -227,7 +233,8 @@ impl LogCursor {
         deliver: &mut impl FnMut(Zxid, &[u8]),
     ) -> Result<PieceEnd, StorageError> {
         let (_, path, file) = &self.segment;
-        // What is read beyond the step is read again in the next one, from the disk: see `open_good`.
+        // What is read beyond the step is read again in the next one, from the disk: see
+        // `open_good`.
         let chunk_len = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         let chunk_len = chunk_len.saturating_add(BEYOND_STEP);
         let mut reader =
@@ -273,8 +280,9 @@ impl LogCursor {
         }
     }
 
-    /// A higher epoch follows whatever came before it, but a server of Apache's that was sent a tree keeps its older log: what it
-    /// missed lies between that log and the tree's snapshot, and the epoch hides it.
+    /// A higher epoch follows whatever came before it, but a server of Apache's that was sent a
+    /// tree keeps its older log: what it missed lies between that log and the tree's snapshot, and
+    /// the epoch hides it.
     fn check_epochs(
         &self,
         previous: Zxid,
@@ -299,7 +307,8 @@ impl LogCursor {
         })
     }
 
-    /// Goes on with the file behind the current one, which ended before everything wanted was found.
+    /// Goes on with the file behind the current one, which ended before everything wanted was
+    /// found.
     fn next_segment(&mut self, stop: Stop) -> Result<(), StorageError> {
         let (current, path, _) = &self.segment;
         let damaged = |found: String| StorageError::DamagedLog {
@@ -335,8 +344,9 @@ impl LogCursor {
 
 /// The file, if it starts as a log.
 ///
-/// The log is written past the page cache, so that it is read from the disk, and it is read while commits wait for that disk:
-/// a piece read ahead of some megabytes would delay each of them by milliseconds.
+/// The log is written past the page cache, so that it is read from the disk, and it is read while
+/// commits wait for that disk: a piece read ahead of some megabytes would delay each of them by
+/// milliseconds.
 fn open_good(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskFile>>, StorageError> {
     let file = disk.open(path).map_err(StorageError::io("open", path))?;
     file.do_not_read_ahead();
@@ -344,8 +354,8 @@ fn open_good(disk: &dyn Disk, path: &Path) -> Result<Option<Box<dyn DiskFile>>, 
     Ok((head == Head::Good).then_some(file))
 }
 
-/// A record must follow the one before it as in a replay: the next zxid, or a higher epoch. The first one must not be above the
-/// first one wanted.
+/// A record must follow the one before it as in a replay: the next zxid, or a higher epoch. The
+/// first one must not be above the first one wanted.
 fn check_follows(
     previous: Option<Zxid>,
     zxid: Zxid,

@@ -1,7 +1,8 @@
-//! The layout of a log file: a 16 byte header, then records until a zero length or the end of the file.
+//! The layout of a log file: a 16 byte header, then records until a zero length or the end of the
+//! file.
 //!
-//! A record is: Adler-32 of the entry as a long, the entry's length as an int, the entry, and `B`. An entry is the
-//! proposal's bytes: TxnHeader, body, and usually a digest.
+//! A record is: Adler-32 of the entry as a long, the entry's length as an int, the entry, and `B`.
+//! An entry is the proposal's bytes: TxnHeader, body, and usually a digest.
 
 use std::ops::RangeInclusive;
 

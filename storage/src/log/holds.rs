@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jute::Zxid;
 
-/// The lowest zxid that each reader of the log still needs. Shared by [`LogCursor`](super::LogCursor)s and
-/// [`purge`](crate::purge).
+/// The lowest zxid that each reader of the log still needs. Shared by
+/// [`LogCursor`](super::LogCursor)s and [`purge`](crate::purge).
 ///
-/// A registry, rather than files that are kept open: a reader needs the files behind the one that it reads as well, a removed file that
-/// is open takes its space unseen, and not every system lets one be removed. Whoever holds on to a part of the log for too long
-/// costs the disk, so slow learners are for their leader to drop.
+/// A registry, rather than files that are kept open: a reader needs the files behind the one that
+/// it reads as well, a removed file that is open takes its space unseen, and not every system lets
+/// one be removed. Whoever holds on to a part of the log for too long costs the disk, so slow
+/// learners are for their leader to drop.
 #[derive(Clone, Default)]
 pub struct LogHolds(Arc<Mutex<Held>>);
 
@@ -31,7 +32,8 @@ pub struct LogHold {
 impl LogHolds {
     /// Claims the log from `zxid` on. `None` while that is being removed.
     ///
-    /// A claim is made before the reader looks for its files: so either they stay, or it does not get them.
+    /// A claim is made before the reader looks for its files: so either they stay, or it does not
+    /// get them.
     pub fn hold(&self, zxid: Zxid) -> Option<LogHold> {
         let mut held = self.lock();
         if held.floor.is_some_and(|floor| zxid < floor) {
@@ -51,7 +53,8 @@ impl LogHolds {
         self.lock().lowest()
     }
 
-    /// Begins to remove what lies below the zxid that `floor` makes of the lowest one claimed. Readers are not held up meanwhile.
+    /// Begins to remove what lies below the zxid that `floor` makes of the lowest one claimed.
+    /// Readers are not held up meanwhile.
     pub(crate) fn remove_below(&self, floor: impl FnOnce(Option<Zxid>) -> Zxid) -> Removal<'_> {
         let mut held = self.lock();
         let floor = floor(held.lowest());

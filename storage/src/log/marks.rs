@@ -1,4 +1,5 @@
-//! Where records stand in the log: a reader who wants the newest ones need not walk to them from the start of a file.
+//! Where records stand in the log: a reader who wants the newest ones need not walk to them from
+//! the start of a file.
 
 use std::collections::VecDeque;
 

@@ -7,8 +7,8 @@
 //! * `replay` walks the whole history
 //! * [`received`] stores what a leader sends behind a tree
 //! * [`roll`] decides when a new file starts
-//! * [`cursor`] reads it for learners, [`marks`] says from where, [`holds`] keeps what they need, [`size_factor`] says when that is
-//!   worth it
+//! * [`cursor`] reads it for learners, [`marks`] says from where, [`holds`] keeps what they need,
+//!   [`size_factor`] says when that is worth it
 
 pub mod cursor;
 pub mod format;

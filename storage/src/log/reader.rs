@@ -5,8 +5,8 @@ use std::io;
 use crate::disk::{DiskFile, read_full};
 use crate::log::format::{self, HEADER, MAGIC, RECORD_HEAD_LEN, RECORD_OVERHEAD, Stop};
 
-/// How much is read at a time, in bytes, by who reads to the end; a longer record makes the window grow
-/// to its own size.
+/// How much is read at a time, in bytes, by who reads to the end; a longer record makes the window
+/// grow to its own size.
 const CHUNK_LEN: usize = 256 << 10;
 
 /// A moving view of a file.
@@ -77,7 +77,8 @@ impl<'a> Window<'a> {
 pub(crate) enum Head {
     /// Records may follow.
     Good,
-    /// Nothing, or the beginning of a header, or nothing but zeros: a crash while the file was made.
+    /// Nothing, or the beginning of a header, or nothing but zeros: a crash while the file was
+    /// made.
     Unfinished,
     /// Something else.
     Foreign,

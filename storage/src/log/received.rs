@@ -1,6 +1,7 @@
 //! Stores the transactions that a leader sends behind a tree, as they come in.
 //!
-//! They become a log file of their own, which goes with the tree. What becomes of both decides [`crate::adopt`].
+//! They become a log file of their own, which goes with the tree. What becomes of both decides
+//! [`crate::adopt`].
 
 use std::io;
 use std::path::PathBuf;
@@ -14,11 +15,12 @@ use crate::layout::{Layout, UNFINISHED_LOG, log_name, received_log_name};
 use crate::log::format::{self, HEADER};
 use crate::unfinished::{discard, free_name};
 
-/// Records gather until they have so many bytes; then they are written and synced. Large backlogs of unsynced bytes would hold up
-/// the syncs of others on the same disk.
+/// Records gather until they have so many bytes; then they are written and synced. Large backlogs
+/// of unsynced bytes would hold up the syncs of others on the same disk.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A log file on its way in. Dropped before it is adopted it leaves a file that the next start removes.
+/// A log file on its way in. Dropped before it is adopted it leaves a file that the next start
+/// removes.
 pub struct ReceivedLog {
     pub(crate) disk: Arc<dyn Disk>,
     dir: PathBuf,
@@ -34,8 +36,8 @@ pub struct ReceivedLog {
 }
 
 impl ReceivedLog {
-    /// Starts with an entry (TxnHeader, body, digest), the first one behind the tree. None may be longer than `entry_len_max`
-    /// bytes.
+    /// Starts with an entry (TxnHeader, body, digest), the first one behind the tree. None may be
+    /// longer than `entry_len_max` bytes.
     ///
     /// # Errors
     /// The file cannot be made, or no reader would take the entry.
@@ -92,8 +94,8 @@ impl ReceivedLog {
         self.last
     }
 
-    /// Makes it durable, name included, under the name by which [`crate::adopt`] finds it; returns the first entry's zxid, which
-    /// that name has.
+    /// Makes it durable, name included, under the name by which [`crate::adopt`] finds it; returns
+    /// the first entry's zxid, which that name has.
     pub(crate) fn finish(mut self) -> Result<Zxid, StorageError> {
         let path = self.dir.join(received_log_name(self.first));
         self.write()

@@ -1,4 +1,5 @@
-//! Walks the history behind a snapshot over all log files, and notes what has to be tidied up afterwards.
+//! Walks the history behind a snapshot over all log files, and notes what has to be tidied up
+//! afterwards.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use crate::log::format::{HEADER, Stop, checksum};
 use crate::log::reader::{Head, Next, RecordReader, read_head};
 use crate::log::tail::{Tail, judge};
 
-/// How many of the last records are remembered, to recognise copies. A learner may log the transactions of a sync a second time.
+/// How many of the last records are remembered, to recognise copies. A learner may log the
+/// transactions of a sync a second time.
 const RECENT_RECORDS_MAX: usize = 65_536;
 
 /// What to walk.
@@ -24,7 +26,8 @@ pub(crate) struct Replay<'a> {
     pub(crate) after: Zxid,
     /// What says so, for messages.
     pub(crate) after_is: String,
-    /// Whether the first record must continue from `after`. Not so when there is no snapshot and that is trusted.
+    /// Whether the first record must continue from `after`. Not so when there is no snapshot and
+    /// that is trusted.
     pub(crate) require_first: bool,
     pub(crate) entry_len_max: usize,
 }
@@ -80,8 +83,9 @@ pub(crate) fn files_behind(files: &[(Zxid, String)], after: Zxid) -> &[(Zxid, St
 impl Replay<'_> {
     /// Hands every record newer than `after` to `deliver`, in order.
     ///
-    /// Each must follow its predecessor: the next zxid, or a higher epoch. A tail that a crash left is accepted in the last file
-    /// that has records; in older ones only if the history goes on without a gap.
+    /// Each must follow its predecessor: the next zxid, or a higher epoch. A tail that a crash left
+    /// is accepted in the last file that has records; in older ones only if the history goes on
+    /// without a gap.
     pub(crate) fn run<F>(&self, deliver: F) -> Result<Replayed, StorageError>
     where
         F: FnMut(Zxid, &[u8]) -> Result<(), Rejected>,
@@ -269,8 +273,9 @@ where
         let Some(tail) = self.open_tail.take() else {
             return Ok(());
         };
-        // Apache steps over a tail without end mark and reuses its zxid in the next file, so the order of the zxids decides. It
-        // does not step over a wrong checksum or length, and neither did we leave one behind: such tails are cut off at the next start.
+        // Apache steps over a tail without end mark and reuses its zxid in the next file, so the
+        // order of the zxids decides. It does not step over a wrong checksum or length, and neither
+        // did we leave one behind: such tails are cut off at the next start.
         if let Stop::BadChecksum { .. } | Stop::BadLength(_) = tail.stop {
             let found = format!("{}, and later files have records", tail.stop.describe());
             return Err(StorageError::DamagedLog {

@@ -7,7 +7,8 @@ pub struct RollLimits {
     pub snap_count: u64,
     /// `snapSizeLimitInKb` in bytes: about so many log bytes between two snapshots.
     pub snap_size_bytes: Option<u64>,
-    /// `zookeeper.txnLogSizeLimitInKb` in bytes: a log file that has grown past it is followed by a new one.
+    /// `zookeeper.txnLogSizeLimitInKb` in bytes: a log file that has grown past it is followed by a
+    /// new one.
     pub log_size_bytes: Option<u64>,
 }
 
@@ -23,8 +24,8 @@ impl Default for RollLimits {
 
 /// Counts records and bytes towards the next snapshot.
 ///
-/// The trigger is random in the upper half of the limits, so that the servers of an ensemble do not snapshot at once; the
-/// random numbers are arguments.
+/// The trigger is random in the upper half of the limits, so that the servers of an ensemble do not
+/// snapshot at once; the random numbers are arguments.
 #[derive(Debug, Clone)]
 pub struct RollPolicy {
     limits: RollLimits,
@@ -48,8 +49,9 @@ impl RollPolicy {
         }
     }
 
-    /// Notes one appended record of `record_bytes`. On true the caller rolls the log, starts a snapshot (unless one is still
-    /// being taken) and calls [`RollPolicy::restart`]; the batch with the record that triggered it is the last of the old file.
+    /// Notes one appended record of `record_bytes`. On true the caller rolls the log, starts a
+    /// snapshot (unless one is still being taken) and calls [`RollPolicy::restart`]; the batch with
+    /// the record that triggered it is the last of the old file.
     #[must_use]
     pub fn appended(&mut self, record_bytes: u64) -> bool {
         self.records += 1;
@@ -65,7 +67,8 @@ impl RollPolicy {
         *self = Self::new(self.limits, random);
     }
 
-    /// Whether a file of `file_bytes` is to be followed by a new one after a commit, without a snapshot.
+    /// Whether a file of `file_bytes` is to be followed by a new one after a commit, without a
+    /// snapshot.
     pub fn file_is_full(&self, file_bytes: u64) -> bool {
         self.limits
             .log_size_bytes

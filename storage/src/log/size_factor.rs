@@ -8,7 +8,8 @@ impl SizeFactor {
     /// Apache's default.
     pub const DEFAULT: Self = Self(0.33);
 
-    /// From the configured value. Above 1 it is the default; below 0 the log is never read for learners.
+    /// From the configured value. Above 1 it is the default; below 0 the log is never read for
+    /// learners.
     pub fn from_setting(value: f64) -> Self {
         if value > 1.0 || value.is_nan() {
             Self::DEFAULT
@@ -17,10 +18,12 @@ impl SizeFactor {
         }
     }
 
-    /// Whether a learner may be served from the log, of which `log_len` bytes lie behind the file that its first transaction is in,
-    /// where the newest snapshot has `snapshot_len` bytes (0 if there is none).
+    /// Whether a learner may be served from the log, of which `log_len` bytes lie behind the file
+    /// that its first transaction is in, where the newest snapshot has `snapshot_len` bytes (0 if
+    /// there is none).
     ///
-    /// The lengths are those of files, with the space prepared in them, as in Apache. A limit of 0 bytes is none.
+    /// The lengths are those of files, with the space prepared in them, as in Apache. A limit of 0
+    /// bytes is none.
     pub fn allows(self, snapshot_len: u64, log_len: u64) -> bool {
         let limit = (snapshot_len as f64 * self.0) as i64;
         match limit {
@@ -48,7 +51,8 @@ mod tests {
             (0.33, 1000, 330, true),
             (0.33, 1000, 331, false),
             (0.33, 1000, u64::MAX, false),
-            // Without a snapshot, or with one so small that nothing is left of it, there is no limit.
+            // Without a snapshot, or with one so small that nothing is left of it, there is no
+            // limit.
             (0.33, 0, 1 << 40, true),
             (0.33, 3, 1 << 40, true),
             (0.33, 4, 1, true),

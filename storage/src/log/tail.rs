@@ -1,11 +1,13 @@
 //! Is the end of a log what a crash leaves behind, or damage that must not be passed over?
 //!
-//! A commit is one write of a batch of records followed by one sync. A crash in between may keep any of the write's
-//! 512 byte sectors and lose the others, which then still hold the zeros that were there before. So an unfinished batch
-//! shows as whole sectors of zeros, or as the end of the file, and whole records may stand behind the first broken one.
-//! None of them was acknowledged, because acknowledgement waits for the sync of the whole batch.
+//! A commit is one write of a batch of records followed by one sync. A crash in between may keep
+//! any of the write's 512 byte sectors and lose the others, which then still hold the zeros that
+//! were there before. So an unfinished batch shows as whole sectors of zeros, or as the end of the
+//! file, and whole records may stand behind the first broken one. None of them was acknowledged,
+//! because acknowledgement waits for the sync of the whole batch.
 //!
-//! The rules, for the place T where reading stopped (Apache's own writer leaves nothing else either):
+//! The rules, for the place T where reading stopped (Apache's own writer leaves nothing else
+//! either):
 //!
 //! | At T | Whole records behind T | Lost sector between | Verdict |
 //! |---|---|---|---|
@@ -29,9 +31,11 @@ use crate::log::writer::COMMIT_BYTES_MAX;
 const SECTOR_LEN: u64 = 512;
 /// How much is searched at a time, in bytes.
 const SEARCH_LEN: usize = 64 << 10;
-/// What most of a preallocated file looks like; comparing whole blocks is many times faster than looking at bytes.
+/// What most of a preallocated file looks like; comparing whole blocks is many times faster than
+/// looking at bytes.
 static ZEROS: [u8; SEARCH_LEN] = [0; SEARCH_LEN];
-/// The checksum is zero-extended to a long, so these leading bytes of a record are zero anyway and prove nothing.
+/// The checksum is zero-extended to a long, so these leading bytes of a record are zero anyway and
+/// prove nothing.
 const ALWAYS_ZERO_LEN: u64 = 4;
 
 /// What the end of a file is.
@@ -82,7 +86,8 @@ pub(crate) fn judge(
     })
 }
 
-/// Whether a length that is too small can be what is left of one whose first bytes were in a lost sector.
+/// Whether a length that is too small can be what is left of one whose first bytes were in a lost
+/// sector.
 fn is_half_a_length(record: u64, len: i32) -> bool {
     let first = record + (RECORD_HEAD_LEN - size_of::<i32>()) as u64;
     let in_first_sector = SECTOR_LEN - first % SECTOR_LEN;
@@ -169,7 +174,8 @@ fn whole_record(window: &mut Window<'_>, start: usize, entry_len_max: usize) -> 
         .is_some_and(|bytes| format::check_record(bytes).is_ok()))
 }
 
-/// Whether a sector between the stop and `first_record` (or the end of the broken record) holds nothing but zeros.
+/// Whether a sector between the stop and `first_record` (or the end of the broken record) holds
+/// nothing but zeros.
 fn lost_sector(
     file: &dyn DiskFile,
     offset: u64,
@@ -185,7 +191,8 @@ fn lost_sector(
         Ok(Ok(len)) => len + RECORD_OVERHEAD,
         _ => RECORD_HEAD_LEN,
     };
-    // The sector in which the next whole record begins counts as well: it may hold no more of it than leading zeros.
+    // The sector in which the next whole record begins counts as well: it may hold no more of it
+    // than leading zeros.
     let search_end = first_record.unwrap_or(offset + claimed as u64);
     let informative = offset + ALWAYS_ZERO_LEN;
     let mut sector = informative / SECTOR_LEN * SECTOR_LEN;

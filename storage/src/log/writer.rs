@@ -1,8 +1,9 @@
 //! Appends to the log: records gather in a buffer, one write and one sync make a batch durable.
 //!
-//! A new file is prepared under a name that no reader takes for a log (header and first zeros written and synced), and gets its
-//! real name with the first record. So a log file with a part of a header never exists, and the space for the next records can be
-//! had, or refused, before a write is accepted.
+//! A new file is prepared under a name that no reader takes for a log (header and first zeros
+//! written and synced), and gets its real name with the first record. So a log file with a part of
+//! a header never exists, and the space for the next records can be had, or refused, before a write
+//! is accepted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,12 +18,14 @@ use crate::log::format::{self, RECORD_OVERHEAD};
 use crate::log::marks::LogMark;
 use crate::log::preparation::{Preparation, Prepared, reserve};
 
-/// Most bytes in one batch, not counting the record that makes it full. Recovery relies on it: whole records farther than this
-/// behind a broken one belong to a later batch, so the broken one was committed and must not be passed over.
+/// Most bytes in one batch, not counting the record that makes it full. Recovery relies on it:
+/// whole records farther than this behind a broken one belong to a later batch, so the broken one
+/// was committed and must not be passed over.
 pub const COMMIT_BYTES_MAX: usize = 4 << 20;
 
-/// How space is had before records need it. Cheap syncs need blocks that are already there, and already written on most file
-/// systems; which of the two is cheaper on a given one is for the shell to measure.
+/// How space is had before records need it. Cheap syncs need blocks that are already there, and
+/// already written on most file systems; which of the two is cheaper on a given one is for the
+/// shell to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preallocation {
     /// None: the file grows with each batch.
@@ -55,7 +58,8 @@ pub struct LogOptions {
     pub preallocation: Preallocation,
     /// Longest file to prepare for what comes next, in bytes.
     pub prepared_len_max: u64,
-    /// `forceSync`: when false, a commit returns before the bytes are durable, and a power failure loses acknowledged writes.
+    /// `forceSync`: when false, a commit returns before the bytes are durable, and a power failure
+    /// loses acknowledged writes.
     pub force_sync: bool,
     /// Longest entry in bytes: `jute.maxbuffer` plus the extra size.
     pub entry_len_max: usize,
@@ -74,7 +78,8 @@ impl Default for LogOptions {
 
 /// The end of the log.
 ///
-/// A failed write or sync poisons it: what reached the disk is then unknown, and only a restart finds out.
+/// A failed write or sync poisons it: what reached the disk is then unknown, and only a restart
+/// finds out.
 pub struct LogWriter {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
@@ -134,9 +139,11 @@ impl LogWriter {
         }
     }
 
-    /// Adds an entry (TxnHeader, body, digest) to the batch. It is not durable before [`LogWriter::commit`] returns.
+    /// Adds an entry (TxnHeader, body, digest) to the batch. It is not durable before
+    /// [`LogWriter::commit`] returns.
     ///
-    /// A batch that is full is committed first. Panics when the zxid does not grow: the history has one order.
+    /// A batch that is full is committed first. Panics when the zxid does not grow: the history has
+    /// one order.
     pub fn append(&mut self, entry: &[u8]) -> Result<(), StorageError> {
         self.check_alive()?;
         let len_max = self.options.entry_len_max;
@@ -162,7 +169,8 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Makes everything appended so far durable; returns how many bytes that were. Only now may it be acknowledged.
+    /// Makes everything appended so far durable; returns how many bytes that were. Only now may it
+    /// be acknowledged.
     pub fn commit(&mut self) -> Result<usize, StorageError> {
         self.check_alive()?;
         let Some(first) = self.buffered_first else {
@@ -200,12 +208,15 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Makes sure that `bytes` more of records (13 more than its entry each) can be committed without new space.
+    /// Makes sure that `bytes` more of records (13 more than its entry each) can be committed
+    /// without new space.
     ///
-    /// Called before a write is accepted. An error for which [`StorageError::is_storage_full`] holds means: refuse the write and
-    /// carry on, the log is intact. Any other error is fatal. Without preallocation there is nothing to promise.
+    /// Called before a write is accepted. An error for which [`StorageError::is_storage_full`]
+    /// holds means: refuse the write and carry on, the log is intact. Any other error is fatal.
+    /// Without preallocation there is nothing to promise.
     ///
-    /// A file that is full is followed by the prepared one, where there is one, rather than extended.
+    /// A file that is full is followed by the prepared one, where there is one, rather than
+    /// extended.
     ///
     /// # Panics
     /// While [`LogWriter::awaits_preparation`].
@@ -283,8 +294,8 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Ends the writer, so that its files may be cut or removed. Nothing may wait for a commit, and no
-    /// [`Preparation`] may be under way: the next writer makes a file of that name again.
+    /// Ends the writer, so that its files may be cut or removed. Nothing may wait for a commit, and
+    /// no [`Preparation`] may be under way: the next writer makes a file of that name again.
     pub(crate) fn dismantle(self) -> Result<Dismantled, StorageError> {
         self.check_alive()?;
         assert!(!self.is_dirty(), "records wait for a commit");
@@ -334,7 +345,8 @@ impl LogWriter {
         self.open_segment(first)?;
         self.reserve_for(self.buffer.len() as u64)?;
         let segment = self.segment.as_mut().expect("opened above");
-        // Behind the position there is nothing, or the zeros that were prepared, as a durable write asks.
+        // Behind the position there is nothing, or the zeros that were prepared, as a durable write
+        // asks.
         let written = match self.options.force_sync {
             true => segment
                 .file

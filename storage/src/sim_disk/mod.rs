@@ -2,19 +2,23 @@
 //!
 //! # Fault model
 //!
-//! * **Unsynced bytes.** A write reaches the platter by sectors of 512 bytes. A crash keeps each sector as of any point between the last sync
-//!   and now, independently of the others, so batches come out torn and out of order.
-//! * **Unsynced sizes.** The size is kept or lost apart from the bytes: any size since the last sync may survive. What a larger size uncovers
-//!   reads as zeros.
-//! * **Unsynced names.** Each creation, renaming and removal since the last [`Disk::sync_dir`] of its directory survives or not,
-//!   independently. A renaming is one step: never both names, never none.
-//! * **Syncs** make durable exactly what their contract says. A failed one leaves everything unsynced. `sync_data` says nothing about
-//!   names, `sync_dir` nothing about bytes.
+//! * **Unsynced bytes.** A write reaches the platter by sectors of 512 bytes. A crash keeps each
+//!   sector as of any point between the last sync and now, independently of the others, so batches
+//!   come out torn and out of order.
+//! * **Unsynced sizes.** The size is kept or lost apart from the bytes: any size since the last
+//!   sync may survive. What a larger size uncovers reads as zeros.
+//! * **Unsynced names.** Each creation, renaming and removal since the last [`Disk::sync_dir`] of
+//!   its directory survives or not, independently. A renaming is one step: never both names, never
+//!   none.
+//! * **Syncs** make durable exactly what their contract says. A failed one leaves everything
+//!   unsynced. `sync_data` says nothing about names, `sync_dir` nothing about bytes.
 //! * **Directories** themselves are durable once made.
-//! * **Rot**: any bit of durable bytes can be flipped. **Full**: a capacity over all files. **Crash points**: after a given number of
-//!   operations every further one fails until [`SimDisk::crash`]. **Slowness** is a number that the caller's clock may add; nothing waits.
+//! * **Rot**: any bit of durable bytes can be flipped. **Full**: a capacity over all files. **Crash
+//!   points**: after a given number of operations every further one fails until [`SimDisk::crash`].
+//!   **Slowness** is a number that the caller's clock may add; nothing waits.
 //!
-//! Files opened before a crash stay dead after it. The same calls with the same generator give the same disk.
+//! Files opened before a crash stay dead after it. The same calls with the same generator give the
+//! same disk.
 
 mod directory;
 mod file;
@@ -128,7 +132,8 @@ impl SimDisk {
         inner.failures.clear();
     }
 
-    /// Lets `ops` more operations succeed; all later ones fail until [`SimDisk::crash`] or [`SimDisk::kill`].
+    /// Lets `ops` more operations succeed; all later ones fail until [`SimDisk::crash`] or
+    /// [`SimDisk::kill`].
     pub fn crash_after(&self, ops: u64) {
         self.lock().ops_left = Some(ops);
     }
@@ -148,7 +153,8 @@ impl SimDisk {
         self.lock().used()
     }
 
-    /// Flips a bit of a file, in what is read now and in what is durable. False when the file is shorter.
+    /// Flips a bit of a file, in what is read now and in what is durable. False when the file is
+    /// shorter.
     pub fn rot(&self, path: &Path, offset: u64, bit: u8) -> bool {
         let mut inner = self.lock();
         let Ok(id) = inner.find(path) else {
@@ -368,7 +374,8 @@ impl Disk for SimDisk {
         let mut inner = self.lock();
         inner.begin(Op::SyncDir)?;
         inner.directory(dir)?.sync();
-        // Open handles are not tracked: space comes back as soon as no name, durable or not, stands for a file.
+        // Open handles are not tracked: space comes back as soon as no name, durable or not, stands
+        // for a file.
         inner.forget_unnamed();
         Ok(())
     }

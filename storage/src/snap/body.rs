@@ -1,4 +1,5 @@
-//! The middle of a snapshot, which a SNAP sends over the wire as well: sessions, ACL map and nodes, up to the string `/`.
+//! The middle of a snapshot, which a SNAP sends over the wire as well: sessions, ACL map and nodes,
+//! up to the string `/`.
 
 use jute::data::{Acl, StatPersisted};
 use jute::wire::{Decode, DecodeError, DecodeErrorKind, Encode, Limits, Reader};
@@ -47,7 +48,8 @@ impl SnapshotSink for Discard {
     }
 }
 
-/// Appends sessions (id, timeout in ms) and ACL map (index, list) to `out`. `drain` is called after each piece and may empty `out`.
+/// Appends sessions (id, timeout in ms) and ACL map (index, list) to `out`. `drain` is called after
+/// each piece and may empty `out`.
 pub fn encode_front<'a, E>(
     sessions: impl ExactSizeIterator<Item = (i64, i32)>,
     acls: impl ExactSizeIterator<Item = (i64, &'a [Acl<'a>])>,
@@ -149,15 +151,15 @@ impl BodyReader {
         matches!(self.next, Piece::Nothing)
     }
 
-    /// The length of a piece that is still incomplete can be no more than this. An ACL list is as long as the longest
-    /// request at most; the rest of a node is small beside its path and data.
+    /// The length of a piece that is still incomplete can be no more than this. An ACL list is as
+    /// long as the longest request at most; the rest of a node is small beside its path and data.
     pub(crate) fn piece_len_max(&self) -> usize {
         const FIXED_LEN: usize = 4096;
         2 * self.limits.max_len + FIXED_LEN
     }
 
-    /// Hands every whole piece at the front of `bytes` to `sink`; returns how many bytes those were. What is left belongs
-    /// to a piece that is still incomplete, or stands behind the body.
+    /// Hands every whole piece at the front of `bytes` to `sink`; returns how many bytes those
+    /// were. What is left belongs to a piece that is still incomplete, or stands behind the body.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
@@ -193,7 +195,8 @@ impl BodyReader {
         Ok(taken)
     }
 
-    /// Takes one piece and tells what follows it. Nothing reaches the sink unless the piece is whole.
+    /// Takes one piece and tells what follows it. Nothing reaches the sink unless the piece is
+    /// whole.
     fn piece(
         &self,
         reader: &mut Reader<'_>,

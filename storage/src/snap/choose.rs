@@ -26,8 +26,8 @@ pub struct Candidate {
 
 /// The newest `max` snapshots in `dir` that pass the cheap check, newest first.
 ///
-/// The check looks at the last bytes of a plain file and the first of a compressed one. It sorts out what a writer left unfinished;
-/// only [`crate::snap::load`] knows whether the bytes are right.
+/// The check looks at the last bytes of a plain file and the first of a compressed one. It sorts
+/// out what a writer left unfinished; only [`crate::snap::load`] knows whether the bytes are right.
 pub fn candidates(disk: &dyn Disk, dir: &Path, max: usize) -> Result<Vec<Candidate>, StorageError> {
     let mut found = Vec::new();
     for (zxid, name) in files_with_prefix(disk, dir, "snapshot")?.into_iter().rev() {

@@ -1,4 +1,5 @@
-//! Plain, gzip and snappy streams. The seals always cover the uncompressed bytes; the file's name tells the form.
+//! Plain, gzip and snappy streams. The seals always cover the uncompressed bytes; the file's name
+//! tells the form.
 
 use std::io::{self, BufReader, Read, Write};
 
@@ -15,7 +16,8 @@ pub(crate) const SNAPPY_MAGIC_LEN: usize = 8;
 pub(crate) const GZ_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Uncompressed bytes per snappy block, as snappy-java writes them.
 const SNAPPY_BLOCK_LEN: usize = 32 << 10;
-/// Largest uncompressed snappy block that is accepted; writers may be configured to larger blocks than the default.
+/// Largest uncompressed snappy block that is accepted; writers may be configured to larger blocks
+/// than the default.
 const SNAPPY_BLOCK_LEN_MAX: usize = 64 << 20;
 
 /// `zookeeper.snapshot.compression.method`.
@@ -162,7 +164,8 @@ pub enum Unreadable {
 
 /// Gives back what was compressed, with no more of it in memory than a block.
 ///
-/// How much that is in all has no bound here, as the length of a plain file has none: whoever reads takes it record by record.
+/// How much that is in all has no bound here, as the length of a plain file has none: whoever reads
+/// takes it record by record.
 pub struct Decoder<R>(Form<R>);
 
 enum Form<R> {
@@ -204,7 +207,8 @@ fn damage(found: impl Into<String>) -> Unreadable {
     Unreadable::Damage(found.into())
 }
 
-/// Knows whether an error of the reader around it is its own. The error's kind does not tell: a disk, too, may call its input invalid.
+/// Knows whether an error of the reader around it is its own. The error's kind does not tell: a
+/// disk, too, may call its input invalid.
 struct Watched<R> {
     source: R,
     has_failed: bool,
@@ -292,7 +296,8 @@ impl<R: Read> SnappyDecoder<R> {
         Ok(true)
     }
 
-    /// The next `len` bytes, or as many as the source has. There is memory only for those that come.
+    /// The next `len` bytes, or as many as the source has. There is memory only for those that
+    /// come.
     fn take(&mut self, len: usize) -> io::Result<&[u8]> {
         self.compressed.clear();
         let mut bytes = self.source.by_ref().take(len as u64);
@@ -367,7 +372,8 @@ mod tests {
     #[test]
     fn a_length_that_no_block_has_is_not_believed() {
         let lens = [u32::MAX, 80 << 20];
-        // The length of a block after it is unpacked stands in front of it, as a varint: here almost 4 GiB.
+        // The length of a block after it is unpacked stands in front of it, as a varint: here
+        // almost 4 GiB.
         let unpacked: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x0f];
         let streams = lens.map(|len| len.to_be_bytes().to_vec());
         let blocks = [[&5_u32.to_be_bytes()[..], unpacked].concat()];

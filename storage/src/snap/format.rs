@@ -1,7 +1,8 @@
 //! The layout of a snapshot's uncompressed stream.
 //!
-//! Header, sessions, ACL map, nodes, the string `/`, then up to three seals: each is the Adler-32 of everything before it as a long,
-//! followed by the string `/`. The trailers between the seals do not say what they are; their total length does.
+//! Header, sessions, ACL map, nodes, the string `/`, then up to three seals: each is the Adler-32
+//! of everything before it as a long, followed by the string `/`. The trailers between the seals do
+//! not say what they are; their total length does.
 
 use jute::Zxid;
 use jute::txn::TxnDigest;
@@ -68,7 +69,8 @@ impl Trailer {
 
     /// Takes what follows a stream whose running sum is `sum`, if all its seals are right.
     ///
-    /// Switches of the reader play no part, so snapshots of every 3.x writer with version 2 digests are read.
+    /// Switches of the reader play no part, so snapshots of every 3.x writer with version 2 digests
+    /// are read.
     pub(crate) fn decode(mut sum: Adler32, bytes: &[u8]) -> Option<Self> {
         const WITH_DIGEST: usize = DIGEST_LEN + SEAL_LEN;
         const WITH_LAST_PROCESSED: usize = LAST_PROCESSED_LEN + SEAL_LEN;

@@ -1,7 +1,7 @@
 //! Snapshots: `snapshot.<zxid>` files.
 //!
-//! * [`mod@format`] is the layout and the seals, [`body`] what stands between header and seals, [`compress`] the three forms of the
-//!   byte stream
+//! * [`mod@format`] is the layout and the seals, [`body`] what stands between header and seals,
+//!   [`compress`] the three forms of the byte stream
 //! * [`writer`] makes a snapshot visible only when it is durable
 //! * [`reader`] hands out what is there, and verifies all of it
 //! * [`choose`] lists and orders candidates

@@ -1,7 +1,9 @@
-//! Reads a snapshot, in memory for no more than a piece of it: a large one would else be there twice while it is loaded.
+//! Reads a snapshot, in memory for no more than a piece of it: a large one would else be there
+//! twice while it is loaded.
 //!
-//! Records are handed out before the seals behind them are seen. So whoever takes them must not use them before all of it is in, and
-//! must bear any: recovery resets its sink for the next candidate, and the fuzz target `snapshot` feeds the tree's loader such records.
+//! Records are handed out before the seals behind them are seen. So whoever takes them must not use
+//! them before all of it is in, and must bear any: recovery resets its sink for the next candidate,
+//! and the fuzz target `snapshot` feeds the tree's loader such records.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,7 +20,8 @@ use crate::snap::format::{HEADER, MAGIC, Trailer};
 /// How much is read at a time, in bytes.
 const CHUNK_LEN: usize = 256 << 10;
 
-/// Reads the snapshot at `path` into `sink`. The form follows from the name, the trailer from what is there.
+/// Reads the snapshot at `path` into `sink`. The form follows from the name, the trailer from what
+/// is there.
 ///
 /// On an error the sink may have taken a part, of changed bytes too; it is to be emptied.
 pub fn load(
@@ -138,7 +141,8 @@ impl<R: Read> Stream<R> {
         self.offset += len as u64;
     }
 
-    /// Reads until `want` bytes are unread, or the stream ends, and what else comes with them; returns how many are.
+    /// Reads until `want` bytes are unread, or the stream ends, and what else comes with them;
+    /// returns how many are.
     fn fill(&mut self, want: usize) -> Result<usize, Failure> {
         if self.end - self.start < want {
             self.buffer.copy_within(self.start..self.end, 0);

@@ -1,7 +1,7 @@
 //! Stores the tree that a leader sends as a snapshot file, piece by piece as it comes in.
 //!
-//! The file's bytes are those of the wire between a header and seals of our own, so nothing is encoded again. What becomes of a
-//! complete one decides [`crate::adopt`].
+//! The file's bytes are those of the wire between a header and seals of our own, so nothing is
+//! encoded again. What becomes of a complete one decides [`crate::adopt`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,7 +36,8 @@ pub enum ReceiveError {
     Storage(#[from] StorageError),
 }
 
-/// A tree on its way in. Dropped before it is complete it leaves a file that the next start removes.
+/// A tree on its way in. Dropped before it is complete it leaves a file that the next start
+/// removes.
 pub struct SnapshotReceiver {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) zxid: Zxid,
@@ -73,8 +74,9 @@ impl SnapshotReceiver {
         })
     }
 
-    /// Takes the next bytes of the stream; whole pieces go to `sink` and into the file. `None` while more must come; at the
-    /// end of the tree, how many of `bytes` belonged to it. What follows them are packets.
+    /// Takes the next bytes of the stream; whole pieces go to `sink` and into the file. `None`
+    /// while more must come; at the end of the tree, how many of `bytes` belonged to it. What
+    /// follows them are packets.
     ///
     /// No more than one incomplete piece is held in memory.
     ///

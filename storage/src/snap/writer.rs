@@ -1,6 +1,8 @@
-//! Writes a snapshot under a name that no reader looks at, and gives it its own name once every byte is durable.
+//! Writes a snapshot under a name that no reader looks at, and gives it its own name once every
+//! byte is durable.
 //!
-//! What fails removes its file: on a full disk an unfinished snapshot would keep the space that writes wait for until the next start.
+//! What fails removes its file: on a full disk an unfinished snapshot would keep the space that
+//! writes wait for until the next start.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -26,7 +28,8 @@ const BUFFER_LEN: usize = 256 << 10;
 pub struct SnapshotOptions {
     /// The form of the file.
     pub compression: Compression,
-    /// Sync after so many bytes. A large backlog of unsynced bytes would hold up the log's syncs on the same disk.
+    /// Sync after so many bytes. A large backlog of unsynced bytes would hold up the log's syncs on
+    /// the same disk.
     pub sync_every_bytes: u64,
 }
 
@@ -39,8 +42,8 @@ impl Default for SnapshotOptions {
     }
 }
 
-/// A snapshot being written: made with its sessions and ACLs, then fed with nodes, then finished. After an error it is gone, and
-/// nothing more can come of it.
+/// A snapshot being written: made with its sessions and ACLs, then fed with nodes, then finished.
+/// After an error it is gone, and nothing more can come of it.
 pub struct SnapshotWriter {
     pub(crate) disk: Arc<dyn Disk>,
     dir: PathBuf,
@@ -53,10 +56,11 @@ pub struct SnapshotWriter {
 }
 
 impl SnapshotWriter {
-    /// Starts the snapshot `zxid` in the directory `dir`: a state that contains every transaction up to `zxid`.
+    /// Starts the snapshot `zxid` in the directory `dir`: a state that contains every transaction
+    /// up to `zxid`.
     ///
-    /// `sessions` are (id, timeout in ms). `acls` are (index, list); every index that a node uses must be there, except -1, the
-    /// open ACL.
+    /// `sessions` are (id, timeout in ms). `acls` are (index, list); every index that a node uses
+    /// must be there, except -1, the open ACL.
     pub fn begin<'a>(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -79,7 +83,8 @@ impl SnapshotWriter {
         Ok(writer)
     }
 
-    /// Starts a snapshot of which the header is written. Sessions, ACLs and nodes come by [`SnapshotWriter::raw`].
+    /// Starts a snapshot of which the header is written. Sessions, ACLs and nodes come by
+    /// [`SnapshotWriter::raw`].
     pub(crate) fn begin_raw(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -143,8 +148,8 @@ impl SnapshotWriter {
         self.finish_as(&name, trailer)
     }
 
-    /// As [`SnapshotWriter::finish`], under the name of the snapshot that is to replace all others, and the log by the one that
-    /// starts with `behind`, see [`crate::adopt`].
+    /// As [`SnapshotWriter::finish`], under the name of the snapshot that is to replace all others,
+    /// and the log by the one that starts with `behind`, see [`crate::adopt`].
     pub(crate) fn finish_base(
         self,
         trailer: Trailer,

@@ -184,7 +184,8 @@ pub fn commit(
     Ok(entries)
 }
 
-/// The tree of a SNAP as a leader sends it: one session, the node `/zxid` with this content, the signature.
+/// The tree of a SNAP as a leader sends it: one session, the node `/zxid` with this content, the
+/// signature.
 pub fn tree(content: i64) -> Vec<u8> {
     let mut out = Vec::new();
     let acl = [Acl::open()];

@@ -62,8 +62,8 @@ pub(crate) struct Args {
     /// Also write all samples to this file, as JSON.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Measure this binary of ours. Nothing is built, and a generator that is older than its sources
-    /// is refused.
+    /// Measure this binary of ours. Nothing is built, and a generator that is older than its
+    /// sources is refused.
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Servers to measure: apache, ours.

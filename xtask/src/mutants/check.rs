@@ -21,8 +21,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// Seeds of the run without mutants.
 const FEW: u64 = 40;
 
-/// As the mutants write it: `zab TEST A..B`, `sim A..B`, `recipes NAME A..B`, or `PACKAGE TARGET TEST`, where the
-/// target `lib` stands for the unit tests.
+/// As the mutants write it: `zab TEST A..B`, `sim A..B`, `recipes NAME A..B`, or `PACKAGE TARGET
+/// TEST`, where the target `lib` stands for the unit tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// A test in `zab/tests/ensembles/random.rs`.
@@ -203,8 +203,8 @@ impl Programs {
         })
     }
 
-    /// Runs the check; `None` if it passes. A run of one seed that fails with one of `passed_over` is
-    /// followed by the next.
+    /// Runs the check; `None` if it passes. A run of one seed that fails with one of `passed_over`
+    /// is followed by the next.
     pub(super) fn run(
         &self,
         scratch: &Scratch,

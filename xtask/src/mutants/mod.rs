@@ -1,8 +1,8 @@
 //! Historic bugs of ZooKeeper, put back one at a time: the checks must find each of them.
 //!
-//! A check that never failed proves nothing. So every file in `mutants/` makes a copy of the
-//! tree wrong in the way in which ZooKeeper once was, and names the check that must notice, and
-//! how. Those of recipes (`RECIPES-...`) are bugs that were found here, or that such recipes have had
+//! A check that never failed proves nothing. So every file in `mutants/` makes a copy of the tree
+//! wrong in the way in which ZooKeeper once was, and names the check that must notice, and how.
+//! Those of recipes (`RECIPES-...`) are bugs that were found here, or that such recipes have had
 //! elsewhere. A mutant that survives, and one that no longer applies, fail the task.
 
 mod check;

@@ -25,8 +25,8 @@ pub(super) struct Mutant {
     pub(super) check: Check,
     /// What the check must print: the name of the checker, or of the assertion.
     pub(super) caught_by: String,
-    /// What may notice first, in another run: an assertion close to the bug, for instance. Which run
-    /// that is hangs on every change of timing, so these runs are passed over.
+    /// What may notice first, in another run: an assertion close to the bug, for instance. Which
+    /// run that is hangs on every change of timing, so these runs are passed over.
     pub(super) passed_over: Vec<String>,
     /// The files it changes, from the root of the workspace.
     pub(super) files: Vec<PathBuf>,

@@ -242,14 +242,14 @@ impl Looking {
         }
     }
 
-    /// Whether a vote of an earlier round is to be taken over in this one. Who is behind is told the
-    /// round by answers, but one that names no one is heeded nowhere, not by Apache's servers either:
-    /// this server and the other would wait for each other for ever. Once it names someone, the
-    /// others come to its round.
+    /// Whether a vote of an earlier round is to be taken over in this one. Who is behind is told
+    /// the round by answers, but one that names no one is heeded nowhere, not by Apache's servers
+    /// either: this server and the other would wait for each other for ever. Once it names someone,
+    /// the others come to its round.
     ///
-    /// It does not go back to theirs: in an earlier round it may have named itself, before it learned
-    /// of a configuration under which it must not lead. No one takes back a vote for a better server
-    /// within a round.
+    /// It does not go back to theirs: in an earlier round it may have named itself, before it
+    /// learned of a configuration under which it must not lead. No one takes back a vote for a
+    /// better server within a round.
     fn brings_forward(&self, cx: &Context<'_>, vote: &Vote) -> bool {
         // An observer, or who was wiped, is counted in no round.
         self.initial != Vote::NONE

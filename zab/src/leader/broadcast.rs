@@ -240,8 +240,8 @@ impl Leader {
         self.settle(cx)
     }
 
-    /// Stops taking proposals, so that another reign can begin. A leader that is not established yet
-    /// goes on: it will hear of it again.
+    /// Stops taking proposals, so that another reign can begin. A leader that is not established
+    /// yet goes on: it will hear of it again.
     pub(super) fn end_in_order(&mut self, cx: &Context<'_>, why: Leave) {
         if let Phase::Broadcast(phase) = &mut self.phase {
             let give_up = cx.now.after_ms(cx.core.options.sync_limit_ms());

@@ -111,15 +111,15 @@ impl Leader {
     /// later epoch; unless an epoch is told that no one can have got to.
     ///
     /// Or unless the server's history itself is of a later epoch. NEWLEADER, which makes an epoch
-    /// the current one, is sent when a quorum has accepted it, and of that quorum someone would be in
-    /// this one: so a quorum has lost its data since. An election would be won by that history, and
-    /// what was acknowledged in this reign would be gone: as in Apache, the server stays out, and the
-    /// operator decides.
+    /// the current one, is sent when a quorum has accepted it, and of that quorum someone would be
+    /// in this one: so a quorum has lost its data since. An election would be won by that history,
+    /// and what was acknowledged in this reign would be gone: as in Apache, the server stays out,
+    /// and the operator decides.
     ///
     /// FOLLOWERINFO does not tell of which epoch the history is, but the vote does by which the
     /// server looked for its leader: a server that joins has voted, to this one too, and the vote
-    /// comes first, as it asks for the answer that sends it here. That keeps it out for as long as this
-    /// leader reigns; an election that begins for another reason it wins all the same.
+    /// comes first, as it asks for the answer that sends it here. That keeps it out for as long as
+    /// this leader reigns; an election that begins for another reason it wins all the same.
     fn passed_by(
         &mut self,
         cx: &Context<'_>,

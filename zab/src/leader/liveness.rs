@@ -108,8 +108,8 @@ impl Leader {
         }
     }
 
-    /// Whether a voter is being sent what is proposed: then its acknowledgement is waited for, and no
-    /// oracle asked.
+    /// Whether a voter is being sent what is proposed: then its acknowledgement is waited for, and
+    /// no oracle asked.
     pub(super) fn count_followers(&self, cx: &mut Context<'_>) {
         let config = cx.core.configs.committed();
         let followed = self.learners.iter().any(|(_, handler)| {

@@ -1,10 +1,10 @@
 //! Observer master: a follower that serves observers in place of its leader, so that many of them
 //! cost the leader nothing but this follower.
 //!
-//! It takes part as a leader without a vote to count. Its history is that of the leader as far as it
-//! is known to be committed, and nothing beyond is handed on; its epoch is its `currentEpoch`, which
-//! a quorum has accepted already. Nothing has to be waited for. What observers ask of a leader goes
-//! through to it, and the answers come back the same way.
+//! It takes part as a leader without a vote to count. Its history is that of the leader as far as
+//! it is known to be committed, and nothing beyond is handed on; its epoch is its `currentEpoch`,
+//! which a quorum has accepted already. Nothing has to be waited for. What observers ask of a
+//! leader goes through to it, and the answers come back the same way.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -8,10 +8,11 @@
 //!
 //! What must be durable before what leaves:
 //!
-//! * `acceptedEpoch` before ACKEPOCH: a promise not to follow an older leader, which two leaders of one epoch
-//!   would follow from breaking;
-//! * the whole history up to NEWLEADER, then `currentEpoch`, then ACK(NEWLEADER): the leader counts it as one copy of
-//!   the history that it commits, and `currentEpoch` wins elections against servers without that history;
+//! * `acceptedEpoch` before ACKEPOCH: a promise not to follow an older leader, which two leaders of
+//!   one epoch would follow from breaking;
+//! * the whole history up to NEWLEADER, then `currentEpoch`, then ACK(NEWLEADER): the leader counts
+//!   it as one copy of the history that it commits, and `currentEpoch` wins elections against
+//!   servers without that history;
 //! * a proposal and all before it before its ACK.
 
 mod broadcasting;
@@ -140,8 +141,8 @@ impl Learner {
         Some(master.count_learners(config))
     }
 
-    /// Lets go of the leader. No one waits for an observer: it does not come back at once to a leader
-    /// that has perhaps just turned it away.
+    /// Lets go of the leader. No one waits for an observer: it does not come back at once to a
+    /// leader that has perhaps just turned it away.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: Leave) {
         if cx.core.status
             == (RoleStatus::Joining {
@@ -223,10 +224,10 @@ impl Learner {
         }
     }
 
-    /// Who could not be reached is tried again: it may need a while. So is one that a reconfiguration
-    /// named and that has not heard of it yet, and an observer has other masters to try. But an
-    /// elected leader that closes what it had accepted does not lead, or not any more: another one may
-    /// have been elected meanwhile.
+    /// Who could not be reached is tried again: it may need a while. So is one that a
+    /// reconfiguration named and that has not heard of it yet, and an observer has other masters to
+    /// try. But an elected leader that closes what it had accepted does not lead, or not any more:
+    /// another one may have been elected meanwhile.
     fn on_lost(&mut self, cx: &mut Context<'_>, link: LeaderLink) -> Result<(), Exit> {
         if link != self.uplink.link {
             return Ok(());
@@ -244,7 +245,8 @@ impl Learner {
         Ok(())
     }
 
-    /// The leader is in an election again: no use to go on connecting, or to wait for its first word.
+    /// The leader is in an election again: no use to go on connecting, or to wait for its first
+    /// word.
     pub(crate) fn on_leader_looking(&mut self) -> Result<(), Exit> {
         match self.phase {
             Phase::Connecting(_) | Phase::Discovering(_) => Err(Leave::Lost.into()),

@@ -119,9 +119,10 @@ impl Staging {
         }
     }
 
-    /// The staged tree becomes the history; what is open is logged behind it. The configuration comes
-    /// first: its transaction may be in the tree, where no one looks for it after a crash. If the
-    /// tree is not installed, the next start forgets a configuration that its history does not have.
+    /// The staged tree becomes the history; what is open is logged behind it. The configuration
+    /// comes first: its transaction may be in the tree, where no one looks for it after a crash. If
+    /// the tree is not installed, the next start forgets a configuration that its history does not
+    /// have.
     fn install(self, cx: &mut Context<'_>, config: Option<&Config>) -> Result<Stream, Leave> {
         let (decided, found) = (cx.core.history.decided(), self.committed);
         if found < decided {

@@ -16,15 +16,15 @@ use crate::id::names_epoch;
 pub struct Configs {
     committed: Config,
     last_seen: Option<Config>,
-    /// Whether the configuration can be replaced while the ensemble runs (`reconfigEnabled`). If not
-    /// it is that of the files for ever, and has the version that it has there.
+    /// Whether the configuration can be replaced while the ensemble runs (`reconfigEnabled`). If
+    /// not it is that of the files for ever, and has the version that it has there.
     replaceable: bool,
     oracle: Oracle,
 }
 
-/// Decides for an ensemble of two, of which a majority is both: with an oracle (`oraclePath`) one is
-/// enough if the oracle says so to it. Who asks must be alone: as long as the other one follows, its
-/// voice is waited for.
+/// Decides for an ensemble of two, of which a majority is both: with an oracle (`oraclePath`) one
+/// is enough if the oracle says so to it. Who asks must be alone: as long as the other one follows,
+/// its voice is waited for.
 ///
 /// That only one of the two is told yes at a time, and that the other has everything when that
 /// changes, is the oracle's business: nothing here can see to it.

@@ -23,8 +23,9 @@ impl Session {
         if !matches!(self.phase, Phase::Connecting { .. }) {
             return;
         }
-        // Bytes for another connection must not get on this one: a request of another session could be carried out as this
-        // one's. None can be there, since `lost` and `end` forget them; if some are, this connection ends, which forgets them.
+        // Bytes for another connection must not get on this one: a request of another session could
+        // be carried out as this one's. None can be there, since `lost` and `end` forget them; if
+        // some are, this connection ends, which forgets them.
         if !self.output.bytes.is_empty() {
             self.give_up(now_us, effects);
             return;

@@ -139,9 +139,9 @@ impl Session {
         self.touched_us
     }
 
-    /// What is to be sent on the present connection, in frames. Whoever sends it takes it out, after each
-    /// [`Session::handle`] whose effects are done: it belongs to the connection that they leave. Where a connection is
-    /// lost nothing is left in it.
+    /// What is to be sent on the present connection, in frames. Whoever sends it takes it out,
+    /// after each [`Session::handle`] whose effects are done: it belongs to the connection that
+    /// they leave. Where a connection is lost nothing is left in it.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output.bytes
     }

@@ -21,7 +21,8 @@ pub(super) struct Sent {
     pub(super) token: Token,
     pub(super) xid: i32,
     pub(super) op: OpCode,
-    /// The request, if what becomes of it changes what is watched. Of others nothing is needed any more.
+    /// The request, if what becomes of it changes what is watched. Of others nothing is needed any
+    /// more.
     pub(super) watching: Option<Box<Request>>,
     /// When it was sent.
     pub(super) sent_us: u64,

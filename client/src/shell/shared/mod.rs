@@ -161,15 +161,16 @@ impl Shared {
         self.inner.lock().last_error.clone()
     }
 
-    /// For the driver: something happened at the connection. An empty list of its own spares the making of one
-    /// each time.
+    /// For the driver: something happened at the connection. An empty list of its own spares the
+    /// making of one each time.
     pub(crate) fn input(self: &Arc<Self>, input: Input<'_>, done: &mut Vec<Done>) {
         self.drive(done, |inner, now_us| {
             inner.session.handle(now_us, input, &mut inner.effects);
         });
     }
 
-    /// For the driver: there is a connection, on which callers may send by themselves if there is a `writer`.
+    /// For the driver: there is a connection, on which callers may send by themselves if there is a
+    /// `writer`.
     pub(crate) fn connected(self: &Arc<Self>, writer: Option<Arc<OwnedWriteHalf>>) {
         self.drive(&mut Vec::new(), |inner, now_us| {
             inner.outlet.connect(writer);
@@ -188,8 +189,9 @@ impl Shared {
         });
     }
 
-    /// For the driver: looks what there is to do, and will be woken for more. If all of `sending` is sent, it becomes
-    /// what is to be sent next; not if `may_wait`, and more is likely to come at once.
+    /// For the driver: looks what there is to do, and will be woken for more. If all of `sending`
+    /// is sent, it becomes what is to be sent next; not if `may_wait`, and more is likely to come
+    /// at once.
     pub(crate) fn work(
         self: &Arc<Self>,
         waker: &Waker,
@@ -222,13 +224,14 @@ impl Shared {
         })
     }
 
-    /// For everybody but the driver: as [`drive`](Self::drive); sends what is to be sent if it is much, and wakes the
-    /// driver.
+    /// For everybody but the driver: as [`drive`](Self::drive); sends what is to be sent if it is
+    /// much, and wakes the driver.
     fn change<R>(self: &Arc<Self>, act: impl FnOnce(&mut Inner, u64) -> R) -> R {
         let mut inner = self.inner.lock();
-        // While the driver is awake its last look at the clock was a moment ago; to look again takes a good part of
-        // a call. If the driver does not get to run for long, requests count as sent earlier than they were: the
-        // session is pinged, and waiting is given up, so much too early, never too late.
+        // While the driver is awake its last look at the clock was a moment ago; to look again
+        // takes a good part of a call. If the driver does not get to run for long, requests count
+        // as sent earlier than they were: the session is pinged, and waiting is given up, so much
+        // too early, never too late.
         if inner.driver.is_some() {
             inner.now_us = self.now_us();
         }
@@ -244,8 +247,9 @@ impl Shared {
         result
     }
 
-    /// Sends in place of the driver; returns the driver's waker if it has to go on. A driver without one is awake, and
-    /// has yet to look, under the lock, before it sleeps: so what is left is not forgotten.
+    /// Sends in place of the driver; returns the driver's waker if it has to go on. A driver
+    /// without one is awake, and has yet to look, under the lock, before it sleeps: so what is left
+    /// is not forgotten.
     fn send(&self, mut portion: Portion) -> Option<Waker> {
         portion.send();
         let inner = &mut *self.inner.lock();
@@ -253,7 +257,8 @@ impl Shared {
         is_left.then(|| inner.driver.take()).flatten()
     }
 
-    /// Runs `act` under the lock, does what follows from it, and hands the answers out, by way of the empty list `done`.
+    /// Runs `act` under the lock, does what follows from it, and hands the answers out, by way of
+    /// the empty list `done`.
     fn drive<R>(
         self: &Arc<Self>,
         done: &mut Vec<Done>,

@@ -95,7 +95,8 @@ impl Network {
         })
     }
 
-    /// Addresses of all members, in their order, as member `viewer` is told. Its own is the real one.
+    /// Addresses of all members, in their order, as member `viewer` is told. Its own is the real
+    /// one.
     pub(crate) fn view(&self, viewer: u64) -> Vec<Address> {
         if let Between::Namespaces(namespaces) = &self.between {
             return self.ids.iter().map(|&id| namespaces.address(id)).collect();

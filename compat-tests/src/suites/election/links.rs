@@ -21,8 +21,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// What is asked is asked again so often, as in any election.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Of an address and its alternative: both are here. Apache tells the addresses of a server apart by
-/// their hosts.
+/// Of an address and its alternative: both are here. Apache tells the addresses of a server apart
+/// by their hosts.
 const HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
 
 /// Where servers of an ensemble are to be, and what they know of each other.

@@ -79,8 +79,8 @@ impl QuorumConfig {
         Self::parse(&String::from_utf8_lossy(bytes))
     }
 
-    /// Takes one line, for those who have more to say of it than its text. Neither key nor value has
-    /// blanks at its ends, and each key is taken once.
+    /// Takes one line, for those who have more to say of it than its text. Neither key nor value
+    /// has blanks at its ends, and each key is taken once.
     ///
     /// # Errors
     /// What is wrong with this line, or that it names a server for which there is no room.

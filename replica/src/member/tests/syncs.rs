@@ -8,8 +8,8 @@ use super::harness::Ensemble;
 use super::{ask, options, sync};
 use crate::tests::{create, get, request, set};
 
-/// A learner of another kind takes every answer for that of its oldest request. So a leader which may
-/// not propose the write yet has the sync wait as well.
+/// A learner of another kind takes every answer for that of its oldest request. So a leader which
+/// may not propose the write yet has the sync wait as well.
 #[test]
 fn a_leader_answers_a_learners_sync_behind_the_write_that_was_forwarded_before_it() {
     let mut ensemble = Ensemble::new(3, options());

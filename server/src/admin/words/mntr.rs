@@ -242,8 +242,8 @@ fn member_gauges(
     gauges
 }
 
-/// The five lines of a summary, as [`MntrView::metrics`] takes them. `key` is the label of a summary
-/// set, such as a server id or the first element of a path.
+/// The five lines of a summary, as [`MntrView::metrics`] takes them. `key` is the label of a
+/// summary set, such as a server id or the first element of a path.
 #[must_use]
 pub fn summary(
     name: &str,

@@ -120,8 +120,8 @@ pub struct Whitelist {
 }
 
 impl Whitelist {
-    /// `configured` is a comma list, or `*` for all; names that are no words are passed over. `srvr`
-    /// is always enabled, since `zkServer.sh status` needs it, and `isro` in read-only mode.
+    /// `configured` is a comma list, or `*` for all; names that are no words are passed over.
+    /// `srvr` is always enabled, since `zkServer.sh status` needs it, and `isro` in read-only mode.
     #[must_use]
     pub fn new(configured: Option<&str>, read_only_mode: bool) -> Self {
         let mut enabled: Vec<Word> = Vec::new();

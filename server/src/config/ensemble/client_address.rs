@@ -8,12 +8,12 @@ use super::super::error::ConfigError;
 use super::super::settings::Config;
 use super::super::source::Source;
 
-/// Takes the client address of the own line over. Where the static keys name one too they must agree;
-/// a static wildcard agrees with every address of its port.
+/// Takes the client address of the own line over. Where the static keys name one too they must
+/// agree; a static wildcard agrees with every address of its port.
 ///
-/// A standalone server without `myid` does not know which line is its own: Apache looks at none then.
-/// Here the only line counts if the static keys say nothing, which would leave the server without
-/// clients.
+/// A standalone server without `myid` does not know which line is its own: Apache looks at none
+/// then. Here the only line counts if the static keys say nothing, which would leave the server
+/// without clients.
 ///
 /// # Errors
 /// Two addresses.

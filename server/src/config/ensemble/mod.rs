@@ -22,12 +22,12 @@ pub(super) use members::is_member_key;
 /// Ids above it leave no room for the marks of TTL nodes in an ephemeral owner.
 const MAX_EXTENDED_SERVER_ID: i64 = 254;
 
-/// Completes a configuration by what its member lines say; `beside` is `None` for one that came from no
-/// file. The order of the checks is Apache's.
+/// Completes a configuration by what its member lines say; `beside` is `None` for one that came
+/// from no file. The order of the checks is Apache's.
 ///
 /// # Errors
-/// Members, ids and addresses that no server starts with; for an ensemble also limits that are missing,
-/// and what it is asked for and does not have.
+/// Members, ids and addresses that no server starts with; for an ensemble also limits that are
+/// missing, and what it is asked for and does not have.
 pub(super) fn complete(
     config: &mut Config,
     source: &mut Source<'_>,

@@ -64,7 +64,8 @@ pub struct TickLimits {
 /// Connections between servers, on both ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// `quorumListenOnAllIPs`: listens on all addresses of the machine, not on those of the own line.
+    /// `quorumListenOnAllIPs`: listens on all addresses of the machine, not on those of the own
+    /// line.
     pub listen_on_all_ips: bool,
     /// `tcpKeepAlive`
     pub tcp_keep_alive: bool,
@@ -86,7 +87,8 @@ pub struct ElectionSettings {
     pub handshake_timeout: Option<Duration>,
     /// `electionPortBindRetry`: how often the port is tried again; `None` is for ever.
     pub port_bind_retries: Option<u32>,
-    /// `fastleader.minNotificationInterval`: votes are repeated after this, then less and less often.
+    /// `fastleader.minNotificationInterval`: votes are repeated after this, then less and less
+    /// often.
     pub min_notification_interval: Duration,
     /// `fastleader.maxNotificationInterval`: but at least this often.
     pub max_notification_interval: Duration,

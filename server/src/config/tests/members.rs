@@ -136,7 +136,8 @@ fn groups_and_weights() {
     }
 }
 
-/// Participants, observers, `standaloneEnabled`, and what they make: voters and a warning, or an error.
+/// Participants, observers, `standaloneEnabled`, and what they make: voters and a warning, or an
+/// error.
 #[test]
 fn standalone_or_ensemble() {
     let few = "No server failure will be tolerated. You need at least 3 servers.";

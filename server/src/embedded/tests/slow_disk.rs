@@ -1,5 +1,5 @@
-//! A member or a server alone whose disk does not come back: it goes on telling how it is, and when the
-//! disk comes back everything is done that waited.
+//! A member or a server alone whose disk does not come back: it goes on telling how it is, and when
+//! the disk comes back everything is done that waited.
 
 use std::sync::Arc;
 
@@ -87,8 +87,8 @@ const WORDS: [(&str, &str); 8] = [
     ("isro", "rw"),
 ];
 
-/// Writes hang at the disk, words do not, and when the disk comes back so do the writes. Nothing here
-/// waits for a time: what does not come back fails by the test's patience.
+/// Writes hang at the disk, words do not, and when the disk comes back so do the writes. Nothing
+/// here waits for a time: what does not come back fails by the test's patience.
 fn words_are_answered(disk: &HeldDisk, address: SocketAddr) {
     assert!(is_open(&mut session(address)), "it serves");
     disk.set_held(true);

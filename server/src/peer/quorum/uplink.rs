@@ -16,8 +16,8 @@ use super::socket::{Flush, PeerSocket};
 use crate::ensemble::{Arrival, Engine};
 use crate::peer::dial::dial;
 
-/// So many bytes of a tree are taken before others may run: some tens of microseconds. With 16 KiB the writes beside it
-/// waited longer (p99 by a quarter), with 1 KiB too.
+/// So many bytes of a tree are taken before others may run: some tens of microseconds. With 16 KiB
+/// the writes beside it waited longer (p99 by a quarter), with 1 KiB too.
 const TREE_PIECE_BYTES: usize = 4 << 10;
 
 /// Connects to leaders, as consensus asks for.
@@ -150,9 +150,9 @@ impl Uplinks {
     }
 }
 
-/// Takes a part of a tree; the length of what belongs to it once it is complete, as [`Inflow::take`]. Nobody waits for
-/// it here, but others may for the processor, for as long as the system lets a busy thread run: so they are let go first
-/// again and again.
+/// Takes a part of a tree; the length of what belongs to it once it is complete, as
+/// [`Inflow::take`]. Nobody waits for it here, but others may for the processor, for as long as the
+/// system lets a busy thread run: so they are let go first again and again.
 fn take(tree: &mut Inflow, bytes: &[u8]) -> Result<Option<usize>, InflowError> {
     let mut before = 0;
     for piece in bytes.chunks(TREE_PIECE_BYTES) {

@@ -133,8 +133,9 @@ fn an_emptied_directory_does_not_vote_away_what_it_acknowledged() {
     }
 }
 
-/// Two of three begin anew, as the operator wants, and the third comes with what they had. The election in which it could lead
-/// again would be won by its history, and what the others have acknowledged by then would be gone.
+/// Two of three begin anew, as the operator wants, and the third comes with what they had. The
+/// election in which it could lead again would be won by its history, and what the others have
+/// acknowledged by then would be gone.
 #[test]
 fn an_old_history_does_not_replace_what_was_begun_anew() {
     let mut ensemble = Ensemble::started(3, "");

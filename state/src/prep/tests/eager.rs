@@ -89,7 +89,8 @@ fn what_the_tree_does_not_permit() {
         (OpCode::Create, create("/write/x", open()), no_auth),
         (OpCode::Create2, create("/read/x", open()), no_auth),
         (OpCode::Create, create("/x", open()), Ok(())),
-        // The list first, as in Apache; one without entries, and one for whoever asks, who is nobody.
+        // The list first, as in Apache; one without entries, and one for whoever asks, who is
+        // nobody.
         (OpCode::Create, create("/read/x", invalid()), invalid_acl),
         (
             OpCode::Create2,

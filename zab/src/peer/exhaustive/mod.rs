@@ -15,8 +15,8 @@
 //!   rounds are not kept on disk.
 //! * **Always a way.** From every state that can be reached at all some leader, with a quorum that
 //!   joins it, can be reached without any fault.
-//! * **Always the way.** It is reached if messages arrive and time passes in a fixed order, forwards
-//!   or backwards.
+//! * **Always the way.** It is reached if messages arrive and time passes in a fixed order,
+//!   forwards or backwards.
 //!
 //! Without faults and with two messages on a link all of this takes a second, with a fault and one
 //! message on a link some 15; `ZAB_ELECTION_FAULTS` and `ZAB_ELECTION_LINK` set both for all

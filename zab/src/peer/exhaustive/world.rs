@@ -98,8 +98,8 @@ impl World {
         leader_among([0, 1, 2].map(|server| self.doing(state, server)))
     }
 
-    /// Everything that can happen. Roles end, and votes are repeated, only when nothing else happens:
-    /// that takes longer than messages.
+    /// Everything that can happen. Roles end, and votes are repeated, only when nothing else
+    /// happens: that takes longer than messages.
     pub(super) fn moves(&self, state: &State) -> Vec<Move> {
         let mut moves = Vec::new();
         for a in 0..SERVERS {
