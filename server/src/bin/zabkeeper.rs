@@ -82,12 +82,12 @@ fn serve(arguments: &[String]) -> ExitCode {
     ExitCode::from(end.code)
 }
 
-/// An error with its causes. Some messages end with their cause already.
+/// An error with its causes. Some messages name their cause already.
 fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        if !line.ends_with(&text) {
+        if !line.contains(&text) {
             line.push_str(if line.is_empty() { "" } else { ": " });
             line.push_str(&text);
         }

@@ -3,6 +3,7 @@ use std::thread;
 
 use journal::FilePreparer;
 use storage::log::{Preparation, Prepared};
+use tracing::warn;
 
 /// Prepares the next log file in a thread of its own: filling it with zeros takes
 /// milliseconds, which no write should wait for.
@@ -20,7 +21,11 @@ impl Preparer {
             .spawn(move || {
                 // Ends when the log is gone.
                 for preparation in todo {
-                    if finished.send(preparation.run()).is_err() {
+                    let prepared = preparation.run();
+                    if let Some(error) = prepared.failure() {
+                        warn!("{error}; it is tried again when it is needed");
+                    }
+                    if finished.send(prepared).is_err() {
                         return;
                     }
                 }

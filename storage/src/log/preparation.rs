@@ -25,6 +25,15 @@ pub struct Preparation {
 /// What became of a [`Preparation`].
 pub struct Prepared(pub(super) Result<Segment, StorageError>);
 
+impl Prepared {
+    /// Why there is no such file. Nothing is lost by it: see [`LogWriter::prepared`].
+    ///
+    /// [`LogWriter::prepared`]: super::LogWriter::prepared
+    pub fn failure(&self) -> Option<&StorageError> {
+        self.0.as_ref().err()
+    }
+}
+
 impl Preparation {
     /// Makes the file and its space durable.
     pub fn run(self) -> Prepared {
