@@ -10,7 +10,8 @@ use jute::quorum::election::ServerState;
 use super::numbers::Numbers;
 use super::{Past, SERVERS};
 use crate::election::{Notification, Vote};
-use crate::peer::{Peer, PeerRole};
+use crate::peer::Peer;
+use crate::peer::role::PeerRole;
 use crate::quorum::Config;
 use crate::{
     Effect, Effects, Input, Io, Options, Recovered, RoleStatus, ServerId, Standing, Ticket, Time,
