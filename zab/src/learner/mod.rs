@@ -144,11 +144,7 @@ impl Learner {
     /// Lets go of the leader. No one waits for an observer: it does not come back at once to a
     /// leader that has perhaps just turned it away.
     pub(crate) fn end(self, cx: &mut Context<'_>, why: Leave) {
-        if cx.core.status
-            == (RoleStatus::Joining {
-                leader: self.leader(),
-            })
-        {
+        if !cx.core.status.serves() {
             cx.core.join_in_vain(cx.now);
         }
         if self.uplink.role == Role::Observer {
