@@ -1,7 +1,8 @@
 //! Brings a server up, keeps it running, and takes it down.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicI32};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -57,14 +58,21 @@ pub(crate) enum End {
 /// When it cannot start, or can no longer write its log.
 pub fn run(config: Config) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(IO_THREADS_MIN, usize::from);
+    let is_up = Arc::new(AtomicBool::new(false));
     let course = Course {
         io_threads: cores,
         disk: Arc::new(RealDisk),
         gather: None,
         // The process ends with the server. The system takes a large tree's memory back in far less
         // time than its nodes can be freed in, one by one, while whoever stops this server waits.
-        up: |server: &Arc<Server>| std::mem::forget(Arc::clone(&server.replica)),
-        end: stop_signal(),
+        up: {
+            let is_up = Arc::clone(&is_up);
+            move |server: &Arc<Server>| {
+                is_up.store(true, Release);
+                std::mem::forget(Arc::clone(&server.replica));
+            }
+        },
+        end: stop_signal(is_up),
     };
     run_course(config, course)
 }
@@ -91,7 +99,7 @@ pub(crate) struct Course<U, E> {
 pub(crate) fn run_course<U, E>(config: Config, course: Course<U, E>) -> Result<()>
 where
     U: FnOnce(&Arc<Server>),
-    E: Future<Output = std::io::Result<End>>,
+    E: Future<Output = std::io::Result<End>> + Send + 'static,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(course.io_threads.max(IO_THREADS_MIN))
@@ -110,7 +118,7 @@ where
 async fn serve<U, E>(config: Config, course: Course<U, E>) -> Result<()>
 where
     U: FnOnce(&Arc<Server>),
-    E: Future<Output = std::io::Result<End>>,
+    E: Future<Output = std::io::Result<End>> + Send + 'static,
 {
     let Course {
         disk,
@@ -119,7 +127,9 @@ where
         end,
         ..
     } = course;
-    let mut end = std::pin::pin!(end);
+    // From the very start on: whoever finds a port open may want the server to stop.
+    let end = tokio::spawn(end);
+    let mut end = std::pin::pin!(async { end.await.map_err(std::io::Error::other)? });
     for warning in &config.warnings {
         warn!("{warning}");
     }
@@ -243,13 +253,20 @@ async fn drain(server: &Server, writing: JoinHandle<Result<()>>) -> Result<()> {
     Ok(())
 }
 
-async fn stop_signal() -> std::io::Result<End> {
+/// Waits for a signal to stop. While the database is loaded there is nothing to finish, and whoever
+/// stops the server does not wait until it is: the process ends as if it had been killed.
+async fn stop_signal(is_up: Arc<AtomicBool>) -> std::io::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(End::Orderly(tokio::select! {
+    let why = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
-    }))
+    };
+    if !is_up.load(Acquire) {
+        info!("{why} received before the server was up, stopping");
+        std::process::exit(0);
+    }
+    Ok(End::Orderly(why))
 }
 
 /// A seed from the operating system, for hash keys and the scatter of snapshots.

@@ -4,6 +4,7 @@
 //! straight from the tree. The lock on the watches is taken only if one is set, tested or
 //! removed, and inside the other one.
 
+mod listing;
 mod multi;
 mod node;
 mod own;

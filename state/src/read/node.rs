@@ -9,6 +9,7 @@ use jute::proto::{
 };
 use jute::wire::Encode;
 
+use super::listing::{ORDERED_MAX, ordered};
 use super::{ReadContext, given};
 use crate::acl;
 use crate::apply::acl_list;
@@ -134,10 +135,13 @@ impl State {
 
     /// The record of getChildren.
     pub(super) fn encode_children(&self, id: NodeId, out: &mut Vec<u8>) {
+        let count = self.tree.child_count(id);
         // The number of nodes is below 2^31 long before memory ends, see NodeId.
-        (self.tree.child_count(id) as i32).encode(out);
-        for child in self.tree.children(id) {
-            Some(self.tree.name(child).as_bytes()).encode(out);
+        (count as i32).encode(out);
+        let mut list = |child| Some(self.tree.name(child).as_bytes()).encode(out);
+        match count as usize <= ORDERED_MAX {
+            true => ordered(&self.tree, id).for_each(&mut list),
+            false => self.tree.children(id).for_each(&mut list),
         }
     }
 
