@@ -1,8 +1,8 @@
 //! In which order the children of a node are listed.
 //!
 //! The protocol says none. Apache lists them as its hash table holds them, and there is code that
-//! relies on what this comes to for a handful of names, the tests of clients above all. So few names
-//! come in that order; where there are many it is not worth a look at each of them.
+//! relies on what this comes to for a handful of names, the tests of clients above all. So few
+//! names come in that order; where there are many it is not worth a look at each of them.
 
 use smallvec::SmallVec;
 
