@@ -52,7 +52,8 @@ pub(crate) enum End {
     Abrupt,
 }
 
-/// Runs the server of this configuration until a signal stops it.
+/// Runs the server of this configuration until a signal stops it. One that comes before the server
+/// is up ends the whole process, with code 0.
 ///
 /// # Errors
 /// When it cannot start, or can no longer write its log.
@@ -254,7 +255,8 @@ async fn drain(server: &Server, writing: JoinHandle<Result<()>>) -> Result<()> {
 }
 
 /// Waits for a signal to stop. While the database is loaded there is nothing to finish, and whoever
-/// stops the server does not wait until it is: the process ends as if it had been killed.
+/// stops the server does not wait until it is: the process ends as if it had been killed, and every
+/// state that this leaves on the disk starts (`storage/recovery.rs`).
 async fn stop_signal(is_up: Arc<AtomicBool>) -> std::io::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

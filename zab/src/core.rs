@@ -33,7 +33,8 @@ pub(crate) struct Core {
     pub(crate) look_from: Time,
     /// So many times in a row a leader was left before it let this server serve.
     pub(crate) joined_in_vain: u32,
-    /// Voters that this server has heard of since it started.
+    /// Voters that this server has heard of since it started. Of those of one configuration after
+    /// the other, so there are few.
     pub(crate) heard_of: BTreeSet<ServerId>,
     /// Whose votes made this server a leader, if it is one.
     pub(crate) electors: Vec<ServerId>,
@@ -83,8 +84,10 @@ impl Core {
     /// whoever asks.
     pub(crate) fn join_in_vain(&mut self, now: Time) {
         if let Some(doublings) = self.joined_in_vain.checked_sub(1) {
-            let pause_ms = self.options.leader_connect_delay_ms << doublings.min(DOUBLINGS_MAX);
-            self.look_from = now.after_ms(pause_ms.min(self.options.tick_time_ms));
+            let tick_ms = self.options.tick_time_ms;
+            let first_ms = self.options.leader_connect_delay_ms.min(tick_ms);
+            let pause_ms = first_ms << doublings.min(DOUBLINGS_MAX);
+            self.look_from = now.after_ms(pause_ms.min(tick_ms));
         }
         self.joined_in_vain = self.joined_in_vain.saturating_add(1);
     }

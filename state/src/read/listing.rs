@@ -25,7 +25,8 @@ pub(super) fn ordered(tree: &Tree, parent: NodeId) -> impl Iterator<Item = NodeI
     while children.len() > buckets / 4 * 3 {
         buckets *= 2;
     }
-    // Within a bucket the oldest comes first.
+    // Within a bucket whoever came first to the tree comes first. A snapshot of ours is read in the
+    // order of `Tree::children`, so a restart turns that around, here and not in Apache.
     children.reverse();
     children.sort_by_key(|(hash, _)| hash % buckets);
     children.into_iter().map(|(_, child)| child)

@@ -202,6 +202,8 @@ impl Leader {
         self.phase = Phase::Broadcast(Broadcast::new(epoch, cx.now));
         cx.core.history.commit(self.initial_end);
         cx.core.ballot.vote.peer_epoch = epoch;
+        // To be looked at only once all have their UPTODATE: it puts the configuration in force
+        // there too, and the next election needs that.
         let leads_on = Self::activate_last_seen(cx);
         cx.change_status(RoleStatus::Leading { epoch });
         cx.deliver();
