@@ -8,13 +8,14 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::task::Poll;
 
 use client::{CreateOptions, Error, ErrorCode, Expected, WatcherType};
-use common::{Server, connected, made, until};
+use common::{PATIENCE, Server, connected, made, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -64,26 +65,35 @@ async fn at_each_await<F: Future>(mut future: impl FnMut(String) -> F) {
     }
 }
 
-/// A number that the server tells in `mntr`.
-async fn told(server: &Server, name: &str) -> u64 {
+/// The sessions that a server knows of, by its word `dump`.
+async fn sessions(server: &Server) -> BTreeSet<String> {
     let mut stream = TcpStream::connect(server.address)
         .await
         .expect("the server listens");
-    stream.write_all(b"mntr").await.expect("a live socket");
+    stream.write_all(b"dump").await.expect("a live socket");
     let mut text = String::new();
     stream.read_to_string(&mut text).await.expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
-    line.trim().parse().expect("a number")
+    let (tracked, _) = text
+        .split_once("ephemeral nodes dump:")
+        .unwrap_or_else(|| panic!("no sessions in {text}"));
+    let ids = tracked.lines().filter(|line| line.starts_with("\t0x"));
+    ids.map(|id| id.trim().to_owned()).collect()
 }
 
 #[tokio::test]
 async fn a_connect_that_is_dropped_leaves_no_session() {
     let server = Server::start().await;
-    let before = told(&server, "zk_global_sessions").await;
-    at_each_await(|_| async { server.builder().auth("digest", "a:b").connect().await }).await;
+    // One that is left behind is closed by nobody for as long as this test waits.
+    let builder = server.builder().session_timeout(PATIENCE + PATIENCE / 3);
+    let builder = builder.auth("digest", "a:b");
+    // Those of other tests may expire meanwhile.
+    let before = sessions(&server).await;
+    let one = builder.connect().await.expect("a session");
+    assert!(!sessions(&server).await.is_subset(&before), "one is open");
+    one.close().await.expect("closed");
+    at_each_await(|_| builder.connect()).await;
     until("all sessions are closed", async || {
-        told(&server, "zk_global_sessions").await == before
+        sessions(&server).await.is_subset(&before)
     })
     .await;
 }
