@@ -22,8 +22,9 @@ const STANDALONE_SERVER_ID: u8 = 1;
 /// above: large steps only make the write longer that happens to need one.
 const LOG_STEP_MAX: u64 = 4 << 20;
 
-/// A snapshot is synced after so many bytes: the log shares the disk with it.
-const SNAPSHOT_SYNC_BYTES: u64 = 1 << 20;
+/// A snapshot is synced after so many bytes: the log shares the disk with it, and a write to the
+/// log waits for all that the disk was given before.
+const SNAPSHOT_SYNC_BYTES: u64 = 256 << 10;
 
 /// A learner's place in the log is found by reading less than so many bytes.
 const LOG_MARK_SPACING: u64 = 1 << 20;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jute::Zxid;
 
 use crate::effect::{Effect, Effects, RoleStatus, Store};
-use crate::election::{Ballot, Strangers};
+use crate::election::{Ballot, EarlyVotes, Strangers};
 use crate::history::History;
 use crate::input::{LeaderLink, ReadId};
 use crate::quorum::{Config, Configs};
@@ -39,6 +39,7 @@ pub(crate) struct Core {
     /// Whose votes made this server a leader, if it is one.
     pub(crate) electors: Vec<ServerId>,
     pub(crate) strangers: Strangers,
+    pub(crate) early_votes: EarlyVotes,
     pub(crate) reputation: Reputation,
     /// The state has part of what a truncation that is under way removes.
     pub(crate) reload_due: bool,

@@ -140,6 +140,8 @@ pub enum Io {
         /// Refuse if a snapshot is cheaper (`snapshotSizeFactor`), or on-disk synchronisation is
         /// off.
         opening: bool,
+        /// Let others have the disk for a while before the answer.
+        gently: bool,
     },
 }
 

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::core::{Context, Core};
 use crate::effect::{Effects, RoleStatus};
-use crate::election::{Ballot, Strangers};
+use crate::election::{Ballot, EarlyVotes, Strangers};
 use crate::history::History;
 use crate::input::{Input, LearnerLink};
 use crate::leave::Then;
@@ -148,6 +148,7 @@ impl Peer {
             heard_of: BTreeSet::new(),
             electors: Vec::new(),
             strangers: Strangers::default(),
+            early_votes: EarlyVotes::default(),
             reputation: Reputation::new(recovered.standing),
             reload_due: false,
             leader_links: 0,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use journal::{Inflow, LogReader, Write};
 use jute::Zxid;
@@ -26,7 +27,11 @@ use crate::clock::Clock;
 use crate::peer::Complaints;
 use crate::peer::election::{ElectionLinks, Members};
 use crate::peer::quorum::{Flush, Outflows, PeerSocket, Port, Uplinks};
-use crate::snapshots::Snapshots;
+use crate::snapshots::{self, Snapshots};
+
+/// A read of the log for a learner that is far behind is followed by a rest of so many times as
+/// long as it took: whoever commits waits for the disk meanwhile.
+const READ_RESTS: u32 = 3;
 
 /// What the member's effects need of the shell. Set once the engine is there.
 pub(crate) struct Shell {
@@ -383,7 +388,8 @@ impl Core {
                 through,
                 bytes_max,
                 opening,
-            } => self.read_log(read, (after, through), bytes_max, opening),
+                gently,
+            } => self.read_log(read, (after, through), bytes_max, opening, gently),
         }
     }
 
@@ -509,15 +515,20 @@ impl Core {
         (after, through): (Zxid, Zxid),
         bytes_max: usize,
         opening: bool,
+        gently: bool,
     ) {
         let Some(shell) = &self.shell else {
             return;
         };
         let (reader, engine) = (Arc::clone(&self.reader), Arc::clone(&shell.engine));
         shell.runtime.spawn_blocking(move || {
+            let began = Instant::now();
             let (found, error) = reader.lock().read(after, through, bytes_max, opening);
             if let Some(error) = error {
                 warn!("the log cannot be read for a learner: {error}");
+            }
+            if gently {
+                thread::sleep(snapshots::rest(began.elapsed() * READ_RESTS));
             }
             engine.push(Arrival::Peer(zab::Input::LogRead(read, found)));
         });

@@ -101,6 +101,7 @@ impl Cluster {
                 through,
                 bytes_max,
                 opening,
+                ..
             } => {
                 // Small pieces, so that a reader goes through many.
                 let bytes_max = bytes_max.min(2000);

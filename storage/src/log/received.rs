@@ -17,7 +17,7 @@ use crate::unfinished::{discard, free_name};
 
 /// Records gather until they have so many bytes; then they are written and synced. Large backlogs
 /// of unsynced bytes would hold up the syncs of others on the same disk.
-const PIECE_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 256 << 10;
 
 /// A log file on its way in. Dropped before it is adopted it leaves a file that the next start
 /// removes.

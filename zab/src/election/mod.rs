@@ -2,11 +2,13 @@
 
 mod answer;
 mod backoff;
+mod early;
 mod looking;
 mod tally;
 mod vote;
 
 pub(crate) use answer::{Strangers, answer};
+pub(crate) use early::EarlyVotes;
 pub use jute::quorum::election::ServerState;
 pub(crate) use looking::{Looking, Outcome};
 pub use tally::{Cast, Tally};

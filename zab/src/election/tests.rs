@@ -6,7 +6,7 @@ use super::*;
 use crate::quorum::Config;
 use crate::{
     Effect, Effects, Epoch, Input, Io, Options, Peer, Recovered, RoleStatus, ServerId, Standing,
-    Time,
+    Ticket, Time,
 };
 
 fn config(voters: &[i64], observers: &[i64]) -> Config {
@@ -255,6 +255,35 @@ fn a_quorum_waits_for_a_better_vote_unless_no_one_can_cast_one() {
     let best = vote(3, 2, 0);
     assert_eq!(server.hear(3, LOOKING, 1, best), [(2, best), (3, best)]);
     assert_eq!(server.joins(), None);
+}
+
+/// A server that has followed 2 and loses it so long after 3 had said that it looks again.
+fn lost_after(ms: u64) -> Server {
+    let mut server = Server::start(1, Standing::Sound, 1, 5);
+    server.hear(3, LOOKING, 1, vote(2, 1, 6));
+    server.hear(2, LOOKING, 1, vote(2, 1, 6));
+    assert_eq!(server.joins(), Some(2));
+    let answer = server.hear(3, LOOKING, 2, vote(3, 1, 6));
+    assert_eq!(answer, [(3, vote(2, 1, 6))]);
+    server.now = server.now.after_ms(ms);
+    server.take(Input::Unreachable { peer: ServerId(2) });
+    server.take(Input::Stored(Ticket(1)));
+    assert_eq!(server.joins(), None);
+    server
+}
+
+#[test]
+fn a_vote_that_came_just_before_the_leader_was_lost_counts() {
+    let mut server = lost_after(199);
+    server.take(Input::Unreachable { peer: ServerId(2) });
+    assert_eq!(server.joins(), Some(3), "3 does not say it again");
+
+    // 3 may have found a leader since.
+    let mut server = lost_after(200);
+    server.take(Input::Unreachable { peer: ServerId(2) });
+    assert_eq!(server.joins(), None);
+    server.hear(3, LOOKING, 2, vote(3, 1, 6));
+    assert_eq!(server.joins(), Some(3));
 }
 
 #[test]

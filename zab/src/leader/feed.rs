@@ -20,6 +20,9 @@ pub(super) const ON_THE_WAY_MAX: usize = 4 << 20;
 const CATCHING_UP_MAX: usize = 64 << 10;
 /// Bytes of one read of the log, for the same reason.
 pub(super) const LOG_READ_BYTES: usize = 64 << 10;
+/// A learner is fed gently from the log for so many bytes. Who has not caught up by then is behind
+/// more writes than it could catch up with at that pace.
+const GENTLE_BYTES: usize = 256 << 20;
 
 /// A position in the history.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub(super) struct Feed {
     on_the_way: usize,
     /// A read of the log that is under way.
     reading: Option<ReadId>,
+    /// Bytes that came from the log.
+    from_log: usize,
     /// A tree is being sent.
     streaming: bool,
 }
@@ -40,6 +45,7 @@ impl Feed {
             sent,
             on_the_way: 0,
             reading: None,
+            from_log: 0,
             streaming: false,
         }
     }
@@ -70,6 +76,10 @@ impl Feed {
 
     pub(super) fn flushed(&mut self, bytes: usize) {
         self.on_the_way = self.on_the_way.saturating_sub(bytes);
+    }
+
+    fn is_gentle(&self) -> bool {
+        self.from_log < GENTLE_BYTES
     }
 
     fn has_room(&self, progress: Progress) -> bool {
@@ -129,6 +139,7 @@ impl Leader {
                     through: commit_point,
                     bytes_max: LOG_READ_BYTES,
                     opening: false,
+                    gently: fed.feed.is_gentle(),
                 });
                 break;
             }
@@ -193,6 +204,7 @@ impl Leader {
         match found {
             LogRead::Entries { entries, .. } if !entries.is_empty() => {
                 for entry in entries {
+                    fed.feed.from_log += entry.bytes.len();
                     if entry.zxid > fed.feed.sent && entry.zxid <= commit_point {
                         fed.give(cx, link, role, entry, commit_point, leader);
                     }
@@ -247,5 +259,21 @@ impl Fed {
     /// Tells a follower of a commit; who lacks the proposal gets both later, together.
     pub(super) fn commit(&mut self, cx: &mut Context<'_>, link: LearnerLink, packet: LeaderPacket) {
         self.feed.send(cx, link, packet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_learner_is_fed_gently_for_a_while() {
+        let mut feed = Feed::from(Zxid(1));
+        let mut reads = 0;
+        while feed.is_gentle() {
+            feed.from_log += LOG_READ_BYTES;
+            reads += 1;
+        }
+        assert_eq!(reads, 4096);
     }
 }

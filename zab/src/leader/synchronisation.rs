@@ -71,6 +71,7 @@ impl Leader {
                     through: recent.max,
                     bytes_max: LOG_READ_BYTES,
                     opening: true,
+                    gently: false,
                 });
             }
             plan => self.start_feed(cx, link, last, plan),

@@ -42,11 +42,11 @@ pub(crate) struct Settling {
 }
 
 impl Settling {
-    fn new(barrier: Ticket, then: Then) -> Self {
+    fn new(barrier: Ticket, then: Then, heard: BTreeMap<ServerId, Notification>) -> Self {
         Self {
             barrier,
             then,
-            heard: BTreeMap::new(),
+            heard,
             unreachable: Vec::new(),
         }
     }
@@ -55,7 +55,7 @@ impl Settling {
 impl PeerRole {
     /// Before the first input: what was found at the start is durable.
     pub(super) fn unstarted() -> Self {
-        Self::Settling(Settling::new(Ticket(0), Then::Look))
+        Self::Settling(Settling::new(Ticket(0), Then::Look, BTreeMap::new()))
     }
 
     pub(super) fn is_unstarted(&self) -> bool {
@@ -93,7 +93,9 @@ impl PeerRole {
             return cx.change_status(RoleStatus::Halted);
         }
         cx.change_status(RoleStatus::Looking);
-        *self = Self::Settling(Settling::new(cx.store(Store::Barrier), exit.then));
+        let wait_ms = cx.core.options.finalize_wait_ms;
+        let heard = cx.core.early_votes.take(cx.now, wait_ms);
+        *self = Self::Settling(Settling::new(cx.store(Store::Barrier), exit.then, heard));
     }
 
     /// Starts the next role.
@@ -221,6 +223,12 @@ impl PeerRole {
             Self::Halted => return Ok(()),
         };
         answer(cx, state, proposal, from, &notification);
+        if proposal.is_none() && cx.core.configs.is_voter(from) {
+            let round = cx.core.ballot.round;
+            cx.core
+                .early_votes
+                .heard(from, &notification, round, cx.now);
+        }
         match self {
             Self::Looking(looking) => {
                 let outcome = looking.on_notification(cx, from, &notification);

@@ -181,9 +181,10 @@ impl Locals {
     ) -> Result<Option<(usize, i64)>, String> {
         let leader = match next.doing() {
             Doing::Looking { .. } => {
-                match before {
-                    Doing::Looking { .. } => next.forget_old_rounds(),
-                    _ => next.forget(),
+                match (before, happening) {
+                    // What was heard before is too old by then.
+                    (Doing::Joining { .. } | Doing::Preparing, Happening::GiveUp) => next.forget(),
+                    _ => next.forget_old_rounds(),
                 }
                 return Ok(None);
             }
@@ -355,18 +356,23 @@ impl Server {
         let (votes, settled) = (&self.votes, &self.settled);
         let (ballot, standing) = (core.ballot, self.peer.standing());
         let (doing, heard_of) = (self.doing(), &core.heard_of);
-        format!("{doing:?} {ballot:?} {standing:?} {heard_of:?} {looking} {votes:?} {settled:?}")
+        let early: Vec<_> = core.early_votes.timeless().collect();
+        let heard = (heard_of, early);
+        format!("{doing:?} {ballot:?} {standing:?} {heard:?} {looking} {votes:?} {settled:?}")
     }
 
     fn record(&mut self, happening: Happening, messages: &[Notification]) {
-        if let (Happening::Message { from, message }, Doing::Looking { .. }) =
-            (happening, self.doing())
-        {
-            let said = &messages[message as usize - 1];
+        let Happening::Message { from, message } = happening else {
+            return;
+        };
+        let said = &messages[message as usize - 1];
+        let looks = matches!(self.doing(), Doing::Looking { .. });
+        // Who has a leader remembers votes in the next election.
+        if looks || said.state == ServerState::Looking {
             self.votes.insert((from, said.round), message);
-            if said.state != ServerState::Looking {
-                self.settled.insert(from, message);
-            }
+        }
+        if looks && said.state != ServerState::Looking {
+            self.settled.insert(from, message);
         }
     }
 
