@@ -187,17 +187,20 @@ impl DoubleBarrier {
         }
     }
 
-    /// Deletes the `ready` that was made then, and not a later one.
+    /// Deletes the `ready` that was made then, and not a later one: it is compared before each try,
+    /// as one that was not answered may have deleted it, and another been made since.
     async fn remove_ready(&self, czxid: Option<i64>) -> Result<(), Error> {
         let client = &self.arena.client;
-        let now = retry::answered(client, || client.exists(&self.ready)).await?;
-        if czxid.is_none() || now.map(|stat| stat.czxid) != czxid {
-            return Ok(());
-        }
-        let delete = || client.delete(&self.ready, Expected::Any);
-        match retry::answered(client, delete).await {
-            Err(error) if error.code() == Some(ErrorCode::NoNode) => Ok(()),
-            outcome => Ok(outcome?),
+        loop {
+            let now = retry::answered(client, || client.exists(&self.ready)).await?;
+            if czxid.is_none() || now.map(|stat| stat.czxid) != czxid {
+                return Ok(());
+            }
+            match client.delete(&self.ready, Expected::Any).await {
+                Err(error) if error.code() == Some(ErrorCode::NoNode) => return Ok(()),
+                Err(error) if retry::is_passing(&error) => retry::pause(client).await,
+                outcome => return Ok(outcome?),
+            }
         }
     }
 
