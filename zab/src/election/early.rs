@@ -3,6 +3,10 @@
 //! Who loses a leader first says so to a server that learns of the loss a moment later. It is
 //! answered with the leader that is gone, and does not vote again before its next wait is over:
 //! 200 ms in which the ensemble has no leader. So its vote is kept for a moment.
+//!
+//! To count it then is no more than if it had been as long on its way. It is kept for the last wait
+//! of an election (`finalize_wait_ms`): by default as long as a voter waits before it first says its
+//! vote again (`min_notification_interval_ms`). A shorter one costs time, nothing else.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +15,8 @@ use jute::quorum::election::ServerState;
 use super::Notification;
 use crate::{ServerId, Time};
 
-/// The newest such vote of each voter, and when it came.
+/// The newest such vote of each voter, and when it came. The caller hands in voters alone, so
+/// there are few; the election looks once more who is one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EarlyVotes(BTreeMap<ServerId, (Time, Notification)>);
 

@@ -367,7 +367,10 @@ impl Server {
         };
         let said = &messages[message as usize - 1];
         let looks = matches!(self.doing(), Doing::Looking { .. });
-        // Who has a leader remembers votes in the next election.
+        // Who has a leader remembers votes in the next election, of each voter the newest word.
+        if !looks {
+            self.votes.retain(|(of, _), _| *of != from);
+        }
         if looks || said.state == ServerState::Looking {
             self.votes.insert((from, said.round), message);
         }
