@@ -5,8 +5,8 @@
 //! 200 ms in which the ensemble has no leader. So its vote is kept for a moment.
 //!
 //! To count it then is no more than if it had been as long on its way. It is kept for the last wait
-//! of an election (`finalize_wait_ms`): by default as long as a voter waits before it first says its
-//! vote again (`min_notification_interval_ms`). A shorter one costs time, nothing else.
+//! of an election (`finalize_wait_ms`): by default as long as a voter waits before it first says
+//! its vote again (`min_notification_interval_ms`). A shorter one costs time, nothing else.
 
 use std::collections::BTreeMap;
 
